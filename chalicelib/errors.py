@@ -1,0 +1,116 @@
+"""Every error a person can meet, as one tree.
+
+PlatformError
+├── Invalid               422      the request does not say something we can do
+│   └── Malformed         400      the request cannot even be read
+├── Unauthenticated       401      nobody, or nobody we can prove
+├── Forbidden             403      the principal's role does not allow the action
+├── NotFound              404      it does not exist, or belongs to another organisation
+├── Conflict              409      the thing has changed, or is in a state that does not allow this
+├── PreconditionFailed    412      If-Match names another revision
+├── TooLarge              413      larger than the limit the detail names
+├── TooManyRequests       429      slow down; carries `retry_after`
+└── Unavailable           503      something we depend on did not answer; trying again may help
+    └── HostUnavailable   503      the host of the agents did not answer or refused for now
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One wrong field of a request: where it is, and what to change."""
+
+    field: str
+    detail: str
+    line: int | None = None
+
+
+class PlatformError(Exception):
+    """The root. `detail` says what is wrong and how to mend it; `code` is stable."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after
+        if code is not None:
+            self.code = code
+
+
+class Invalid(PlatformError):
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+
+class Malformed(Invalid):
+    status = 400
+    code = "malformed_request"
+    title = "The request could not be read"
+
+
+class Unauthenticated(PlatformError):
+    status = 401
+    code = "unauthenticated"
+    title = "Sign in first"
+
+
+class Forbidden(PlatformError):
+    status = 403
+    code = "forbidden"
+    title = "Your role does not allow this"
+
+
+class NotFound(PlatformError):
+    status = 404
+    code = "not_found"
+    title = "There is no such thing here"
+
+
+class Conflict(PlatformError):
+    status = 409
+    code = "conflict"
+    title = "The present state does not allow this"
+
+
+class PreconditionFailed(PlatformError):
+    status = 412
+    code = "changed_meanwhile"
+    title = "It has changed since you read it"
+
+
+class TooLarge(PlatformError):
+    status = 413
+    code = "too_large"
+    title = "Too large"
+
+
+class TooManyRequests(PlatformError):
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests"
+
+
+class Unavailable(PlatformError):
+    status = 503
+    code = "unavailable"
+    title = "Not available just now"
+
+
+class HostUnavailable(Unavailable):
+    code = "host_unavailable"
