@@ -22,7 +22,6 @@ INSTALLERS = (
     "yarn-classic",
     "yarn-berry",
     "pnpm",
-    "bun",
     "cargo",
     "none",
 )
@@ -46,30 +45,61 @@ class SourceTree(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything the build program needs to know; written once, carried as JSON."""
+    """Everything the build program needs to know; written once, carried as JSON.
+
+    The whole source lies at /app. Every command runs by `sh -c` in /app/<root>, with the Python
+    environment /app/.venv first on PATH. Order: install, `extra_packages`, `post_install`,
+    `build_command`; then `start_command` with $PORT, or `static_dir` is served.
+    """
 
     runtime: str
+    #: Folder of the app inside the source; "" is the top.
     root: str = ""
+    #: Folder to install in when it is not `root`: a workspace's lock file stands at its top.
+    install_root: str | None = None
     installer: str = "none"
+    #: The package manager's wished version, such as "9" for pnpm or "4.1.0" for yarn.
+    installer_version: str | None = None
+    #: What the installer reads, relative to the folder it runs in, such as "requirements.txt".
+    install_files: tuple[str, ...] = ()
+    #: A wish, such as "3.12" or "20": the nearest available version will do, with a warning.
     toolchain: str | None = None
+    #: Installed after everything else: a server for an app that brings none.
     extra_packages: tuple[str, ...] = ()
-    build_command: str | None = None
+    #: What the framework expects between install and build; a failure is a warning, not the end.
     post_install: tuple[str, ...] = ()
+    build_command: str | None = None
+    #: One shell line; None when files are served.
     start_command: str | None = None
+    #: Folder to serve after the build, relative to `root`; "" is `root` itself.
     static_dir: str | None = None
+    #: Answer unknown paths with index.html.
     single_page: bool = False
+    #: A port the agent is known to have fixed; None means it listens on $PORT.
     port: int | None = None
+    #: Must answer 2xx; None means that any HTTP answer on "/" is a sign of life.
     health_path: str | None = None
     health_timeout_seconds: int = 60
+    #: Plain defaults for the running agent and its tests; never for install and build.
     env: dict[str, str] = field(default_factory=dict)
+    #: Variables the manifest says the agent cannot do without.
     required_env: tuple[str, ...] = ()
+    #: Variables a sample file names; worth showing when the agent does not start.
+    suggested_env: tuple[str, ...] = ()
+    #: Globs of what the running agent needs of the build; empty means everything.
     include: tuple[str, ...] = ()
-    system_packages: tuple[str, ...] = ()
+    #: The source's own Dockerfile, for grounds with a container engine.
     dockerfile: str | None = None
-    install_root: str | None = None
+    #: Nothing was seen that listens: a job or a stdio server may end at once, and well.
     worker: bool = False
+    protocol: str = "http"
     tests: tuple[dict[str, Any], ...] = ()
     resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_container(self) -> bool:
+        """Only a container engine can build this source."""
+        return self.runtime == "dockerfile"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its mirror."""
@@ -80,7 +110,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Plan:
-        """Read a stored plan; keys of other releases are ignored, absent ones take their default."""
+        """Read a stored plan; unknown keys are ignored, absent ones take their default."""
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in record.items() if name in known}
         for name in _TUPLES & values.keys():
@@ -89,7 +119,15 @@ class Plan:
 
 
 _TUPLES = frozenset(
-    {"extra_packages", "post_install", "required_env", "include", "system_packages", "tests"}
+    {
+        "extra_packages",
+        "include",
+        "install_files",
+        "post_install",
+        "required_env",
+        "suggested_env",
+        "tests",
+    }
 )
 
 
