@@ -1,0 +1,38 @@
+"""The manifest: what an agent says about itself in agent.yaml, and every fault in it at once."""
+
+from __future__ import annotations
+
+from chalicelib.domain.manifest.model import (
+    Build,
+    Category,
+    Expect,
+    Health,
+    Manifest,
+    Protocol,
+    Request,
+    Resources,
+    Runtime,
+    Start,
+    Test,
+    Variable,
+    manifest_schema,
+)
+from chalicelib.domain.manifest.parse import MAX_BYTES, parse_manifest
+
+__all__ = [
+    "MAX_BYTES",
+    "Build",
+    "Category",
+    "Expect",
+    "Health",
+    "Manifest",
+    "Protocol",
+    "Request",
+    "Resources",
+    "Runtime",
+    "Start",
+    "Test",
+    "Variable",
+    "manifest_schema",
+    "parse_manifest",
+]
