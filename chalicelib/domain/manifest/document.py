@@ -129,7 +129,7 @@ class _Counted:
 def _syntax(error: yaml.YAMLError, text: bytes) -> FieldError:
     if isinstance(error, ReaderError):
         before = text.decode("utf-8-sig", "replace")[: error.position]
-        detail = f"has the control character \\x{ord(error.character):02x}; remove it"
+        detail = f"has the control character \\x{int(error.character):02x}; remove it"
         return FieldError("", detail, before.count("\n") + 1)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
