@@ -1,0 +1,305 @@
+"""Knows how a stage of the platform is brought to its ground, AWS or the local cloud.
+
+    python -m infra.deploy --stage local --target .local/target.json   (the supervisor does this)
+    python -m infra.deploy --stage prod                                (`make deploy STAGE=prod`)
+
+Each step prints one line. A step finds out by itself whether anything has changed, so that a
+second run takes a second; running again after a failure goes on where it failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from infra import package, publish, synthesis
+from infra.hosting import Place, ensure_place
+from infra.package import Package, PackagingError
+from infra.stack import Stack, StackError
+from infra.target import UNKNOWN_WEB_URL, DeployError, Target, aws_target, local_target
+
+ROOT = Path(__file__).parent.parent
+T = TypeVar("T")
+
+
+class Deployment:
+    """One run: the steps in their order, and what they hand to each other."""
+
+    def __init__(self, target: Target, root: Path, work: Path) -> None:
+        from boto3.session import Session
+
+        self.target = target
+        self.root = root
+        self.work = work
+        self._session = Session(
+            aws_access_key_id=target.aws_access_key_id,
+            aws_secret_access_key=target.aws_secret_access_key,
+            region_name=target.region,
+        )
+
+    def client(self, service: str) -> Any:
+        """A client of the ground's service."""
+        from botocore.config import Config
+
+        local = {"s3": {"addressing_style": "path"}} if self.target.is_local else {}
+        config = Config(retries={"mode": "standard", "max_attempts": 4}, **local)
+        return self._session.client(service, endpoint_url=self.target.aws_endpoint, config=config)
+
+    def run(self) -> dict[str, Any]:
+        """Everything, in order; the stack's outputs and what clients need to know."""
+        account = _step("Check credentials", self.check_account)
+        place = _step("Find the place at Railway", lambda: ensure_place(self.target))
+        built = _step("Package the application", self.build_package)
+        template = _step("Make the template", lambda: self.make_template(built))
+        code_bucket = f"slipway-code-{account}-{self.target.region}"
+        _step("Upload the package", lambda: self.upload_code(code_bucket, built))
+        program = publish.build_program(self.root)
+        parameters = self.parameters(place, code_bucket, built, program.key)
+        _step("Store the secrets", self.store_secrets)
+        stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)
+        uploads = [program, *publish.templates(self.root)]
+        if outputs := stack.outputs():
+            # Before functions are told of a program, it has to be there.
+            _step("Publish the templates", lambda: self.publish_artifacts(outputs, uploads))
+        deploy = lambda: stack.apply(template, parameters, self.client("s3"))  # noqa: E731
+        changed = _step("Update the stack" if outputs else "Create the stack", deploy)
+        if not outputs:
+            outputs = stack.outputs()
+            _step("Publish the templates", lambda: self.publish_artifacts(outputs, uploads))
+        else:
+            outputs = stack.outputs()
+        if not self.target.is_local and self.target.web_url is None:
+            outputs = self._learn_web_address(stack, template, parameters, outputs)
+        if self.target.is_local:
+            _step("Verify the mail sender", self.verify_sender)
+        elif (self.root / "frontend" / "dist" / "index.html").exists():
+            _step("Publish the web site", lambda: self.publish_site(outputs))
+        return {
+            **outputs,
+            "account": account,
+            "stage": self.target.stage,
+            "web_url": self.target.web_url or outputs.get("WebAddress"),
+            "railway_project_id": place.project_id,
+            "railway_environment_id": place.environment_id,
+            "package_digest": built.digest,
+            "changed": changed,
+        }
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def check_account(self) -> str:
+        """Who we are on this ground; also proves that the credentials work."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self.client("sts").get_caller_identity()["Account"])
+        except (BotoCoreError, ClientError) as problem:
+            raise DeployError(
+                f"AWS does not accept the credentials ({problem}). Sign in with `aws sso login` "
+                "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            ) from problem
+
+    def build_package(self) -> Package:
+        """The Lambda package, taken from the last run when nothing has changed."""
+        return package.build(self.root, self.target.stage, self.work, local=self.target.is_local)
+
+    def make_template(self, built: Package) -> str:
+        """The stack as plain CloudFormation; the slow translation is kept by its input."""
+        sam = json.dumps(synthesis.assemble(built.sam, self.root / "infra"), sort_keys=True)
+        digest = hashlib.sha256(sam.encode() + synthesis.REVISION).hexdigest()[:16]
+        kept = self.work / f"template-{digest}.json"
+        if not kept.exists():
+            for older in self.work.glob("template-*.json"):
+                older.unlink()
+            kept.write_text(json.dumps(synthesis.translate(json.loads(sam)), sort_keys=True))
+        return kept.read_text()
+
+    def upload_code(self, bucket: str, built: Package) -> None:
+        """The package, where CloudFormation fetches it from."""
+        s3 = self.client("s3")
+        ensure_bucket(s3, bucket, self.target.region)
+        key = _code_key(built)
+        upload = publish.Upload(key, built.zip_path.read_bytes(), "application/zip")
+        publish.publish(s3, bucket, [upload])
+
+    def parameters(
+        self, place: Place, code_bucket: str, built: Package, program_key: str
+    ) -> dict[str, str]:
+        """The template's parameters: all that the two grounds differ in."""
+        target = self.target
+        return {
+            "Stage": target.stage,
+            "Ground": target.ground,
+            "GroundDetails": json.dumps(target.ground_details, sort_keys=True),
+            "CodeBucket": code_bucket,
+            "CodeKey": _code_key(built),
+            "BuildProgramKey": program_key,
+            "WebUrl": target.web_url or UNKNOWN_WEB_URL,
+            "MailFrom": target.mail_from,
+            "MailIdentity": target.mail_identity or target.mail_from,
+            "ImageRepository": target.image_repository,
+            "RailwayUrl": target.railway_url,
+            "RailwayProjectId": place.project_id,
+            "RailwayEnvironmentId": place.environment_id,
+            "AgentUrlScheme": target.agent_url_scheme,
+            "S3Url": target.s3_url,
+            "CodeBuildUrl": target.codebuild_url,
+            "WatchSeconds": target.watch_seconds,
+            "LogDays": str(target.log_days),
+        }
+
+    def store_secrets(self) -> None:
+        """What the platform keeps for itself is made once; what was given is kept up to date."""
+        ssm = self.client("ssm")
+        prefix = self.target.parameters_prefix
+        given = {
+            "railway-token": self.target.railway_token,
+            "registry-username": self.target.registry_username,
+            "registry-password": self.target.registry_password,
+        }
+        made: dict[str, Callable[[], str]] = {
+            "signing-key": _signing_key,
+            "vault-key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+            "railway-webhook-secret": lambda: secrets.token_urlsafe(32),
+        }
+        names = [f"{prefix}/{name}" for name in (*given, *made)]
+        answer = ssm.get_parameters(Names=names, WithDecryption=True)
+        there = {one["Name"].rpartition("/")[2]: one["Value"] for one in answer["Parameters"]}
+        wanted = {name: value for name, value in given.items() if there.get(name) != value}
+        wanted |= {name: make() for name, make in made.items() if name not in there}
+        for name, value in wanted.items():
+            ssm.put_parameter(
+                Name=f"{prefix}/{name}",
+                Value=value,
+                Type="SecureString",
+                Overwrite=name in there,
+            )
+
+    def publish_artifacts(self, outputs: dict[str, str], uploads: list[publish.Upload]) -> int:
+        """The build program and the agent templates."""
+        return publish.publish(self.client("s3"), outputs["ArtifactsBucketName"], uploads)
+
+    def verify_sender(self) -> None:
+        """The local cloud's mail service verifies whom it is told to."""
+        ses = self.client("ses")
+        if self.target.mail_from not in ses.list_identities()["Identities"]:
+            ses.verify_email_identity(EmailAddress=self.target.mail_from)
+
+    def publish_site(self, outputs: dict[str, str]) -> int:
+        """The built frontend, and word to the caches that it has changed."""
+        uploads = publish.site(self.root / "frontend" / "dist")
+        written = publish.publish(self.client("s3"), outputs["WebBucketName"], uploads)
+        if written:
+            self.client("cloudfront").create_invalidation(
+                DistributionId=outputs["DistributionId"],
+                InvalidationBatch={
+                    "Paths": {"Quantity": 1, "Items": ["/*"]},
+                    "CallerReference": f"deploy-{time.time_ns()}",
+                },
+            )
+        return written
+
+    def _learn_web_address(
+        self, stack: Stack, template: str, parameters: dict[str, str], outputs: dict[str, str]
+    ) -> dict[str, str]:
+        """Tell the functions the distribution's name, which the first deployment finds out.
+
+        They cannot refer to it in the template: the distribution refers to the API, and the API
+        to the functions.
+        """
+        told = {**parameters, "WebUrl": outputs["WebAddress"]}
+        _step("Set the web address", lambda: stack.apply(template, told, self.client("s3")))
+        return stack.outputs()
+
+
+def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
+    """The bucket for packages, which must be there before the stack."""
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as problem:
+        if problem.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise DeployError(
+                f"The bucket {bucket} cannot be used: {problem}. It must belong to this account."
+            ) from problem
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        s3.create_bucket(
+            Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {})
+        )
+        s3.put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+
+
+def _code_key(built: Package) -> str:
+    return f"packages/{built.digest}.zip"
+
+
+def _signing_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return (
+        Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def _step(name: str, work: Callable[[], T]) -> T:
+    began = time.perf_counter()
+    result = work()
+    print(f"{name}\t{time.perf_counter() - began:.2f}", flush=True)
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Deploy as the command line asks; the exit code says whether it worked."""
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--target", type=Path, help="settings of a local cloud")
+    parser.add_argument("--root", type=Path, default=ROOT)
+    parser.add_argument("--work", type=Path, help="where packages are kept between runs")
+    parser.add_argument("--output", type=Path, help="write what clients need to know here")
+    given = parser.parse_args(arguments)
+    try:
+        target = (
+            local_target(given.target) if given.target else aws_target(given.stage, os.environ)
+        )
+        work = given.work or ROOT / ".local" / "package"
+        result = Deployment(target, given.root, work).run()
+    except (DeployError, PackagingError, StackError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    text = json.dumps(result, indent=1, sort_keys=True)
+    if given.output:
+        fresh = given.output.with_suffix(".next")
+        fresh.write_text(text)
+        fresh.replace(given.output)
+    else:
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

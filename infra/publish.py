@@ -1,0 +1,164 @@
+"""Knows what a stage is given beside its stack: code, the build program, templates, the site."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import mimetypes
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.package import EPOCH
+
+TEMPLATES_INDEX = "templates/index.json"
+_SKIPPED = frozenset({"__pycache__", "node_modules", "target", ".venv", ".pytest_cache"})
+# What the build program consists of is found by following imports from here.
+_PROGRAM = "infra.build.__main__"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One object to publish. Keys that carry a digest are written once and never again."""
+
+    key: str
+    body: bytes
+    content_type: str
+    immutable: bool = True
+
+
+def build_program(root: Path) -> Upload:
+    """The build program as one file that Python runs."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        main = "from infra.build.__main__ import main\nraise SystemExit(main())\n"
+        entries = {"__main__.py": main.encode()}
+        for module in _closure(root, _PROGRAM):
+            path = _source(root, module)
+            if path is not None:
+                entries[str(path.relative_to(root))] = path.read_bytes()
+        for name in sorted(entries):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), entries[name])
+    body = b"#!/usr/bin/env python3\n" + out.getvalue()
+    return Upload(f"programs/slipway-build-{_short(body)}.pyz", body, "application/zip")
+
+
+def templates(root: Path) -> list[Upload]:
+    """Every agent template as an archive, and the list of them last."""
+    uploads: list[Upload] = []
+    index: list[dict[str, Any]] = []
+    for folder in sorted((root / "agent-templates").glob("*/agent.yaml")):
+        manifest = yaml.safe_load(folder.read_text())
+        body = _zip(folder.parent)
+        key = f"templates/{folder.parent.name}/{_short(body)}.zip"
+        uploads.append(Upload(key, body, "application/zip"))
+        index.append(
+            {
+                "name": folder.parent.name,
+                "runtime": manifest.get("runtime", folder.parent.name),
+                "title": manifest.get("name", folder.parent.name),
+                "description": manifest.get("description", ""),
+                "key": key,
+                "digest": hashlib.sha256(body).hexdigest(),
+            }
+        )
+    listing = json.dumps(index, indent=1).encode()
+    uploads.append(Upload(TEMPLATES_INDEX, listing, "application/json", immutable=False))
+    return uploads
+
+
+def site(folder: Path) -> list[Upload]:
+    """The built frontend; pages come last, when what they refer to is there."""
+    pages: list[Upload] = []
+    assets: list[Upload] = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        name = path.relative_to(folder).as_posix()
+        hashed = name.startswith("assets/")
+        upload = Upload(name, path.read_bytes(), kind, immutable=hashed)
+        (assets if hashed else pages).append(upload)
+    return assets + pages
+
+
+def publish(s3: Any, bucket: str, uploads: list[Upload]) -> int:
+    """Put what is not there yet; how many objects were written."""
+    written = 0
+    for upload in uploads:
+        there = _etag(s3, bucket, upload.key)
+        if there and (upload.immutable or there == hashlib.md5(upload.body).hexdigest()):  # noqa: S324 - S3's own
+            continue
+        s3.put_object(
+            Bucket=bucket,
+            Key=upload.key,
+            Body=upload.body,
+            ContentType=upload.content_type,
+            CacheControl="public, max-age=31536000, immutable" if upload.immutable else "no-cache",
+        )
+        written += 1
+    return written
+
+
+def _etag(s3: Any, bucket: str, key: str) -> str | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return str(s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
+    except ClientError as problem:
+        if problem.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+
+
+def _zip(folder: Path) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_file() and not _SKIPPED.intersection(name.parts):
+                info = zipfile.ZipInfo(name.as_posix(), EPOCH)
+                info.external_attr = (0o100755 if path.stat().st_mode & 0o100 else 0o100644) << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, path.read_bytes())
+    return out.getvalue()
+
+
+def _closure(root: Path, start: str) -> Iterator[str]:
+    """The modules of ours that a module needs, with the packages around them."""
+    waiting, seen = [start], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        path = _source(root, name)
+        if path is None:
+            continue  # a name imported from a module, not a module
+        yield name
+        waiting += [".".join(name.split(".")[:n]) for n in range(1, name.count(".") + 1)]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+
+
+def _source(root: Path, module: str) -> Path | None:
+    if module.split(".")[0] not in {"infra", "chalicelib"}:
+        return None
+    path = root.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _short(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]

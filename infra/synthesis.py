@@ -1,0 +1,135 @@
+"""Knows how one plain CloudFormation template is made of Chalice's SAM and `template.yaml`."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+INFRA = Path(__file__).parent
+REVISION = b"1"
+"""Raise it when this module makes something else of the same input."""
+# CloudFront knows these by name; every other header is a custom one to it.
+_REFERRER = "Referrer-Policy"
+_CSP = "Content-Security-Policy"
+_HSTS = "Strict-Transport-Security"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms (`!Ref`, `!Sub`, …)."""
+
+
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def load_template(path: Path = INFRA / "template.yaml") -> dict[str, Any]:
+    """Our own part of the stack."""
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - safe
+    # Anchors make several places one object; what follows edits places.
+    return copy.deepcopy(json.loads(json.dumps(document)))
+
+
+def load_headers(path: Path = INFRA / "headers.json") -> dict[str, str]:
+    """The security headers of every page, with `${UploadOrigin}` still to be filled in."""
+    headers: dict[str, str] = json.loads(path.read_text())
+    return headers
+
+
+def merge(base: Any, over: Any) -> Any:
+    """`over` laid on `base`: mappings merge, anything else replaces."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {
+            key: merge(base[key], over[key])
+            if key in base and key in over
+            else over.get(key, base.get(key))
+            for key in [*base, *(key for key in over if key not in base)]
+        }
+    return over
+
+
+def assemble(sam: dict[str, Any], root: Path = INFRA) -> dict[str, Any]:
+    """The whole stack as one SAM template."""
+    template: dict[str, Any] = merge(sam, load_template(root / "template.yaml"))
+    resources = template["Resources"]
+    for resource in resources.values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            # Chalice writes a path here; where the package lies is a parameter of the stack.
+            resource["Properties"].pop("CodeUri", None)
+            resource["Properties"].pop("Tags", None)
+    machine = json.loads((root / "deploy.asl.json").read_text())
+    resources["DeployMachine"]["Properties"]["DefinitionString"] = json.dumps(machine)
+    resources["BuildProject"]["Properties"]["Source"]["BuildSpec"] = (
+        root / "build" / "buildspec.yml"
+    ).read_text()
+    resources["WebHeaders"]["Properties"]["ResponseHeadersPolicyConfig"].update(
+        headers_policy(load_headers(root / "headers.json"))
+    )
+    return template
+
+
+def headers_policy(headers: dict[str, str]) -> dict[str, Any]:
+    """The security headers in CloudFront's form; uploads go straight to the sources bucket."""
+    age, *options = headers[_HSTS].split("; ")
+    named = {_CSP, _HSTS, _REFERRER, "X-Content-Type-Options", "X-Frame-Options"}
+    bucket = "https://${SourcesBucket}.s3.${AWS::Region}.${AWS::URLSuffix}"
+    return {
+        "SecurityHeadersConfig": {
+            "ContentSecurityPolicy": {
+                "ContentSecurityPolicy": {
+                    "Fn::Sub": headers[_CSP].replace("${UploadOrigin}", bucket)
+                },
+                "Override": True,
+            },
+            "ContentTypeOptions": {"Override": True},
+            "FrameOptions": {"FrameOption": headers["X-Frame-Options"], "Override": True},
+            "ReferrerPolicy": {"ReferrerPolicy": headers[_REFERRER], "Override": True},
+            "StrictTransportSecurity": {
+                "AccessControlMaxAgeSec": int(age.partition("=")[2]),
+                "IncludeSubdomains": "includeSubDomains" in options,
+                "Override": True,
+            },
+        },
+        "CustomHeadersConfig": {
+            "Items": [
+                {"Header": name, "Value": value, "Override": True}
+                for name, value in sorted(headers.items())
+                if name not in named
+            ]
+        },
+    }
+
+
+def translate(template: dict[str, Any]) -> dict[str, Any]:
+    """Plain CloudFormation of a SAM template, as AWS's own transform would make it."""
+    # Slow to import, and not needed when nothing has changed.
+    from boto3.session import Session
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    session = Session(region_name="us-east-1")
+    translator = Translator({}, Parser(), boto_session=session)
+    native: dict[str, Any] = translator.translate(copy.deepcopy(template), parameter_values={})
+    for resource in native["Resources"].values():
+        if resource["Type"] == "AWS::ApiGateway::RestApi":
+            # Chalice writes them into the body alone, where the local cloud does not look.
+            body = resource["Properties"]["Body"]
+            resource["Properties"]["BinaryMediaTypes"] = body.pop(
+                "x-amazon-apigateway-binary-media-types", []
+            )
+    return native
