@@ -4,6 +4,7 @@ mod agent;
 mod http;
 mod json;
 mod profile;
+mod table;
 
 use std::env;
 use std::io;
