@@ -6,12 +6,14 @@ PlatformError
 ├── Unauthenticated       401      nobody, or nobody we can prove
 ├── Forbidden             403      the principal's role does not allow the action
 ├── NotFound              404      it does not exist, or belongs to another organisation
-├── Conflict              409      the thing has changed, or is in a state that does not allow this
+├── Conflict              409      the present state does not allow this
+│   └── ChangedMeanwhile  409      somebody else wrote first; read again
 ├── PreconditionFailed    412      If-Match names another revision
 ├── TooLarge              413      larger than the limit the detail names
 ├── TooManyRequests       429      slow down; carries `retry_after`
-└── Unavailable           503      something we depend on did not answer; trying again may help
-    └── HostUnavailable   503      the host of the agents did not answer or refused for now
+├── Unavailable           503      something we depend on did not answer; trying again may help
+│   └── HostUnavailable   503      the host of the agents did not answer, or not now
+└── HostRefused           502      the host of the agents said no
 """
 
 from __future__ import annotations
@@ -88,9 +90,15 @@ class Conflict(PlatformError):
     title = "The present state does not allow this"
 
 
+class ChangedMeanwhile(Conflict):
+    """A write met another revision than it was made from; read again and retry."""
+
+    code = "changed_meanwhile"
+
+
 class PreconditionFailed(PlatformError):
     status = 412
-    code = "changed_meanwhile"
+    code = "precondition_failed"
     title = "It has changed since you read it"
 
 
@@ -114,3 +122,11 @@ class Unavailable(PlatformError):
 
 class HostUnavailable(Unavailable):
     code = "host_unavailable"
+
+
+class HostRefused(PlatformError):
+    """The host answered, and said no; asking again the same way will not help."""
+
+    status = 502
+    code = "host_refused"
+    title = "The host refused"

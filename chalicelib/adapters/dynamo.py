@@ -1,0 +1,181 @@
+"""DynamoStore: the store on one DynamoDB table.
+
+An item is its keys, its revision and the entity as one JSON document: what is searched for is in
+the keys, and the document is read and written in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.keys import (
+    LAYOUTS,
+    Key,
+    codec,
+    index_key,
+    range_of,
+    revision_of,
+)
+from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
+from chalicelib.ports import Change, Listing, Page, Put
+
+E = TypeVar("E")
+_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_MAX_CURSOR = 120
+
+
+class DynamoStore:
+    def __init__(self, table: str, client: Callable[[], Any]) -> None:
+        self._table = table
+        self._client = client
+        self.calls = 0
+        """How many requests this store has made; what a route costs is tested."""
+
+    def get(self, kind: type[E], *key: str) -> E | None:
+        at = LAYOUTS[kind].key(*key)
+        answer = self._call("get_item", Key=_attributes(at), ConsistentRead=True)
+        item = answer.get("Item")
+        return None if item is None else codec(kind).validate_json(item["doc"]["S"])
+
+    def page(
+        self,
+        listing: Listing[E],
+        *scope: str,
+        limit: int = 50,
+        after: str | None = None,
+        newest_first: bool = True,
+    ) -> Page[E]:
+        where = range_of(listing, *scope)
+        prefix = f"{where.index}" if where.index else ""
+        names = {"#pk": f"{prefix}pk"}
+        values: dict[str, Any] = {":pk": {"S": where.pk}}
+        condition = "#pk = :pk"
+        # A cursor is the sort key of the last item. It can only ever move inside the partition,
+        # which comes from the principal, so a forged one reaches nothing of anybody else's.
+        if after is not None:
+            low, high = (where.begins, after) if newest_first else (after, f"{where.begins}~")
+            condition += " AND #sk BETWEEN :low AND :high"
+            values |= {":low": {"S": low or " "}, ":high": {"S": high}}
+        elif where.begins:
+            condition += " AND begins_with(#sk, :begins)"
+            values[":begins"] = {"S": where.begins}
+        if after is not None or where.begins:
+            names["#sk"] = f"{prefix}sk"
+        wanted = limit + (2 if after is not None else 1)
+        answer = self._call(
+            "query",
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=not newest_first,
+            Limit=wanted,
+            **({"IndexName": where.index} if where.index else {"ConsistentRead": True}),
+        )
+        found = [
+            (item[f"{prefix}sk"]["S"], codec(listing.kind).validate_json(item["doc"]["S"]))
+            for item in answer["Items"]
+        ]
+        found = [pair for pair in found if pair[0] != after][: limit + 1]
+        more = len(found) > limit
+        shown = found[:limit]
+        return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
+
+    def commit(self, *changes: Change) -> None:
+        writes = [self._write(change) for change in changes]
+        if len(writes) == 1:
+            self._one(writes[0])
+            return
+        self._call("transact_write_items", TransactItems=writes)
+
+    def _one(self, write: dict[str, Any]) -> None:
+        if "Put" in write:
+            arguments = {k: v for k, v in write["Put"].items() if k != "TableName"}
+            self._call("put_item", **arguments)
+        else:
+            arguments = {k: v for k, v in write["Delete"].items() if k != "TableName"}
+            self._call("delete_item", **arguments)
+
+    def _write(self, change: Change) -> dict[str, Any]:
+        entity = change.entity
+        revision = revision_of(entity)
+        if isinstance(change, Put):
+            condition = _unwritten() if revision == 1 else _stored(revision - 1)
+            return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
+        key = _attributes(LAYOUTS[type(entity)].key_of(entity))
+        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        self.calls += 1
+        if operation != "transact_write_items":
+            arguments["TableName"] = self._table
+        try:
+            answer: dict[str, Any] = getattr(self._client(), operation)(**arguments)
+        except ClientError as error:
+            raise _translated(error) from error
+        except BotoCoreError as error:
+            raise Unavailable(
+                "The store did not answer. Nothing was changed; try again in a moment.",
+                retry_after=2,
+            ) from error
+        return answer
+
+
+def to_item(entity: Any) -> dict[str, Any]:
+    """The item an entity is stored as."""
+    layout = LAYOUTS[type(entity)]
+    item = _attributes(layout.key_of(entity))
+    item["kind"] = {"S": type(entity).__name__}
+    item["revision"] = {"N": str(revision_of(entity))}
+    item["doc"] = {"S": codec(type(entity)).dump_json(entity).decode()}
+    for index in ("gsi1", "gsi2"):
+        key = index_key(entity, index)
+        if key is not None:
+            item |= _attributes(key, index)
+    if layout.expires and entity.expires_at is not None:
+        item["expires_at"] = {"N": str(int(entity.expires_at.timestamp()))}
+    return item
+
+
+def cursor_checked(cursor: str | None) -> str | None:
+    """A cursor as it came from a client, if it can be one of ours."""
+    if cursor is None:
+        return None
+    if len(cursor) > _MAX_CURSOR or not cursor.isascii() or not cursor.isprintable() or not cursor:
+        raise Invalid(
+            "This is not a cursor of this list.",
+            code="cursor_invalid",
+            errors=(FieldError("cursor", "Send back next_cursor as it came, or leave it out."),),
+        )
+    return cursor
+
+
+def _attributes(key: Key, index: str = "") -> dict[str, Any]:
+    return {f"{index}pk": {"S": key.pk}, f"{index}sk": {"S": key.sk}}
+
+
+def _unwritten() -> dict[str, Any]:
+    return {"ConditionExpression": "attribute_not_exists(pk)"}
+
+
+def _stored(revision: int) -> dict[str, Any]:
+    return {
+        "ConditionExpression": "revision = :stored",
+        "ExpressionAttributeValues": {":stored": {"N": str(revision)}},
+    }
+
+
+def _translated(error: ClientError) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    reasons = error.response.get("CancellationReasons") or []
+    if code == "ConditionalCheckFailedException" or any(
+        reason.get("Code") in _RACES for reason in reasons
+    ):
+        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
+    if code in ("TransactionConflictException", "TransactionInProgressException"):
+        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
+    return Unavailable(
+        "The store refused for now. Nothing was changed; try again in a moment.", retry_after=2
+    )

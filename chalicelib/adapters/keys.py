@@ -1,0 +1,214 @@
+"""Every key of the table, in one place, and how each entity is written down.
+
+Keys begin with the organisation wherever a thing belongs to one, and `#` closes every segment, so
+that no organisation's prefix is a prefix of another's. What exists before an organisation is known
+(a user, a sign-in link, a token's hash) and the reconciler's index of open work do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from chalicelib.domain.agents import Agent, SlugClaim
+from chalicelib.domain.credentials import ApiToken, SignInLink
+from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
+from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
+from chalicelib.domain.versions import Version
+from chalicelib.ports import Listing
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Key:
+    pk: str
+    sk: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a kind of entity lies. `key_of` takes the entity, `key` the parts a caller knows."""
+
+    key: Callable[..., Key]
+    key_of: Callable[[Any], Key]
+    gsi1: Callable[[Any], Key | None] = lambda _: None
+    gsi2: Callable[[Any], Key | None] = lambda _: None
+    expires: bool = False
+
+
+def _org(org_id: str, *rest: str) -> str:
+    return "#".join(["ORG", org_id, *rest, ""])
+
+
+def _agent_key(org_id: str, agent_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), "AGT#")
+
+
+def _version_key(org_id: str, version_id: str) -> Key:
+    return Key(_org(org_id, "VER", version_id), "VER#")
+
+
+def _deployment_key(org_id: str, deployment_id: str) -> Key:
+    return Key(_org(org_id, "DEP", deployment_id), "DEP#")
+
+
+def _history_key(org_id: str, subject_id: str, sequence: int) -> Key:
+    noun = subject_id[:3].upper()
+    return Key(_org(org_id, noun, subject_id), f"EVT#{sequence:08d}#")
+
+
+def _environment_key(org_id: str, agent_id: str, name: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"ENV#{name}#")
+
+
+def _variables_key(org_id: str, agent_id: str, environment: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"VARIABLES#{environment}#")
+
+
+def _membership_key(org_id: str, user_id: str) -> Key:
+    return Key(_org(org_id), f"MEMBER#{user_id}#")
+
+
+def _remembered_key(org_id: str, key: str) -> Key:
+    return Key(_org(org_id, "IDEMPOTENCY", key), "IDEMPOTENCY#")
+
+
+def _email_key(email: str) -> Key:
+    return Key(f"EMAIL#{hashlib.sha256(email.encode()).hexdigest()}#", "EMAIL#")
+
+
+def _open_version(version: Version) -> Key | None:
+    return None if version.state.is_final else Key("WORK#VERSIONS#", f"{version.id}#")
+
+
+def _open_deployment(deployment: Deployment) -> Key | None:
+    if deployment.state.is_final:
+        return None
+    return Key("WORK#DEPLOYMENTS#", f"{deployment.id}#")
+
+
+LAYOUTS: Mapping[type, Layout] = {
+    Agent: Layout(
+        key=_agent_key,
+        key_of=lambda e: _agent_key(e.org_id, e.id),
+        gsi1=lambda e: Key(_org(e.org_id, "AGENTS"), f"{e.id}#"),
+    ),
+    SlugClaim: Layout(
+        key=lambda org_id, slug: Key(_org(org_id, "SLUG", slug), "SLUG#"),
+        key_of=lambda e: Key(_org(e.org_id, "SLUG", e.slug), "SLUG#"),
+    ),
+    Version: Layout(
+        key=_version_key,
+        key_of=lambda e: _version_key(e.org_id, e.id),
+        gsi1=lambda e: Key(_org(e.org_id, "AGT", e.agent_id, "VERSIONS"), f"{e.id}#"),
+        gsi2=_open_version,
+    ),
+    Deployment: Layout(
+        key=_deployment_key,
+        key_of=lambda e: _deployment_key(e.org_id, e.id),
+        gsi1=lambda e: Key(_org(e.org_id, "AGT", e.agent_id, "DEPLOYMENTS"), f"{e.id}#"),
+        gsi2=_open_deployment,
+    ),
+    HistoryItem: Layout(
+        key=_history_key,
+        key_of=lambda e: _history_key(e.org_id, e.subject_id, e.sequence),
+    ),
+    Environment: Layout(
+        key=_environment_key,
+        key_of=lambda e: _environment_key(e.org_id, e.agent_id, e.name),
+    ),
+    Variables: Layout(
+        key=_variables_key,
+        key_of=lambda e: _variables_key(e.org_id, e.agent_id, e.environment),
+    ),
+    User: Layout(
+        key=lambda user_id: Key(f"USER#{user_id}#", "USER#"),
+        key_of=lambda e: Key(f"USER#{e.id}#", "USER#"),
+    ),
+    EmailClaim: Layout(key=_email_key, key_of=lambda e: _email_key(e.email)),
+    Organisation: Layout(
+        key=lambda org_id: Key(_org(org_id), "ORG#"),
+        key_of=lambda e: Key(_org(e.id), "ORG#"),
+    ),
+    Membership: Layout(
+        key=_membership_key,
+        key_of=lambda e: _membership_key(e.org_id, e.user_id),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#MEMBERSHIPS#", f"{e.org_id}#"),
+    ),
+    ApiToken: Layout(
+        key=lambda hashed: Key(f"TOKEN#{hashed}#", "TOKEN#"),
+        key_of=lambda e: Key(f"TOKEN#{e.hash}#", "TOKEN#"),
+        gsi1=lambda e: Key(_org(e.org_id, "TOKENS"), f"{e.id}#"),
+        expires=True,
+    ),
+    SignInLink: Layout(
+        key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
+        key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
+        expires=True,
+    ),
+    Remembered: Layout(
+        key=_remembered_key,
+        key_of=lambda e: _remembered_key(e.org_id, e.key),
+        expires=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Range:
+    """A listing: the partition it is in, and what its sort keys begin with."""
+
+    index: str | None
+    pk: str
+    begins: str = ""
+
+
+_RANGES: Mapping[str, Callable[..., Range]] = {
+    "agents": lambda org_id: Range("gsi1", _org(org_id, "AGENTS")),
+    "versions": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "VERSIONS")),
+    "deployments": lambda org_id, agent_id: Range(
+        "gsi1", _org(org_id, "AGT", agent_id, "DEPLOYMENTS")
+    ),
+    "environments": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "ENV#"),
+    "history": lambda org_id, subject_id: Range(
+        None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
+    ),
+    "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
+    "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
+    "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
+    "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
+}
+
+
+def range_of(listing: Listing[Any], *scope: str) -> Range:
+    """Where this listing's items are."""
+    return _RANGES[listing.name](*scope)
+
+
+def index_key(entity: Any, index: str | None) -> Key | None:
+    """The entity's key in an index (None: the table itself)."""
+    layout = LAYOUTS[type(entity)]
+    if index is None:
+        return layout.key_of(entity)
+    return layout.gsi1(entity) if index == "gsi1" else layout.gsi2(entity)
+
+
+def codec(kind: type[E]) -> TypeAdapter[E]:
+    """Writes an entity as JSON and reads it back, exactly; made on first use."""
+    if kind not in _CODECS:
+        _CODECS[kind] = TypeAdapter(kind)
+    return _CODECS[kind]
+
+
+_CODECS: dict[type, TypeAdapter[Any]] = {}
+
+
+def revision_of(entity: Any) -> int:
+    """History items are written once; everything else counts its revisions from 1."""
+    return getattr(entity, "revision", 1)

@@ -1,0 +1,153 @@
+"""Endpoints of agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from chalice.app import Blueprint
+from pydantic import Field, StringConstraints
+
+from chalicelib.api.http import Answer, Call, Model, View, endpoint
+from chalicelib.api.shapes import PageQuery
+from chalicelib.domain.agents import Category, Runtime, Visibility
+from chalicelib.domain.tenancy import Action
+
+agents = Blueprint(__name__)
+
+# Printable on one line, in any script.
+Name = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    ),
+]
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class NewAgent(Model):
+    name: Name
+    description: Text = ""
+    category: Category = Category.OTHER
+    runtime: Runtime | None = None
+    visibility: Visibility = Visibility.PRIVATE
+
+
+class AgentChange(Model):
+    name: Name | None = None
+    description: Text | None = None
+    category: Category | None = None
+    visibility: Visibility | None = None
+
+
+class AgentView(View):
+    id: str
+    slug: str
+    name: str
+    description: str
+    category: Category
+    runtime: Runtime | None
+    visibility: Visibility
+    version_count: int
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+class EnvironmentView(View):
+    """One place the agent runs in, and which deployments hold it."""
+
+    name: str
+    serving: str | None
+    moving: str | None
+    queued: str | None
+
+
+class AgentDetail(AgentView):
+    environments: list[EnvironmentView] = Field(default_factory=list)
+
+
+class AgentPage(View):
+    items: list[AgentView]
+    next_cursor: str | None
+
+
+@endpoint(
+    agents,
+    "GET",
+    "/agents",
+    summary="List the organisation's agents, newest first",
+    action=Action.AGENT_READ,
+    query=PageQuery,
+    answer=AgentPage,
+)
+def list_agents(call: Call, query: PageQuery) -> AgentPage:
+    page = call.platform.agents.page(call.principal, limit=query.limit, after=query.cursor)
+    return AgentPage(items=[AgentView.model_validate(a) for a in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    agents,
+    "POST",
+    "/agents",
+    summary="Create an agent",
+    action=Action.AGENT_CREATE,
+    body=NewAgent,
+    answer=AgentView,
+    status=201,
+    errors=(409,),
+    idempotent=True,
+)
+def create_agent(call: Call, body: NewAgent) -> AgentView:
+    agent = call.platform.agents.create(call.principal, **dict(body))
+    return AgentView.model_validate(agent)
+
+
+@endpoint(
+    agents,
+    "GET",
+    "/agents/{agent_id}",
+    summary="Read an agent and what runs of it",
+    action=Action.AGENT_READ,
+    answer=AgentDetail,
+    errors=(404,),
+)
+def get_agent(call: Call, agent_id: str) -> AgentDetail:
+    agent = call.platform.agents.get(call.principal, agent_id)
+    environments = call.platform.agents.environments_of(agent)
+    return AgentDetail(
+        **AgentView.model_validate(agent).model_dump(),
+        environments=[EnvironmentView.model_validate(e) for e in environments],
+    )
+
+
+@endpoint(
+    agents,
+    "PATCH",
+    "/agents/{agent_id}",
+    summary="Change an agent; If-Match guards against overwriting somebody else's change",
+    action=Action.AGENT_UPDATE,
+    body=AgentChange,
+    answer=AgentView,
+    errors=(404, 409, 412),
+)
+def update_agent(call: Call, agent_id: str, body: AgentChange) -> Answer:
+    changes = body.model_dump(exclude_none=True)
+    agent = call.platform.agents.update(
+        call.principal, agent_id, if_revision=call.if_match, **changes
+    )
+    return Answer(AgentView.model_validate(agent), headers={"ETag": f'"{agent.revision}"'})
+
+
+@endpoint(
+    agents,
+    "DELETE",
+    "/agents/{agent_id}",
+    summary="Delete an agent and stop everything that runs of it",
+    action=Action.AGENT_DELETE,
+    answer=None,
+    status=204,
+    errors=(404, 409),
+)
+def delete_agent(call: Call, agent_id: str) -> None:
+    call.platform.agents.delete(call.principal, agent_id)

@@ -1,0 +1,273 @@
+"""Endpoints of deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from chalice.app import Blueprint
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from chalicelib.api.http import Answer, Call, Model, View, endpoint
+from chalicelib.api.shapes import LogLineView, LogPage, LogQuery, PageQuery, ReasonView
+from chalicelib.api.versions import EnvironmentName
+from chalicelib.domain.deployments import Deployment, DeploymentState, Trigger
+from chalicelib.domain.tenancy import Action
+
+deployments = Blueprint(__name__)
+
+VersionId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class NewDeployment(Model):
+    version_id: VersionId
+    environment: EnvironmentName = "production"
+
+
+class DeploymentView(View):
+    """What was asked, and what the host confirmed and when."""
+
+    id: str
+    agent_id: str
+    version_id: str
+    version_number: int
+    environment: str
+    state: DeploymentState
+    url: str | None
+    confirmed_at: datetime | None
+    reasons: list[ReasonView]
+    trigger: Trigger
+    rollback_of: str | None
+    image: str
+    confirmed_image: str | None
+    host_status: str | None
+    restarts: int
+    timings: Mapping[str, str]
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+class DeploymentPage(View):
+    items: list[DeploymentView]
+    next_cursor: str | None
+
+
+class EventView(View):
+    sequence: int
+    at: datetime
+    event: str
+    state: str
+    detail: str
+    actor: str
+
+
+class EventPage(View):
+    items: list[EventView]
+    next_cursor: str | None
+
+
+class MetricsQuery(Model):
+    """A window of at most 30 days; the last hour when it is not given."""
+
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def ordered(self) -> MetricsQuery:
+        start, end = self.window()
+        if start >= end:
+            raise ValueError("`start` must be before `end`.")
+        if end - start > timedelta(days=30):
+            raise ValueError("At most 30 days at once.")
+        return self
+
+    def window(self) -> tuple[datetime, datetime]:
+        end = self.end or datetime.now(UTC)
+        return self.start or end - timedelta(hours=1), end
+
+
+class SampleView(View):
+    at: int
+    value: float
+
+
+class MetricsView(View):
+    """Series by name: `cpu` (cores), `memory_gb`, `received_gb`, `sent_gb`, `requests_<status>`."""
+
+    series: dict[str, list[SampleView]] = Field(default_factory=dict)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/agents/{agent_id}/deployments",
+    summary="List an agent's deployments, newest first",
+    action=Action.DEPLOYMENT_READ,
+    query=PageQuery,
+    answer=DeploymentPage,
+    errors=(404,),
+)
+def list_deployments(call: Call, agent_id: str, query: PageQuery) -> DeploymentPage:
+    page = call.platform.deployments.page(
+        call.principal, agent_id, limit=query.limit, after=query.cursor
+    )
+    return DeploymentPage(items=[_view(d) for d in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/agents/{agent_id}/deployments",
+    summary="Deploy a ready version, now or behind the deployment that moves",
+    action=Action.DEPLOYMENT_CREATE,
+    body=NewDeployment,
+    answer=DeploymentView,
+    status=202,
+    errors=(404, 409),
+    idempotent=True,
+)
+def create_deployment(call: Call, agent_id: str, body: NewDeployment) -> Answer:
+    made = call.platform.deployments.request(
+        call.principal, agent_id, version_id=body.version_id, environment=body.environment
+    )
+    return _accepted(made)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments/{deployment_id}",
+    summary="Read a deployment; cheap to poll with If-None-Match while it moves",
+    action=Action.DEPLOYMENT_READ,
+    answer=DeploymentView,
+    errors=(404,),
+)
+def get_deployment(call: Call, deployment_id: str) -> Answer:
+    found = call.platform.deployments.get(call.principal, deployment_id)
+    headers = {"Retry-After": "1"} if found.state.is_moving else {}
+    return Answer(_view(found), revision=found.revision, headers=headers)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments/{deployment_id}/events",
+    summary="Read what happened to a deployment, oldest first",
+    action=Action.DEPLOYMENT_READ,
+    query=PageQuery,
+    answer=EventPage,
+    errors=(404,),
+)
+def list_events(call: Call, deployment_id: str, query: PageQuery) -> EventPage:
+    page = call.platform.deployments.history(
+        call.principal, deployment_id, limit=query.limit, after=query.cursor
+    )
+    return EventPage(items=[EventView.model_validate(e) for e in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments/{deployment_id}/logs",
+    summary="Read the agent's own output from a cursor on",
+    action=Action.DEPLOYMENT_READ,
+    query=LogQuery,
+    answer=LogPage,
+    errors=(404, 502, 503),
+)
+def get_deployment_logs(call: Call, deployment_id: str, query: LogQuery) -> Answer:
+    lines, cursor = call.platform.deployments.logs(
+        call.principal, deployment_id, cursor=query.cursor, limit=query.limit
+    )
+    page = LogPage(
+        items=[LogLineView.model_validate(line) for line in lines], next_cursor=cursor, more=True
+    )
+    return Answer(page, headers={"Retry-After": "1"})
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments/{deployment_id}/metrics",
+    summary="Read CPU, memory, traffic and requests over time, as the host measured them",
+    action=Action.DEPLOYMENT_READ,
+    query=MetricsQuery,
+    answer=MetricsView,
+    errors=(404, 502, 503),
+)
+def get_metrics(call: Call, deployment_id: str, query: MetricsQuery) -> dict[str, Any]:
+    start, end = query.window()
+    series = call.platform.deployments.metrics(call.principal, deployment_id, start=start, end=end)
+    return {
+        "series": {
+            name: [{"at": s.at, "value": s.value} for s in samples]
+            for name, samples in series.items()
+        }
+    }
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/deployments/{deployment_id}/rollback",
+    summary="Go back: from what serves to what was live before, or to the named earlier one",
+    action=Action.DEPLOYMENT_CREATE,
+    answer=DeploymentView,
+    status=202,
+    errors=(404, 409),
+    idempotent=True,
+)
+def roll_back(call: Call, deployment_id: str) -> Answer:
+    return _accepted(call.platform.deployments.roll_back(call.principal, deployment_id))
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/deployments/{deployment_id}/restart",
+    summary="Start the running version anew",
+    action=Action.DEPLOYMENT_OPERATE,
+    answer=DeploymentView,
+    status=202,
+    errors=(404, 409, 502, 503),
+)
+def restart(call: Call, deployment_id: str) -> Answer:
+    return _accepted(call.platform.deployments.restart(call.principal, deployment_id))
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/deployments/{deployment_id}/stop",
+    summary="Take the deployment that serves out of service",
+    action=Action.DEPLOYMENT_OPERATE,
+    answer=DeploymentView,
+    errors=(404, 409, 502, 503),
+)
+def stop(call: Call, deployment_id: str) -> DeploymentView:
+    return _view(call.platform.deployments.stop(call.principal, deployment_id))
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/deployments/{deployment_id}/cancel",
+    summary="Cancel a deployment on its way; what served before goes on serving",
+    action=Action.DEPLOYMENT_OPERATE,
+    answer=DeploymentView,
+    errors=(404, 409),
+)
+def cancel(call: Call, deployment_id: str) -> DeploymentView:
+    return _view(call.platform.deployments.cancel(call.principal, deployment_id))
+
+
+def _view(deployment: Deployment) -> DeploymentView:
+    return DeploymentView.model_validate(deployment)
+
+
+def _accepted(deployment: Deployment) -> Answer:
+    location = f"/api/v1/deployments/{deployment.id}"
+    return Answer(_view(deployment), headers={"Location": location, "Retry-After": "1"})

@@ -1,0 +1,377 @@
+"""The one wrapper around every view: who calls, what they sent, what they get, and errors.
+
+An endpoint declares its method, path, body, query and answer once; the route, the validation, the
+OpenAPI document and the tests over all endpoints come from that declaration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from chalice.app import Blueprint, Chalice, Request, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chalicelib.bootstrap import Platform, platform
+from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.errors import (
+    FieldError,
+    Invalid,
+    Malformed,
+    PlatformError,
+    TooLarge,
+    Unauthenticated,
+)
+from chalicelib.telemetry import logger, start_trace, trace_id
+
+PREFIX = "/v1"
+MAX_BODY = 1_000_000
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+class Model(BaseModel):
+    """What requests carry: nothing unknown, nothing coerced from another type silently."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class View(BaseModel):
+    """What answers carry, made from a domain object's attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Problem(BaseModel):
+    """An error, after RFC 9457. `code` is stable; `detail` says what to change."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    trace_id: str
+    errors: list[dict[str, Any]] | None = None
+
+
+@dataclass
+class Call:
+    """One request as a view sees it."""
+
+    platform: Platform
+    request: Request
+    who: Principal | None
+
+    @property
+    def principal(self) -> Principal:
+        if self.who is None:
+            raise Unauthenticated("Sign in, or send an API token.")
+        return self.who
+
+    def header(self, name: str) -> str | None:
+        value = self.request.headers.get(name)
+        return None if value is None else str(value)
+
+    @property
+    def if_match(self) -> int | None:
+        """The revision the caller has seen, or None when it does not say."""
+        value = self.header("if-match")
+        if value is None or value == "*":
+            return None
+        digits = value.strip().removeprefix("W/").strip('"')
+        if not digits.isdecimal() or len(digits) > 12:
+            raise Malformed('If-Match must be an ETag as this API gave it, for example "3".')
+        return int(digits)
+
+
+@dataclass
+class Answer:
+    """A view's answer with more than a body: another status, an ETag, when to ask again."""
+
+    body: Any
+    status: int | None = None
+    revision: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One line of the API."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    action: Action | None
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answer: Any
+    status: int
+    errors: tuple[int, ...]
+    public: bool
+    idempotent: bool
+    tag: str
+    view: Callable[..., Any]
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def endpoint(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    summary: str,
+    answer: Any,
+    action: Action | None = None,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    status: int = 200,
+    errors: tuple[int, ...] = (),
+    public: bool = False,
+    idempotent: bool = False,
+) -> Callable[[V], V]:
+    """Declares a view. The function itself is returned unchanged, types and all."""
+
+    def declare(view: V) -> V:
+        declared = Endpoint(
+            method=method,
+            path=path,
+            name=view.__name__,
+            summary=summary,
+            action=action,
+            body=body,
+            query=query,
+            answer=answer,
+            status=status,
+            errors=errors,
+            public=public,
+            idempotent=idempotent,
+            tag=view.__module__.rsplit(".", 1)[-1],
+            view=view,
+        )
+        ENDPOINTS.append(declared)
+
+        def handle(**path_values: str) -> Response:
+            return _handle(declared, blueprint.current_request, path_values)
+
+        handle.__name__ = view.__name__
+        blueprint.route(
+            path,
+            methods=[method],
+            name=f"{declared.tag}.{view.__name__}",
+            content_types=[JSON, "application/octet-stream", "text/plain"],
+        )(handle)
+        return view
+
+    return declare
+
+
+class SlipwayApp(Chalice):  # type: ignore[misc]
+    """Chalice, with its own refusals in our shape."""
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        answer = super().__call__(event, context)
+        headers = answer.get("headers") or {}
+        if answer["statusCode"] >= 400 and headers.get("Content-Type") != PROBLEM:
+            start_trace()
+            answer = _chalice_refusal(answer)
+        return answer
+
+
+def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]) -> Response:
+    began = time.perf_counter()
+    start_trace(_incoming_trace(request))
+    try:
+        response = _respond(declared, request, path_values)
+    except PlatformError as error:
+        response = problem(error)
+    except ValidationError as error:
+        response = problem(_invalid(error, "body"))
+    except Exception:  # noqa: BLE001 - nothing may leave here without a problem document
+        logger.exception("unhandled error")
+        response = problem(
+            PlatformError("This is our fault, not yours. Quote the trace id when you report it.")
+        )
+    response.headers["X-Trace-Id"] = trace_id()
+    response.headers.setdefault("Cache-Control", "no-store")
+    logger.info(
+        "request",
+        extra={
+            "method": declared.method,
+            "path": declared.path,
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - began) * 1000, 1),
+        },
+    )
+    return response
+
+
+def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str]) -> Response:
+    wired = platform()
+    call = Call(wired, request, None if declared.public else _principal(wired, request))
+    arguments: dict[str, Any] = dict(path_values)
+    raw = _raw_body(request)
+    if declared.body is not None:
+        arguments["body"] = _parsed(declared.body, raw)
+    if declared.query is not None:
+        arguments["query"] = _query(declared.query, request)
+    key = call.header("idempotency-key")
+    if declared.idempotent and key and call.who is not None:
+        return _once(declared, call, key, raw, arguments)
+    return _response(declared, request, declared.view(call, **arguments))
+
+
+def _once(
+    declared: Endpoint, call: Call, key: str, raw: bytes, arguments: dict[str, Any]
+) -> Response:
+    scoped = f"{call.principal.user_id} {declared.method} {declared.path} {key}"
+    fingerprint = (
+        json.dumps(
+            {k: v for k, v in arguments.items() if k not in ("body", "query")}, sort_keys=True
+        ).encode()
+        + raw
+    )
+
+    def work() -> tuple[int, str]:
+        made = _response(declared, call.request, declared.view(call, **arguments))
+        return made.status_code, str(made.body)
+
+    if not key.isascii() or not key.isprintable() or len(key) > 255:
+        raise Invalid("An Idempotency-Key is 1 to 255 printable ASCII characters.")
+    hashed = hashlib.sha256(scoped.encode()).hexdigest()
+    done = call.platform.idempotency.once(call.principal.org_id, hashed, fingerprint, work)
+    headers = {"Content-Type": JSON}
+    if done.repeated:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(body=done.body, status_code=done.status, headers=headers)
+
+
+def _response(declared: Endpoint, request: Request, result: Any) -> Response:
+    answer = result if isinstance(result, Answer) else Answer(result)
+    headers = {"Content-Type": JSON, **answer.headers}
+    status = answer.status or declared.status
+    if answer.revision is not None:
+        headers["ETag"] = f'"{answer.revision}"'
+        headers["Cache-Control"] = "private, no-cache"
+        if declared.method == "GET" and _matches(request, headers["ETag"]):
+            return Response(body="", status_code=304, headers=headers)
+    body = answer.body
+    if body is None:
+        headers.pop("Content-Type", None)
+        return Response(body="", status_code=status, headers=headers)
+    text = body if isinstance(body, str) else _json(body)
+    return Response(body=text, status_code=status, headers=headers)
+
+
+def problem(error: PlatformError) -> Response:
+    """An error as application/problem+json."""
+    content: dict[str, Any] = {
+        "type": f"https://slipway.dev/errors/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "trace_id": trace_id(),
+    }
+    if error.errors:
+        content["errors"] = [
+            {"field": e.field, "detail": e.detail, **({"line": e.line} if e.line else {})}
+            for e in error.errors
+        ]
+    headers = {"Content-Type": PROBLEM}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(body=json.dumps(content), status_code=error.status, headers=headers)
+
+
+def _principal(wired: Platform, request: Request) -> Principal:
+    header = str(request.headers.get("authorization") or "")
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Unauthenticated("Send an access token or API token: Authorization: Bearer <token>.")
+    return wired.accounts.principal(credential.strip())
+
+
+def _raw_body(request: Request) -> bytes:
+    raw = request.raw_body or b""
+    raw = raw.encode() if isinstance(raw, str) else raw
+    if len(raw) > MAX_BODY:
+        raise TooLarge(f"A request body may have at most {MAX_BODY // 1000} kB.")
+    return raw
+
+
+def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
+    try:
+        return model.model_validate_json(raw or b"{}", strict=False)
+    except ValidationError as error:
+        if any(e["type"] == "json_invalid" for e in error.errors()):
+            raise Malformed("The body is not valid JSON.", code="json_invalid") from None
+        raise _invalid(error, "body") from None
+
+
+def _query(model: type[BaseModel], request: Request) -> BaseModel:
+    given = request.query_params or {}
+    try:
+        return model.model_validate(dict(given.items()))
+    except ValidationError as error:
+        raise _invalid(error, "query") from None
+
+
+def _invalid(error: ValidationError, where: str) -> Invalid:
+    errors = tuple(
+        FieldError(
+            ".".join(str(part) for part in e["loc"]) or where,
+            str(e["msg"]).removeprefix("Value error, "),
+        )
+        for e in error.errors(include_url=False)
+    )
+    return Invalid(
+        "Some fields are not as they must be; `errors` names each of them.", errors=errors
+    )
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return json.dumps(value)
+
+
+def _matches(request: Request, etag: str) -> bool:
+    sent = request.headers.get("if-none-match")
+    return bool(sent) and etag in [tag.strip().removeprefix("W/") for tag in str(sent).split(",")]
+
+
+def _incoming_trace(request: Request) -> str | None:
+    context = request.context or {}
+    found = context.get("requestId")
+    return None if found is None else str(found).replace("-", "")
+
+
+def _chalice_refusal(answer: dict[str, Any]) -> dict[str, Any]:
+    status = int(answer["statusCode"])
+    try:
+        said = json.loads(answer.get("body") or "{}")
+    except ValueError:
+        said = {}
+    message = str(said.get("Message") or said.get("message") or "The request was refused.")
+    content = {
+        "type": "about:blank",
+        "title": "The request was refused",
+        "status": status,
+        "code": {404: "route_unknown", 405: "method_not_allowed", 415: "media_type"}.get(
+            status, "refused"
+        ),
+        "detail": message if status != 415 else "Send JSON: Content-Type: application/json.",
+        "trace_id": trace_id(),
+    }
+    headers = {**(answer.get("headers") or {}), "Content-Type": PROBLEM}
+    return {**answer, "headers": headers, "body": json.dumps(content)}

@@ -1,0 +1,52 @@
+"""Shapes that several endpoints share: lists, their queries, reasons, log lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.api.http import Model, View
+
+MAX_PAGE = 100
+
+
+class PageQuery(Model):
+    """Where a list goes on, and how much of it at once."""
+
+    cursor: str | None = Field(None, min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+
+
+class LogQuery(Model):
+    cursor: str | None = Field(None, min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")
+    limit: int = Field(500, ge=1, le=2000)
+
+
+class ReasonView(View):
+    """One thing that is wrong, and what to change."""
+
+    code: str
+    detail: str
+    file: str | None = None
+    line: int | None = None
+
+
+class LogLineView(View):
+    timestamp: str
+    level: str
+    message: str
+
+
+class LogPage(View):
+    """New lines since the cursor. `more` says whether the source may still write."""
+
+    items: list[LogLineView]
+    next_cursor: str | None
+    more: bool
+
+
+class InferredView(View):
+    field: str
+    value: Any
+    source: str

@@ -1,0 +1,52 @@
+"""Endpoints that other systems call."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from chalice.app import Blueprint
+from pydantic import ConfigDict, Field
+
+from chalicelib.api.http import Call, Model, View, endpoint
+from chalicelib.bootstrap import webhook_secret
+from chalicelib.errors import Unauthenticated
+
+webhooks = Blueprint(__name__)
+
+
+class WebhookQuery(Model):
+    secret: str
+
+
+class RailwayEvent(Model):
+    """Unsigned, unordered and sometimes doubled: a hint to look, never a fact."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    resource: dict[str, Any] = Field(default_factory=dict)
+
+
+class Acknowledged(View):
+    detail: str
+
+
+@endpoint(
+    webhooks,
+    "POST",
+    "/webhooks/railway",
+    summary="The host hints that something changed; we look for ourselves",
+    query=WebhookQuery,
+    body=RailwayEvent,
+    answer=Acknowledged,
+    status=202,
+    errors=(401,),
+    public=True,
+)
+def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Acknowledged:  # noqa: ARG001
+    expected = webhook_secret(call.platform)
+    if not hmac.compare_digest(query.secret.encode(), expected.encode()):
+        raise Unauthenticated("The secret in this webhook's address is not ours.")
+    call.platform.reconciler.run()
+    return Acknowledged(detail="Looked.")

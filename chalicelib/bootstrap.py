@@ -1,0 +1,182 @@
+"""The one place that knows which adapter serves which use case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from chalicelib.adapters.artifacts import S3Artifacts
+from chalicelib.adapters.aws import (
+    CodeBuild,
+    EventsSchedule,
+    SesMail,
+    StepFunctions,
+    client,
+    parameter,
+)
+from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.http import HttpCaller, SystemClock
+from chalicelib.adapters.railway import RailwayApi, RailwayHost
+from chalicelib.adapters.secrets import AesVault, JwtSigner
+from chalicelib.ports import (
+    Artifacts,
+    Builder,
+    Caller,
+    Clock,
+    Engine,
+    Host,
+    Mail,
+    Schedule,
+    Signer,
+    Store,
+    Vault,
+)
+from chalicelib.services.accounts import Accounts
+from chalicelib.services.agents import Agents
+from chalicelib.services.deployments import Deployments
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.reconciler import Reconciler
+from chalicelib.services.releases import Releases
+from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.versions import Versions
+from chalicelib.settings import Settings
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The outside world, real or in memory."""
+
+    store: Store
+    host: Host
+    builder: Builder
+    artifacts: Artifacts
+    mail: Mail
+    vault: Vault
+    signer: Signer
+    engine: Engine
+    schedule: Schedule
+    caller: Caller
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Every use case, wired."""
+
+    settings: Settings
+    accounts: Accounts
+    agents: Agents
+    variables: EnvironmentVariables
+    versions: Versions
+    deployments: Deployments
+    releases: Releases
+    reconciler: Reconciler
+    idempotency: Idempotency
+    store: Store
+
+
+def wire(settings: Settings, adapters: Adapters) -> Platform:
+    """The use cases over the given adapters."""
+    store, clock = adapters.store, adapters.clock
+    agents = Agents(store=store, host=adapters.host, clock=clock)
+    variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
+    deployments = Deployments(
+        store=store,
+        host=adapters.host,
+        engine=adapters.engine,
+        schedule=adapters.schedule,
+        agents=agents,
+        variables=variables,
+        clock=clock,
+        release_limit=timedelta(seconds=settings.release_limit_seconds),
+    )
+    versions = Versions(
+        store=store,
+        artifacts=adapters.artifacts,
+        builder=adapters.builder,
+        agents=agents,
+        variables=variables,
+        deployments=deployments,
+        schedule=adapters.schedule,
+        clock=clock,
+        image_repository=settings.image_repository,
+        upload_limit=timedelta(seconds=settings.upload_limit_seconds),
+        build_limit=timedelta(seconds=settings.build_limit_seconds),
+    )
+    return Platform(
+        settings=settings,
+        accounts=Accounts(
+            store=store,
+            mail=adapters.mail,
+            signer=adapters.signer,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        agents=agents,
+        variables=variables,
+        versions=versions,
+        deployments=deployments,
+        releases=Releases(
+            deployments=deployments,
+            host=adapters.host,
+            caller=adapters.caller,
+            clock=clock,
+            url_scheme=settings.agent_url_scheme,
+            watch_seconds=settings.watch_seconds,
+            verify_limit=timedelta(seconds=settings.verify_limit_seconds),
+        ),
+        reconciler=Reconciler(
+            store=store,
+            host=adapters.host,
+            engine=adapters.engine,
+            schedule=adapters.schedule,
+            versions=versions,
+            deployments=deployments,
+            clock=clock,
+        ),
+        idempotency=Idempotency(store=store, clock=clock),
+        store=store,
+    )
+
+
+@cache
+def platform() -> Platform:
+    """The platform on AWS, or on what speaks its protocols; made on first use."""
+    settings = Settings.from_env()
+
+    def secret(name: str) -> str:
+        return parameter(f"{settings.parameters}/{name}")
+
+    def registry() -> tuple[str, str] | None:
+        username = secret("registry-username")
+        return (username, secret("registry-password")) if username.strip("-") else None
+
+    return wire(
+        settings,
+        Adapters(
+            store=DynamoStore(settings.table, lambda: client("dynamodb")),
+            host=RailwayHost(
+                RailwayApi(settings.railway_url, lambda: secret("railway-token")),
+                project_id=settings.railway_project_id,
+                environment_id=settings.railway_environment_id,
+                credentials=registry,
+            ),
+            builder=CodeBuild(settings.build_project, settings.artifacts_bucket),
+            artifacts=S3Artifacts(
+                settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
+            ),
+            mail=SesMail(settings.mail_from),
+            vault=AesVault(lambda: secret("vault-key")),
+            signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),
+            engine=StepFunctions(settings.state_machine_arn),
+            schedule=EventsSchedule(settings.reconcile_rule),
+            caller=HttpCaller(),
+            clock=SystemClock(),
+        ),
+    )
+
+
+def webhook_secret(platform: Platform) -> str:
+    """The secret in the address the host's webhooks come to."""
+    return parameter(f"{platform.settings.parameters}/railway-webhook-secret")

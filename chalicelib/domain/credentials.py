@@ -1,0 +1,74 @@
+"""Secrets people hold: API tokens with a checksum, and one-time sign-in links. Stored as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.tenancy import Role, Scope
+
+TOKEN_PREFIX = "slp_"  # noqa: S105 - public by design: secret scanners look for it
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_LENGTH = 32
+_CHECK_LENGTH = 6
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """An API token without its secret. `hint` shows its last characters."""
+
+    id: str
+    hash: str
+    org_id: str
+    user_id: str
+    role: Role
+    name: str
+    scope: Scope
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class SignInLink:
+    """A one-time link, by the hash of its secret."""
+
+    hash: str
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    revision: int = 1
+
+
+def new_token_secret() -> str:
+    """`slp_` + 32 random characters + 6 of checksum, so that a mistyped one is known at once."""
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    return f"{TOKEN_PREFIX}{body}{_checksum(body)}"
+
+
+def looks_like_token(text: str) -> bool:
+    """True when prefix, length and checksum are right; no store is asked for anything else."""
+    body = text.removeprefix(TOKEN_PREFIX)
+    if len(text) != len(TOKEN_PREFIX) + _SECRET_LENGTH + _CHECK_LENGTH or body == text:
+        return False
+    return secrets.compare_digest(
+        _checksum(body[:_SECRET_LENGTH]).encode(), body[_SECRET_LENGTH:].encode()
+    )
+
+
+def hash_secret(secret: str) -> str:
+    """SHA-256 in hex. The secrets are long and random, so no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECK_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

@@ -1,0 +1,222 @@
+"""A deployment: a version in an environment with its variables at that moment, and its states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.machine import next_state
+from chalicelib.domain.versions import Reason
+
+
+class DeploymentState(StrEnum):
+    QUEUED = "queued"
+    RELEASING = "releasing"
+    VERIFYING = "verifying"
+    LIVE = "live"
+    SUPERSEDED = "superseded"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    ASLEEP = "asleep"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+    @property
+    def is_moving(self) -> bool:
+        """On its way: somebody must still bring it to an end."""
+        return self in MOVING
+
+    @property
+    def is_serving(self) -> bool:
+        """The one that holds its environment, running well or not."""
+        return self in SERVING
+
+
+class DeploymentEvent(StrEnum):
+    RELEASE_STARTED = "release_started"
+    RELEASED = "released"
+    VERIFIED = "verified"
+    SUPERSEDED = "superseded"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    FELL_ASLEEP = "fell_asleep"
+    RECOVERED = "recovered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+
+
+MOVING = frozenset({DeploymentState.QUEUED, DeploymentState.RELEASING, DeploymentState.VERIFYING})
+SERVING = frozenset({DeploymentState.LIVE, DeploymentState.CRASHED, DeploymentState.ASLEEP})
+FINAL = frozenset(
+    {
+        DeploymentState.SUPERSEDED,
+        DeploymentState.STOPPED,
+        DeploymentState.FAILED,
+        DeploymentState.CANCELLED,
+        DeploymentState.ROLLED_BACK,
+    }
+)
+
+
+def _table() -> dict[tuple[DeploymentState, DeploymentEvent], DeploymentState]:
+    s, e = DeploymentState, DeploymentEvent
+    table = {
+        (s.QUEUED, e.RELEASE_STARTED): s.RELEASING,
+        (s.QUEUED, e.SUPERSEDED): s.SUPERSEDED,
+        (s.QUEUED, e.CANCELLED): s.CANCELLED,
+        (s.QUEUED, e.FAILED): s.FAILED,
+        (s.RELEASING, e.RELEASE_STARTED): s.RELEASING,
+        (s.RELEASING, e.RELEASED): s.VERIFYING,
+        (s.RELEASING, e.CANCELLED): s.CANCELLED,
+        (s.RELEASING, e.FAILED): s.FAILED,
+        (s.RELEASING, e.ROLLED_BACK): s.ROLLED_BACK,
+        (s.VERIFYING, e.RELEASE_STARTED): s.VERIFYING,
+        (s.VERIFYING, e.RELEASED): s.VERIFYING,
+        (s.VERIFYING, e.VERIFIED): s.LIVE,
+        (s.VERIFYING, e.CANCELLED): s.CANCELLED,
+        (s.VERIFYING, e.FAILED): s.FAILED,
+        (s.VERIFYING, e.ROLLED_BACK): s.ROLLED_BACK,
+    }
+    for serving in SERVING:
+        table |= {
+            (serving, e.SUPERSEDED): s.SUPERSEDED,
+            (serving, e.STOPPED): s.STOPPED,
+            (serving, e.CRASHED): s.CRASHED,
+            (serving, e.FELL_ASLEEP): s.ASLEEP,
+            (serving, e.RECOVERED): s.LIVE,
+            # Late echoes of the way up.
+            (serving, e.RELEASE_STARTED): serving,
+            (serving, e.RELEASED): serving,
+            (serving, e.VERIFIED): serving,
+        }
+    table |= {(state, event): state for state in FINAL for event in e}
+    return table
+
+
+TRANSITIONS = _table()
+
+
+class Trigger(StrEnum):
+    """Who or what asked for a deployment."""
+
+    REQUEST = "request"
+    BUILD = "build"
+    ROLLBACK = "rollback"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True)
+class HostRef:
+    """The names the host knows a deployment by; empty until it has confirmed them."""
+
+    service_id: str = ""
+    deployment_id: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    id: str
+    org_id: str
+    agent_id: str
+    version_id: str
+    version_number: int
+    environment: str
+    state: DeploymentState
+    image: str
+    plan: Mapping[str, Any]
+    variables: str
+    """The variables at that moment, sealed by the vault; never shown."""
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    trigger: Trigger = Trigger.REQUEST
+    url: str | None = None
+    confirmed_at: datetime | None = None
+    confirmed_image: str | None = None
+    reasons: tuple[Reason, ...] = ()
+    host: HostRef = field(default_factory=HostRef)
+    attempt: int = 0
+    deadline_at: datetime | None = None
+    rollback_of: str | None = None
+    host_status: str | None = None
+    restarts: int = 0
+    timings: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 1
+
+    def after(self, event: DeploymentEvent, at: datetime, **changes: Any) -> Deployment:
+        """The successor, or this same object when the event is repeated or late."""
+        state = next_state(TRANSITIONS, self.state, event, noun="deployment")
+        if state is self.state:
+            return self
+        return replace(
+            self,
+            state=state,
+            updated_at=at,
+            revision=self.revision + 1,
+            timings={**self.timings, state.value: at.isoformat()},
+            **changes,
+        )
+
+    def noting(self, at: datetime, **changes: Any) -> Deployment:
+        """The successor with other facts but the same state."""
+        return replace(self, updated_at=at, revision=self.revision + 1, **changes)
+
+
+@dataclass(frozen=True)
+class HistoryItem:
+    """One thing that happened to a version or a deployment. Append-only."""
+
+    org_id: str
+    subject_id: str
+    sequence: int
+    at: datetime
+    event: str
+    state: str
+    detail: str = ""
+    actor: str = "slipway"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A place an agent runs in. It lets one deployment move at a time.
+
+    `serving` holds the URL, `moving` is on its way, `queued` waits for it. A newer request takes
+    the queued one's place.
+    """
+
+    org_id: str
+    agent_id: str
+    name: str
+    updated_at: datetime
+    serving: str | None = None
+    moving: str | None = None
+    queued: str | None = None
+    last_good: tuple[str, ...] = ()
+    """Deployments that were live, newest first; what a rollback may go back to."""
+    service_id: str = ""
+    domain: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The variables of an environment, sealed; `names` tells which are secret."""
+
+    org_id: str
+    agent_id: str
+    environment: str
+    sealed: str
+    names: Mapping[str, bool]
+    updated_at: datetime
+    updated_by: str
+    revision: int = 0

@@ -1,0 +1,21 @@
+"""Opaque, time-ordered ids with a short prefix that says what they name."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from ulid import ULID
+
+Prefix = Literal["usr", "org", "agt", "ver", "dep", "tok"]
+_SHAPE = re.compile(r"(usr|org|agt|ver|dep|tok)_[0-9a-hjkmnp-tv-z]{26}")
+
+
+def new_id(prefix: Prefix) -> str:
+    """`agt_01k…`: a ULID in lower case, so that key order is time order."""
+    return f"{prefix}_{str(ULID()).lower()}"
+
+
+def is_id(text: str, prefix: Prefix) -> bool:
+    """True for a well-formed id of this kind; anything else cannot exist."""
+    return text.startswith(f"{prefix}_") and _SHAPE.fullmatch(text) is not None

@@ -1,0 +1,152 @@
+"""A version: one immutable state of an agent's source, and the way it takes to become ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.machine import next_state
+
+
+class VersionState(StrEnum):
+    AWAITING_UPLOAD = "awaiting_upload"
+    UPLOADED = "uploaded"
+    BUILDING = "building"
+    READY = "ready"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in _FINAL
+
+
+class VersionEvent(StrEnum):
+    UPLOAD_RECEIVED = "upload_received"
+    BUILD_STARTED = "build_started"
+    BUILD_SUCCEEDED = "build_succeeded"
+    SOURCE_REJECTED = "source_rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_FINAL = frozenset(
+    {VersionState.READY, VersionState.REJECTED, VersionState.FAILED, VersionState.CANCELLED}
+)
+
+
+def _table() -> dict[tuple[VersionState, VersionEvent], VersionState]:
+    s, e = VersionState, VersionEvent
+    table = {
+        (s.AWAITING_UPLOAD, e.UPLOAD_RECEIVED): s.UPLOADED,
+        (s.AWAITING_UPLOAD, e.FAILED): s.FAILED,
+        (s.AWAITING_UPLOAD, e.CANCELLED): s.CANCELLED,
+        (s.UPLOADED, e.UPLOAD_RECEIVED): s.UPLOADED,
+        (s.UPLOADED, e.BUILD_STARTED): s.BUILDING,
+        # The build's own event may overtake our note that it has started.
+        (s.UPLOADED, e.BUILD_SUCCEEDED): s.READY,
+        (s.UPLOADED, e.SOURCE_REJECTED): s.REJECTED,
+        (s.UPLOADED, e.FAILED): s.FAILED,
+        (s.UPLOADED, e.CANCELLED): s.CANCELLED,
+        (s.BUILDING, e.UPLOAD_RECEIVED): s.BUILDING,
+        (s.BUILDING, e.BUILD_STARTED): s.BUILDING,
+        (s.BUILDING, e.BUILD_SUCCEEDED): s.READY,
+        (s.BUILDING, e.SOURCE_REJECTED): s.REJECTED,
+        (s.BUILDING, e.FAILED): s.FAILED,
+        (s.BUILDING, e.CANCELLED): s.CANCELLED,
+    }
+    # A final version has no way out: whatever arrives late changes nothing.
+    table |= {(state, event): state for state in _FINAL for event in e}
+    return table
+
+
+TRANSITIONS = _table()
+
+
+class SourceKind(StrEnum):
+    UPLOAD = "upload"
+    TEMPLATE = "template"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a version's source came from. `size` in bytes, `digest` as sha256 hex once known."""
+
+    kind: SourceKind
+    filename: str
+    key: str
+    size: int | None = None
+    digest: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that is wrong and what to change, for people."""
+
+    code: str
+    detail: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class InferredValue:
+    """A value nobody wrote down, and what it was read from."""
+
+    field: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Version:
+    id: str
+    org_id: str
+    agent_id: str
+    number: int
+    label: str
+    state: VersionState
+    source: Source
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    deploy: bool = False
+    hold: bool = False
+    environment: str = "production"
+    manifest: Mapping[str, Any] | None = None
+    plan: Mapping[str, Any] | None = None
+    inferred: tuple[InferredValue, ...] = ()
+    candidates: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    build_id: str | None = None
+    image: str | None = None
+    image_size: int | None = None
+    deployment_id: str | None = None
+    timings: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 1
+
+    def after(self, event: VersionEvent, at: datetime, **changes: Any) -> Version:
+        """The successor, or this same object when the event is repeated or late."""
+        state = next_state(TRANSITIONS, self.state, event, noun="version")
+        if state is self.state:
+            return self
+        return replace(
+            self,
+            state=state,
+            updated_at=at,
+            revision=self.revision + 1,
+            timings={**self.timings, state.value: at.isoformat()},
+            **changes,
+        )
+
+    @property
+    def prefix(self) -> str:
+        """Where everything of this version lies in the artifacts bucket; begins with the tenant."""
+        return f"{self.org_id}/{self.agent_id}/{self.id}/"

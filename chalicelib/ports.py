@@ -1,0 +1,287 @@
+"""What the use cases need from the world, as protocols. Adapters fulfil them; nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.credentials import ApiToken
+from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
+from chalicelib.domain.release import Step
+from chalicelib.domain.tenancy import Membership
+from chalicelib.domain.versions import Version
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Listing(Generic[E]):
+    """A way entities are listed, in the order of their ids (which is the order of time)."""
+
+    name: str
+    kind: type[E]
+
+
+AGENTS = Listing("agents", Agent)  # (org_id)
+VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
+DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
+ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
+HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
+TOKENS = Listing("tokens", ApiToken)  # (org_id)
+MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
+OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
+OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
+
+
+@dataclass(frozen=True)
+class Page(Generic[E]):
+    items: tuple[E, ...]
+    next: str | None
+    """Where the next page begins, or None at the end."""
+
+
+@dataclass(frozen=True)
+class Put:
+    """Store this revision, if the one before it is what is stored (none, for revision 1)."""
+
+    entity: Any
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove the entity, if this revision is what is stored."""
+
+    entity: Any
+
+
+Change = Put | Delete
+
+
+class Store(Protocol):
+    """The truth. A commit happens whole or not at all."""
+
+    def get(self, kind: type[E], *key: str) -> E | None: ...
+
+    def page(
+        self,
+        listing: Listing[E],
+        *scope: str,
+        limit: int = 50,
+        after: str | None = None,
+        newest_first: bool = True,
+    ) -> Page[E]: ...
+
+    def commit(self, *changes: Change) -> None:
+        """Raises ChangedMeanwhile when a revision is not the stored one."""
+        ...
+
+
+def every(store: Store, listing: Listing[E], *scope: str, newest_first: bool = True) -> Iterator[E]:
+    """All of a listing, page by page."""
+    after: str | None = None
+    while True:
+        page = store.page(listing, *scope, limit=100, after=after, newest_first=newest_first)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
+
+
+@dataclass(frozen=True)
+class HostDeployment:
+    """What the host says of one deployment. `status` is the host's own word."""
+
+    id: str
+    status: str
+    image: str | None
+    stopped: bool = False
+    detail: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Released:
+    """What the host confirmed of a release."""
+
+    service_id: str
+    deployment_id: str
+    domain: str
+
+
+@dataclass(frozen=True)
+class LogLine:
+    timestamp: str
+    level: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured value; `at` in seconds since 1970."""
+
+    at: int
+    value: float
+
+
+class Host(Protocol):
+    """Where agents run. Its errors come as HostUnavailable (try again) or HostRefused (do not)."""
+
+    def carry_out(
+        self, steps: Sequence[Step], *, requested_at: datetime | None, note: ReleaseNote
+    ) -> Released:
+        """Performs the steps in order. Safe to repeat: a deployment that the host began for
+        this image after `requested_at` is adopted, not begun again."""
+        ...
+
+    def deployments(self, ids: Sequence[str]) -> Mapping[str, HostDeployment]:
+        """The named deployments in one batched read; one that is gone is absent."""
+        ...
+
+    def newest(self, service_id: str) -> HostDeployment | None:
+        """The service's latest deployment; None when the service is gone."""
+        ...
+
+    def restart(self, deployment_id: str) -> None: ...
+
+    def stop(self, deployment_id: str) -> None: ...
+
+    def cancel(self, deployment_id: str) -> None: ...
+
+    def remove_service(self, service_id: str) -> None: ...
+
+    def logs(self, deployment_id: str, *, since: str | None, limit: int) -> list[LogLine]: ...
+
+    def metrics(
+        self, service_id: str, *, start: datetime, end: datetime
+    ) -> Mapping[str, list[Sample]]: ...
+
+
+class ReleaseNote(Protocol):
+    """Called just before the host is asked to deploy, so that a repeat knows it was."""
+
+    def __call__(self, service_id: str, domain: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class BuildStatus:
+    """What the build service says. `status`: IN_PROGRESS, SUCCEEDED, FAILED, FAULT, …"""
+
+    id: str
+    status: str
+    phase: str = ""
+
+
+class Builder(Protocol):
+    def start(self, version: Version, order_key: str) -> str:
+        """Starts the build and returns its id; repeated for one version it is the same build."""
+        ...
+
+    def status(self, build_ids: Sequence[str]) -> Mapping[str, BuildStatus]: ...
+
+    def stop(self, build_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class UploadForm:
+    """A form the client posts its archive with: all fields first, `file` last."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class Artifacts(Protocol):
+    """Sources that come in and what builds leave behind."""
+
+    @property
+    def sources_bucket(self) -> str: ...
+
+    @property
+    def artifacts_bucket(self) -> str: ...
+
+    def upload_form(self, key: str, *, max_bytes: int, expires_seconds: int) -> UploadForm: ...
+
+    def source_size(self, key: str) -> int | None: ...
+
+    def fetch_source(self, key: str, to: Path) -> None: ...
+
+    def copy_template(self, template_key: str, source_key: str) -> None: ...
+
+    def put_json(self, key: str, value: Any) -> None: ...
+
+    def get_json(self, key: str) -> Any | None: ...
+
+    def read(self, key: str) -> bytes | None: ...
+
+    def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]: ...
+
+
+class Mail(Protocol):
+    def send(self, to: str, subject: str, text: str) -> None: ...
+
+
+class Vault(Protocol):
+    """Seals what must not be readable in the store."""
+
+    def seal(self, value: Mapping[str, str], *, context: str) -> str: ...
+
+    def open(self, sealed: str, *, context: str) -> dict[str, str]: ...
+
+
+class Signer(Protocol):
+    def sign(self, claims: Mapping[str, Any]) -> str: ...
+
+    def verify(self, token: str) -> Mapping[str, Any]:
+        """The claims; raises Unauthenticated for anything not signed by us or out of date."""
+        ...
+
+
+class Engine(Protocol):
+    """What waits and retries between the steps of a deployment."""
+
+    def start(self, deployment: Deployment) -> None:
+        """Starts the machine for this attempt; a repeat for the same attempt does nothing."""
+        ...
+
+    def is_running(self, deployment: Deployment) -> bool: ...
+
+
+class Schedule(Protocol):
+    """Whether the reconciler is called at intervals."""
+
+    def enable(self) -> None: ...
+
+    def disable(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a URL answered; status 0 when nothing did."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    error: str = ""
+
+
+class Caller(Protocol):
+    """Calls an agent's public URL."""
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float = 10,
+    ) -> Answer: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+    def sleep(self, seconds: float) -> None: ...

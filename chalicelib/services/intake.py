@@ -1,0 +1,102 @@
+"""Reading an uploaded source: is it safe, what does its manifest say, what can be inferred."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.domain.archive import Archive, ArchiveRejected, Limits, open_archive
+from chalicelib.domain.inference import infer
+from chalicelib.domain.manifest import Manifest, parse_manifest
+from chalicelib.domain.plan import Finding, Inference
+from chalicelib.domain.versions import InferredValue, Reason, Version
+from chalicelib.errors import Invalid
+from chalicelib.ports import Artifacts
+
+MANIFEST_NAMES = ("agent.yaml", "agent.yml")
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a source turned out to be. `unsafe` says that we refuse it; `reasons` say why it
+    cannot be built."""
+
+    digest: str | None = None
+    size: int = 0
+    label: str | None = None
+    manifest: Mapping[str, Any] | None = None
+    plan: Mapping[str, Any] | None = None
+    inferred: tuple[InferredValue, ...] = ()
+    candidates: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    unsafe: bool = False
+
+
+def understand(version: Version, artifacts: Artifacts, limits: Limits | None = None) -> Understood:
+    """Fetches the source to disk and reads it there; it is never held whole in memory."""
+    with tempfile.TemporaryDirectory(prefix="slipway-intake-") as folder:
+        path = Path(folder) / "source"
+        artifacts.fetch_source(version.source.key, path)
+        size, digest = path.stat().st_size, _digest(path)
+        try:
+            archive = open_archive(path, version.source.filename, limits or Limits())
+        except ArchiveRejected as rejected:
+            return Understood(
+                digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
+            )
+        understood = _read(archive, version.manifest)
+    return Understood(**{**understood, "digest": digest, "size": size})
+
+
+def _read(archive: Archive, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    try:
+        manifest = _manifest(archive) if given is None else Manifest.model_validate(given)
+    except Invalid as error:
+        file = next((name for name in MANIFEST_NAMES if name in archive.names()), None)
+        return {
+            "reasons": tuple(
+                Reason("manifest_invalid", f"{e.field}: {e.detail}", file, e.line)
+                for e in error.errors
+            )
+            or (Reason("manifest_invalid", error.detail, file),)
+        }
+    stated = manifest.model_dump(mode="json", exclude_none=True) if manifest else None
+    inference: Inference = infer(archive, stated)
+    found = {
+        "label": manifest.version if manifest else None,
+        "manifest": stated,
+        "inferred": tuple(InferredValue(i.field, i.value, i.source) for i in inference.inferred),
+        "candidates": inference.candidates,
+        "warnings": _reasons(f for f in inference.findings if f.level != "error"),
+    }
+    if inference.plan is None or inference.errors:
+        reasons = _reasons(inference.errors) or (
+            Reason("not_understood", "We could not tell how to run this. Add an agent.yaml."),
+        )
+        return {**found, "reasons": reasons}
+    return {**found, "plan": inference.plan.to_json()}
+
+
+def _manifest(archive: Archive) -> Manifest | None:
+    for name in MANIFEST_NAMES:
+        if name in archive.names():
+            return parse_manifest(archive.read(name), filename=name)
+    return None
+
+
+def _reasons(findings: Any) -> tuple[Reason, ...]:
+    items: list[Finding] = list(findings)
+    return tuple(Reason(f.code, f.detail, f.file, f.line) for f in items)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

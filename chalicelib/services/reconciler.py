@@ -1,0 +1,191 @@
+"""Comparing what we say with what is true, and mending the difference.
+
+Takes up whatever a lost event, a dead execution or a restart left behind. Everything it does can
+be done twice; it may itself be killed at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chalicelib.domain.deployments import Deployment, DeploymentEvent, DeploymentState
+from chalicelib.domain.versions import Reason
+from chalicelib.errors import PlatformError
+from chalicelib.ports import (
+    OPEN_DEPLOYMENTS,
+    OPEN_VERSIONS,
+    Clock,
+    Engine,
+    Host,
+    HostDeployment,
+    Schedule,
+    Store,
+    every,
+)
+from chalicelib.services.deployments import Deployments
+from chalicelib.services.versions import Versions
+from chalicelib.telemetry import logger
+
+BATCH = 50
+CONFIRM_EVERY = timedelta(seconds=50)
+"""A state that has not changed is written down again this often: it is what people are shown."""
+OVERDUE = timedelta(seconds=30)
+
+
+@dataclass
+class Run:
+    """What one run saw and did."""
+
+    versions: int = 0
+    moving: int = 0
+    serving: int = 0
+    repaired: int = 0
+    failed: int = 0
+
+
+class Reconciler:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        host: Host,
+        engine: Engine,
+        schedule: Schedule,
+        versions: Versions,
+        deployments: Deployments,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._host = host
+        self._engine = engine
+        self._schedule = schedule
+        self._versions = versions
+        self._deployments = deployments
+        self._clock = clock
+
+    def run(self) -> Run:
+        """Looks at everything that is not final. With nothing left, it turns its own schedule
+        off: an unused platform costs nothing."""
+        run = Run()
+        for version in list(every(self._store, OPEN_VERSIONS)):
+            run.versions += 1
+            self._guard(run, lambda v=version: self._versions.reconcile(v))
+        serving: list[Deployment] = []
+        for deployment in list(every(self._store, OPEN_DEPLOYMENTS)):
+            if deployment.state.is_moving:
+                run.moving += 1
+                self._guard(run, lambda d=deployment: self._take_up(d, run))
+            else:
+                serving.append(deployment)
+        run.serving = len(serving)
+        for batch in _batches(serving):
+            self._guard(run, lambda b=batch: self._compare(b, run))
+        if not (run.versions or run.moving or run.serving):
+            self._schedule.disable()
+        return run
+
+    def look_at(self, deployment: Deployment) -> None:
+        """One deployment, now: somebody hinted that it changed."""
+        if deployment.state.is_serving:
+            self._compare([deployment], Run())
+
+    def _guard(self, run: Run, work: object) -> None:
+        """One thing that cannot be mended now must not keep the others from it."""
+        try:
+            work()  # type: ignore[operator]
+        except PlatformError as error:
+            run.failed += 1
+            logger.warning("could not reconcile", extra={"detail": error.detail})
+
+    def _take_up(self, deployment: Deployment, run: Run) -> None:
+        """A moving deployment needs a living execution, or its turn."""
+        environment = self._deployments.environment(deployment)
+        if environment.moving != deployment.id:
+            if environment.moving is None and environment.queued in (None, deployment.id):
+                run.repaired += 1
+                self._deployments.give_turn(deployment)
+            return
+        if self._engine.is_running(deployment):
+            return
+        if deployment.deadline_at and self._clock.now() > deployment.deadline_at + OVERDUE:
+            run.repaired += 1
+            self._deployments.end(
+                deployment,
+                DeploymentEvent.FAILED,
+                reasons=(
+                    Reason("deploy_timeout", "It did not become live in time. Deploy again."),
+                ),
+                restore=deployment.state is DeploymentState.VERIFYING,
+            )
+            return
+        run.repaired += 1
+        again = self._deployments.note(deployment, attempt=deployment.attempt + 1)
+        if again.state.is_moving:
+            self._engine.start(again)
+
+    def _compare(self, batch: list[Deployment], run: Run) -> None:
+        found = self._host.deployments([d.host.deployment_id for d in batch])
+        for deployment in batch:
+            before = deployment.state
+            after = self._settle(deployment, found.get(deployment.host.deployment_id))
+            if after.state is not before:
+                run.repaired += 1
+                logger.info(
+                    "state corrected",
+                    extra={"deployment_id": deployment.id, "was": before, "now": after.state},
+                )
+
+    def _settle(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
+        if seen is None or seen.status in ("REMOVED", "REMOVING"):
+            return self._gone(deployment)
+        facts = {"confirmed_at": self._clock.now(), "host_status": seen.status}
+        if seen.status == "SLEEPING":
+            event = DeploymentEvent.FELL_ASLEEP
+        elif seen.status == "SUCCESS" and not seen.stopped:
+            event = DeploymentEvent.RECOVERED
+        elif seen.status in ("CRASHED", "FAILED") or seen.stopped:
+            event = DeploymentEvent.CRASHED
+        else:
+            return deployment
+        if deployment.after(event, self._clock.now()) is deployment:
+            last = deployment.confirmed_at
+            if last is None or self._clock.now() - last > CONFIRM_EVERY:
+                return self._deployments.note(deployment, **facts)
+            return deployment
+        reasons: tuple[Reason, ...] = ()
+        if event is DeploymentEvent.CRASHED:
+            reasons = (self._crash(deployment, seen),)
+        return self._deployments.move(deployment, event, reasons=reasons, **facts)
+
+    def _gone(self, deployment: Deployment) -> Deployment:
+        """Not at the host any more: replaced there by one with our image, or taken away."""
+        newest = self._host.newest(deployment.host.service_id)
+        if (
+            newest is not None
+            and newest.id != deployment.host.deployment_id
+            and newest.status in ("SUCCESS", "SLEEPING")
+            and newest.image == deployment.image
+        ):
+            return self._deployments.adopt(deployment, newest)
+        return self._deployments.removed_at_host(deployment)
+
+    def _crash(self, deployment: Deployment, seen: HostDeployment) -> Reason:
+        tail = self._host.logs(deployment.host.deployment_id, since=None, limit=10)
+        text = "\n".join(line.message for line in tail)
+        what = (
+            "The agent ended by itself with exit code 0."
+            if seen.stopped
+            else seen.detail or "The agent crashed and its restarts are used up."
+        )
+        return Reason(
+            "agent_crashed",
+            f"{what} Mend the cause and deploy again, or restart it."
+            + (f"\nIts last output:\n{text}" if text else ""),
+        )
+
+
+def _batches(items: list[Deployment]) -> Iterable[list[Deployment]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]

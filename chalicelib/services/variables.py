@@ -1,0 +1,130 @@
+"""The variables of an environment: plain ones readable, secret ones write-only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.domain.deployments import Variables
+from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.errors import FieldError, Invalid, PreconditionFailed
+from chalicelib.ports import Clock, Put, Store, Vault
+from chalicelib.services.agents import Agents, environment_name
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_RESERVED = ("SLIPWAY_", "RAILWAY_")
+MAX_VARIABLES = 200
+MAX_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True)
+class VariableValue:
+    """`value` is None for a secret when it is shown, and for one that is to stay as it is."""
+
+    name: str
+    value: str | None
+    secret: bool
+
+
+class EnvironmentVariables:
+    def __init__(self, *, store: Store, agents: Agents, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._agents = agents
+        self._vault = vault
+        self._clock = clock
+
+    def get(
+        self, principal: Principal, agent_id: str, environment: str
+    ) -> tuple[list[VariableValue], int]:
+        """The variables, secrets without their values, and the revision."""
+        principal.require(Action.VARIABLES_READ)
+        agent = self._agents.get(principal, agent_id)
+        stored = self.stored(agent.org_id, agent.id, environment_name(environment))
+        if stored is None:
+            return [], 0
+        values = self.open(stored)
+        shown = [
+            VariableValue(name, None if secret else values.get(name, ""), secret)
+            for name, secret in sorted(stored.names.items())
+        ]
+        return shown, stored.revision
+
+    def put(
+        self,
+        principal: Principal,
+        agent_id: str,
+        environment: str,
+        wanted: list[VariableValue],
+        *,
+        if_revision: int | None,
+    ) -> tuple[list[VariableValue], int]:
+        """Replaces all variables. A secret sent without a value keeps the one it has."""
+        principal.require(Action.VARIABLES_WRITE)
+        agent = self._agents.get(principal, agent_id)
+        name = environment_name(environment)
+        stored = self.stored(agent.org_id, agent.id, name)
+        revision = stored.revision if stored else 0
+        if if_revision is not None and if_revision != revision:
+            raise PreconditionFailed(
+                "Somebody changed these variables since you read them. Read them again and repeat."
+            )
+        old = self.open(stored) if stored else {}
+        values = _checked(wanted, old)
+        context = f"{agent.org_id}/{agent.id}/{name}"
+        self._store.commit(
+            Put(
+                Variables(
+                    org_id=agent.org_id,
+                    agent_id=agent.id,
+                    environment=name,
+                    sealed=self._vault.seal(values, context=context),
+                    names={item.name: item.secret for item in wanted},
+                    updated_at=self._clock.now(),
+                    updated_by=principal.user_id,
+                    revision=revision + 1,
+                )
+            )
+        )
+        return self.get(principal, agent_id, name)
+
+    def stored(self, org_id: str, agent_id: str, environment: str) -> Variables | None:
+        return self._store.get(Variables, org_id, agent_id, environment)
+
+    def open(self, stored: Variables) -> dict[str, str]:
+        return self.reopen(stored.sealed, stored.org_id, stored.agent_id, stored.environment)
+
+    def reopen(self, sealed: str, org_id: str, agent_id: str, environment: str) -> dict[str, str]:
+        """The values a deployment was sealed with; they open only where they belong."""
+        if not sealed:
+            return {}
+        return self._vault.open(sealed, context=f"{org_id}/{agent_id}/{environment}")
+
+
+def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, str]:
+    errors: list[FieldError] = []
+    values: dict[str, str] = {}
+    for index, item in enumerate(wanted):
+        where = f"items[{index}]"
+        if not _NAME.fullmatch(item.name):
+            errors.append(
+                FieldError(f"{where}.name", "Use letters, digits and _; begin with no digit.")
+            )
+        elif item.name.startswith(_RESERVED):
+            errors.append(FieldError(f"{where}.name", f"{item.name} is set by the platform."))
+        elif item.name in values:
+            errors.append(FieldError(f"{where}.name", f"{item.name} is given twice."))
+        value = item.value if item.value is not None else old.get(item.name)
+        if value is None:
+            errors.append(FieldError(f"{where}.value", f"{item.name} has no value yet; send one."))
+            value = ""
+        if "\x00" in value:
+            errors.append(FieldError(f"{where}.value", "A value cannot contain a NUL character."))
+        values[item.name] = value
+    if len(wanted) > MAX_VARIABLES:
+        errors.append(FieldError("items", f"At most {MAX_VARIABLES} variables."))
+    if sum(len(k) + len(v.encode()) for k, v in values.items()) > MAX_BYTES:
+        errors.append(FieldError("items", f"Together at most {MAX_BYTES // 1024} kB."))
+    if errors:
+        raise Invalid("Some variables cannot be stored.", errors=tuple(errors))
+    return values

@@ -1,0 +1,558 @@
+"""Versions: from a new upload form to an image that is ready to be deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from chalicelib.domain.agents import Runtime
+from chalicelib.domain.deployments import HistoryItem
+from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.manifest import Manifest
+from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.domain.versions import (
+    Reason,
+    Source,
+    SourceKind,
+    Version,
+    VersionEvent,
+    VersionState,
+)
+from chalicelib.errors import (
+    ChangedMeanwhile,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    PlatformError,
+)
+from chalicelib.ports import (
+    VERSIONS,
+    Artifacts,
+    Builder,
+    BuildStatus,
+    Clock,
+    LogLine,
+    Page,
+    Put,
+    Schedule,
+    Store,
+    UploadForm,
+)
+from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.build_logs import read_build_log
+from chalicelib.services.deployments import Deployments
+from chalicelib.services.intake import understand
+from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.telemetry import logger
+
+MAX_UPLOAD_BYTES = 100 * 1000 * 1000
+UPLOAD_FORM_SECONDS = 3600
+SECRET_AT_BUILD = "set-by-slipway-when-it-runs"  # noqa: S105 - stands in for secrets at build time
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Template:
+    """A ready-made source people can start from."""
+
+    name: str
+    runtime: str
+    title: str
+    description: str
+    key: str
+    digest: str
+
+
+class Versions:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: Artifacts,
+        builder: Builder,
+        agents: Agents,
+        variables: EnvironmentVariables,
+        deployments: Deployments,
+        schedule: Schedule,
+        clock: Clock,
+        image_repository: str,
+        upload_limit: timedelta,
+        build_limit: timedelta,
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._builder = builder
+        self._agents = agents
+        self._variables = variables
+        self._deployments = deployments
+        self._schedule = schedule
+        self._clock = clock
+        self._image_repository = image_repository
+        self._upload_limit = upload_limit
+        self._build_limit = build_limit
+
+    # --- for people -----------------------------------------------------------------
+
+    def create_upload(
+        self,
+        principal: Principal,
+        agent_id: str,
+        *,
+        filename: str,
+        size: int | None,
+        deploy: bool,
+        environment: str = "production",
+        hold: bool = False,
+    ) -> tuple[Version, UploadForm]:
+        """A version that waits for its archive, and the form to post the archive with."""
+        if size is not None and size > MAX_UPLOAD_BYTES:
+            raise Invalid(
+                "The archive is too large.",
+                code="upload_too_large",
+                errors=(
+                    FieldError(
+                        "size",
+                        f"At most {MAX_UPLOAD_BYTES // 1_000_000} MB packed. Leave out "
+                        "dependencies, build output and data; they are installed at build time.",
+                    ),
+                ),
+            )
+        name = PurePosixPath(filename.replace("\\", "/")).name or "source.zip"
+        version = self._create(
+            principal,
+            agent_id,
+            lambda key: Source(SourceKind.UPLOAD, name, key, size),
+            deploy=deploy,
+            environment=environment,
+            hold=hold,
+        )
+        form = self._artifacts.upload_form(
+            version.source.key, max_bytes=MAX_UPLOAD_BYTES, expires_seconds=UPLOAD_FORM_SECONDS
+        )
+        return version, form
+
+    def create_from_template(
+        self,
+        principal: Principal,
+        agent_id: str,
+        *,
+        template: str,
+        deploy: bool,
+        environment: str = "production",
+    ) -> Version:
+        """A version made of a published template; its build starts by itself."""
+        known = {item.name: item for item in self.templates()}
+        if template not in known:
+            raise Invalid(
+                "There is no such template.",
+                code="template_unknown",
+                errors=(FieldError("template", f"Choose one of: {', '.join(sorted(known))}."),),
+            )
+        chosen = known[template]
+        version = self._create(
+            principal,
+            agent_id,
+            lambda key: Source(
+                SourceKind.TEMPLATE, f"{chosen.name}.zip", key, template=chosen.name
+            ),
+            deploy=deploy,
+            environment=environment,
+            hold=False,
+        )
+        self._artifacts.copy_template(chosen.key, version.source.key)
+        return version
+
+    def templates(self) -> list[Template]:
+        index = self._artifacts.get_json("templates/index.json") or []
+        names = Template.__dataclass_fields__
+        return [Template(**{k: v for k, v in item.items() if k in names}) for item in index]
+
+    def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
+        principal.require(Action.VERSION_READ)
+        version = (
+            self._store.get(Version, principal.org_id, version_id)
+            if is_id(version_id, "ver")
+            else None
+        )
+        if version is None or version.agent_id != agent_id:
+            raise NotFound("This agent has no version with this id.")
+        return version
+
+    def page(
+        self, principal: Principal, agent_id: str, *, limit: int, after: str | None
+    ) -> Page[Version]:
+        principal.require(Action.VERSION_READ)
+        agent = self._agents.get(principal, agent_id)
+        return self._store.page(VERSIONS, agent.org_id, agent.id, limit=limit, after=after)
+
+    def uploaded(self, principal: Principal, agent_id: str, version_id: str) -> Version:
+        """For stores that send no events: the client says that its upload is complete."""
+        principal.require(Action.VERSION_CREATE)
+        version = self.get(principal, agent_id, version_id)
+        if version.state is VersionState.AWAITING_UPLOAD and not self._has_source(version):
+            raise Conflict(
+                "Nothing has been uploaded for this version yet. Post the archive to the upload "
+                "form first.",
+                code="upload_missing",
+            )
+        return self.receive_upload(version.org_id, version.id) or version
+
+    def build(
+        self,
+        principal: Principal,
+        agent_id: str,
+        version_id: str,
+        *,
+        manifest: Mapping[str, Any] | None,
+    ) -> Version:
+        """Confirms a version that was held after its source was read, and builds it.
+
+        `manifest` replaces what the source said or what was inferred.
+        """
+        principal.require(Action.VERSION_CREATE)
+        version = self.get(principal, agent_id, version_id)
+        if version.state.is_final or version.state is VersionState.BUILDING:
+            return version
+        if version.state is VersionState.AWAITING_UPLOAD:
+            raise Conflict("Upload the source first.", code="upload_missing")
+        if manifest is not None:
+            Manifest.model_validate(manifest)
+        confirmed = replace(
+            version,
+            hold=False,
+            manifest=manifest or version.manifest,
+            plan=None if manifest is not None else version.plan,
+            updated_at=self._clock.now(),
+            revision=version.revision + 1,
+        )
+        self._store.commit(Put(confirmed))
+        return self.receive_upload(confirmed.org_id, confirmed.id) or confirmed
+
+    def cancel(self, principal: Principal, agent_id: str, version_id: str) -> Version:
+        """Stops a version on its way; one that has ended stays as it is."""
+        principal.require(Action.VERSION_CREATE)
+        version = self.get(principal, agent_id, version_id)
+        cancelled = self._move(
+            version,
+            VersionEvent.CANCELLED,
+            actor=principal.user_id,
+            reasons=(Reason("cancelled", "Cancelled by request."),),
+        )
+        if cancelled.state is VersionState.CANCELLED and version.build_id:
+            self._builder.stop(version.build_id)
+        return cancelled
+
+    def report(self, principal: Principal, agent_id: str, version_id: str) -> Mapping[str, Any]:
+        """The build program's own report; empty until it has written one."""
+        version = self.get(principal, agent_id, version_id)
+        return self._report(version)
+
+    def logs(
+        self,
+        principal: Principal,
+        agent_id: str,
+        version_id: str,
+        *,
+        cursor: str | None,
+        limit: int,
+    ) -> tuple[list[LogLine], str | None, bool]:
+        """Build log lines after the cursor, the next cursor, and whether more may come."""
+        version = self.get(principal, agent_id, version_id)
+        lines, after = read_build_log(self._artifacts, version.prefix, cursor, limit)
+        return lines, after, not version.state.is_final
+
+    # --- for events and the reconciler ------------------------------------------------
+
+    def receive_upload(self, org_id: str, version_id: str) -> Version | None:
+        """The source has arrived: read it and start its build. Safe to call again and late."""
+        version = self._store.get(Version, org_id, version_id)
+        if version is None:
+            logger.warning("upload for an unknown version", extra={"version_id": version_id})
+            return None
+        if version.state not in (VersionState.AWAITING_UPLOAD, VersionState.UPLOADED):
+            return version
+        version = self._move(version, VersionEvent.UPLOAD_RECEIVED)
+        if version.state is not VersionState.UPLOADED:
+            return version
+        if version.plan is None:
+            version = self._understand(version)
+        if version.state is VersionState.UPLOADED and not version.hold:
+            version = self._start_build(version)
+        return version
+
+    def finish_build(self, org_id: str, version_id: str, status: str) -> Version | None:
+        """The build service says the build has ended; its report says how. Safe to repeat."""
+        version = self._store.get(Version, org_id, version_id)
+        if version is None:
+            return None
+        if not version.state.is_final:
+            version = self._conclude(version, status)
+        if version.state is VersionState.READY and version.deploy and not version.deployment_id:
+            return self._deployments.request_for_build(version)
+        return version
+
+    def reconcile(self, version: Version) -> None:
+        """Brings an unfinished version on its way again, or to its end."""
+        age = self._clock.now() - version.updated_at
+        if version.state is VersionState.AWAITING_UPLOAD:
+            if self._has_source(version):
+                self.receive_upload(version.org_id, version.id)
+            elif version.source.kind is SourceKind.TEMPLATE:
+                self._copy_again(version)
+            elif age > self._upload_limit:
+                self._move(
+                    version,
+                    VersionEvent.FAILED,
+                    reasons=(
+                        Reason("upload_expired", "No archive arrived in time. Upload it again."),
+                    ),
+                )
+        elif version.state is VersionState.UPLOADED:
+            if not version.hold and age > timedelta(seconds=20):
+                self.receive_upload(version.org_id, version.id)
+            elif version.hold and age > timedelta(days=1):
+                self._move(
+                    version,
+                    VersionEvent.CANCELLED,
+                    reasons=(Reason("not_confirmed", "Nobody confirmed this version in a day."),),
+                )
+        elif version.state is VersionState.BUILDING and version.build_id:
+            self._look_at_build(version, age)
+
+    # --- how ----------------------------------------------------------------------------
+
+    def _create(
+        self,
+        principal: Principal,
+        agent_id: str,
+        source: Any,
+        *,
+        deploy: bool,
+        environment: str,
+        hold: bool,
+    ) -> Version:
+        principal.require(Action.VERSION_CREATE)
+        if deploy:
+            principal.require(Action.DEPLOYMENT_CREATE)
+        environment = environment_name(environment)
+        for _ in range(_TRIES):
+            agent = self._agents.get(principal, agent_id)
+            now = self._clock.now()
+            version_id = new_id("ver")
+            number = agent.version_count + 1
+            version = Version(
+                id=version_id,
+                org_id=agent.org_id,
+                agent_id=agent.id,
+                number=number,
+                label=f"v{number}",
+                state=VersionState.AWAITING_UPLOAD,
+                source=source(f"{agent.org_id}/{agent.id}/{version_id}/source"),
+                created_by=principal.user_id,
+                created_at=now,
+                updated_at=now,
+                deploy=deploy,
+                hold=hold,
+                environment=environment,
+                timings={VersionState.AWAITING_UPLOAD.value: now.isoformat()},
+            )
+            counted = replace(
+                agent, version_count=number, updated_at=now, revision=agent.revision + 1
+            )
+            try:
+                self._store.commit(
+                    Put(counted), Put(version), Put(_item(version, "created", principal.user_id))
+                )
+            except ChangedMeanwhile:
+                continue
+            self._schedule.enable()
+            return version
+        raise Conflict("Many versions are being made at once. Try again in a moment.")
+
+    def _understand(self, version: Version) -> Version:
+        understood = understand(version, self._artifacts)
+        source = replace(version.source, size=understood.size, digest=understood.digest)
+        facts: dict[str, Any] = {
+            "source": source,
+            "label": understood.label or version.label,
+            "manifest": understood.manifest,
+            "inferred": understood.inferred,
+            "candidates": understood.candidates,
+            "warnings": understood.warnings,
+        }
+        if understood.reasons:
+            event = VersionEvent.SOURCE_REJECTED if understood.unsafe else VersionEvent.FAILED
+            return self._move(version, event, reasons=understood.reasons, **facts)
+        self._note_runtime(version, understood.plan or {})
+        return self._note(version, plan=understood.plan, **facts)
+
+    def _note_runtime(self, version: Version, plan: Mapping[str, Any]) -> None:
+        agent = self._agents.stored(version.org_id, version.agent_id)
+        runtime = plan.get("runtime")
+        if agent is None or not runtime or agent.runtime == runtime:
+            return
+        changed = replace(
+            agent,
+            runtime=Runtime(runtime),
+            updated_at=self._clock.now(),
+            revision=agent.revision + 1,
+        )
+        try:
+            self._store.commit(Put(changed))
+        except ChangedMeanwhile:
+            logger.info("agent changed meanwhile; its runtime is noted with the next version")
+
+    def _start_build(self, version: Version) -> Version:
+        order_key = f"{version.prefix}order.json"
+        self._artifacts.put_json(order_key, self._order(version))
+        try:
+            build_id = self._builder.start(version, order_key)
+        except PlatformError as error:
+            # Stays "uploaded": the reconciler tries again until the build limit is over.
+            logger.warning("build not started", extra={"detail": error.detail})
+            return version
+        return self._move(version, VersionEvent.BUILD_STARTED, build_id=build_id)
+
+    def _order(self, version: Version) -> dict[str, Any]:
+        stored = self._variables.stored(version.org_id, version.agent_id, version.environment)
+        values = self._variables.open(stored) if stored else {}
+        secret = {name for name, hidden in stored.names.items() if hidden} if stored else set()
+        declared = (version.manifest or {}).get("env") or []
+        secret |= {item["name"] for item in declared if item.get("required")} - set(values)
+        secret |= {item["name"] for item in declared if item.get("secret")}
+        plain = {name: value for name, value in values.items() if name not in secret}
+        return {
+            "org_id": version.org_id,
+            "agent_id": version.agent_id,
+            "version_id": version.id,
+            "source": {
+                "bucket": self._artifacts.sources_bucket,
+                "key": version.source.key,
+                "filename": version.source.filename,
+            },
+            "plan": dict(version.plan or {}),
+            "output": {"bucket": self._artifacts.artifacts_bucket, "prefix": version.prefix},
+            "repository": f"{self._image_repository}/{version.agent_id.replace('_', '-')}",
+            "variables": {**plain, **dict.fromkeys(sorted(secret), SECRET_AT_BUILD)},
+            "secret_names": sorted(secret),
+            "limits": {
+                "build_seconds": int(self._build_limit.total_seconds()) - 120,
+                "start_seconds": 90,
+                "test_seconds": 120,
+                "log_bytes": 10 * 1024 * 1024,
+            },
+        }
+
+    def _conclude(self, version: Version, status: str) -> Version:
+        report = self._report(version)
+        state = report.get("state")
+        reasons = tuple(
+            Reason(r["code"], r["detail"], r.get("file"), r.get("line"))
+            for r in report.get("reasons") or ()
+        )
+        if state == "succeeded" and report.get("image"):
+            return self._move(
+                version,
+                VersionEvent.BUILD_SUCCEEDED,
+                image=report["image"],
+                image_size=report.get("size_bytes"),
+            )
+        if state == "rejected":
+            return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
+        if not reasons:
+            reasons = (
+                Reason(
+                    "build_lost",
+                    f"The build ended ({status}) without saying why. Build it again; if it "
+                    "happens twice, its log shows how far it came.",
+                ),
+            )
+        return self._move(version, VersionEvent.FAILED, reasons=reasons)
+
+    def _look_at_build(self, version: Version, age: timedelta) -> None:
+        build_id = version.build_id or ""
+        status: BuildStatus | None = self._builder.status([build_id]).get(build_id)
+        if status is None or status.status != "IN_PROGRESS":
+            self.finish_build(version.org_id, version.id, status.status if status else "LOST")
+        elif age > self._build_limit:
+            self._builder.stop(build_id)
+            self._move(
+                version,
+                VersionEvent.FAILED,
+                reasons=(
+                    Reason(
+                        "build_timeout",
+                        f"The build did not end within {int(self._build_limit.total_seconds())} "
+                        "seconds. Its log shows what it was busy with.",
+                    ),
+                ),
+            )
+
+    def _report(self, version: Version) -> Mapping[str, Any]:
+        return self._artifacts.get_json(f"{version.prefix}report.json") or {}
+
+    def _has_source(self, version: Version) -> bool:
+        return self._artifacts.source_size(version.source.key) is not None
+
+    def _copy_again(self, version: Version) -> None:
+        for template in self.templates():
+            if template.name == version.source.template:
+                self._artifacts.copy_template(template.key, version.source.key)
+
+    def _move(
+        self, version: Version, event: VersionEvent, *, actor: str = "slipway", **changes: Any
+    ) -> Version:
+        """Commits the transition with its history item; a lost race is looked at again."""
+        for _ in range(_TRIES):
+            moved = version.after(event, self._clock.now(), **changes)
+            if moved is version:
+                return version
+            detail = moved.reasons[0].detail if moved.reasons else ""
+            try:
+                self._store.commit(Put(moved), Put(_item(moved, event.value, actor, detail)))
+            except ChangedMeanwhile:
+                version = self._reread(version)
+                continue
+            return moved
+        raise Conflict("This version is changing too fast; try again.")
+
+    def _note(self, version: Version, **changes: Any) -> Version:
+        for _ in range(_TRIES):
+            noted = replace(
+                version,
+                updated_at=self._clock.now(),
+                revision=version.revision + 1,
+                **changes,
+            )
+            try:
+                self._store.commit(Put(noted))
+            except ChangedMeanwhile:
+                version = self._reread(version)
+                if version.state is not VersionState.UPLOADED:
+                    return version
+                continue
+            return noted
+        raise Conflict("This version is changing too fast; try again.")
+
+    def _reread(self, version: Version) -> Version:
+        found = self._store.get(Version, version.org_id, version.id)
+        if found is None:
+            raise NotFound("This version is gone.")
+        return found
+
+
+def _item(version: Version, event: str, actor: str, detail: str = "") -> HistoryItem:
+    return HistoryItem(
+        org_id=version.org_id,
+        subject_id=version.id,
+        sequence=version.revision,
+        at=version.updated_at,
+        event=event,
+        state=version.state.value,
+        detail=detail,
+        actor=actor,
+    )

@@ -1,0 +1,87 @@
+"""What the platform is told by its environment; nothing else in the code reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class MissingSettings(RuntimeError):
+    """Names every missing variable at once, so that one look mends them all."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Endpoints, names and limits. Everything a ground may differ in is here."""
+
+    stage: str
+    table: str
+    sources_bucket: str
+    artifacts_bucket: str
+    build_project: str
+    state_machine_arn: str
+    reconcile_rule: str
+    parameters: str
+    web_url: str
+    mail_from: str
+    image_repository: str
+    railway_url: str
+    railway_project_id: str
+    railway_environment_id: str
+    agent_url_scheme: str
+    s3_url: str
+    ground: Mapping[str, Any]
+    build_program: str
+    watch_seconds: tuple[float, ...]
+    release_limit_seconds: int
+    verify_limit_seconds: int
+    upload_limit_seconds: int
+    build_limit_seconds: int
+
+    @property
+    def is_local(self) -> bool:
+        """True where stand-ins run the agents; only ever shown, never branched on for behaviour."""
+        return self.ground.get("kind") == "local"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Reads the environment; raises MissingSettings with all absent names."""
+        required = {
+            "stage": "SLIPWAY_STAGE",
+            "table": "SLIPWAY_TABLE",
+            "sources_bucket": "SLIPWAY_SOURCES_BUCKET",
+            "artifacts_bucket": "SLIPWAY_ARTIFACTS_BUCKET",
+            "build_project": "SLIPWAY_BUILD_PROJECT",
+            "state_machine_arn": "SLIPWAY_STATE_MACHINE_ARN",
+            "reconcile_rule": "SLIPWAY_RECONCILE_RULE",
+            "parameters": "SLIPWAY_PARAMETERS",
+            "web_url": "SLIPWAY_WEB_URL",
+            "mail_from": "SLIPWAY_MAIL_FROM",
+            "image_repository": "SLIPWAY_IMAGE_REPOSITORY",
+            "railway_url": "SLIPWAY_RAILWAY_URL",
+            "railway_project_id": "SLIPWAY_RAILWAY_PROJECT_ID",
+            "railway_environment_id": "SLIPWAY_RAILWAY_ENVIRONMENT_ID",
+        }
+        missing = sorted(name for name in required.values() if not env.get(name))
+        if missing:
+            raise MissingSettings(f"Set these environment variables: {', '.join(missing)}.")
+        named: dict[str, Any] = {field: env[name] for field, name in required.items()}
+        return cls(
+            **named,
+            agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
+            s3_url=env.get("SLIPWAY_S3_URL", ""),
+            ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
+            build_program=env.get("SLIPWAY_BUILD_PROGRAM", ""),
+            watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
+            release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
+            verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
+            upload_limit_seconds=int(env.get("SLIPWAY_UPLOAD_LIMIT_SECONDS", "3600")),
+            build_limit_seconds=int(env.get("SLIPWAY_BUILD_LIMIT_SECONDS", "1800")),
+        )
+
+
+def _floats(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(",") if part.strip())

@@ -1,0 +1,71 @@
+"""What runs without anybody waiting: uploads, finished builds, deployment steps, the reconciler.
+
+Each handler is its own Lambda function. All of them can be called twice with the same event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib.bootstrap import platform
+from chalicelib.domain.ids import is_id
+from chalicelib.telemetry import logger, start_trace
+
+workers = Blueprint(__name__)
+
+_FINISHED = frozenset({"SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED"})
+
+
+@workers.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"]})
+def on_upload(event: Any) -> None:
+    """An object was created in the sources bucket: `org_…/agt_…/ver_…/source`."""
+    start_trace(event.to_dict().get("id"))
+    detail = event.detail
+    key = str(detail.get("object", {}).get("key", ""))
+    if detail.get("bucket", {}).get("name") != platform().settings.sources_bucket:
+        return
+    org_id, _, rest = key.partition("/")
+    _, _, rest = rest.partition("/")
+    version_id, _, name = rest.partition("/")
+    if not (is_id(org_id, "org") and is_id(version_id, "ver") and name == "source"):
+        logger.warning("an object that is no version's source", extra={"key": key})
+        return
+    platform().versions.receive_upload(org_id, version_id)
+
+
+@workers.on_cw_event({"source": ["aws.codebuild"], "detail-type": ["CodeBuild Build State Change"]})
+def on_build(event: Any) -> None:
+    """A build of our project changed its state."""
+    start_trace(event.to_dict().get("id"))
+    detail = event.detail
+    status = str(detail.get("build-status", ""))
+    if detail.get("project-name") != platform().settings.build_project or status not in _FINISHED:
+        return
+    environment = detail.get("additional-information", {}).get("environment", {})
+    named = {v.get("name"): v.get("value") for v in environment.get("environment-variables", [])}
+    org_id, version_id = str(named.get("SLIPWAY_ORG_ID")), str(named.get("SLIPWAY_VERSION_ID"))
+    if is_id(org_id, "org") and is_id(version_id, "ver"):
+        platform().versions.finish_build(org_id, version_id, status)
+
+
+@workers.lambda_function(name="deploy_step")
+def deploy_step(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One step of the deployment machine: {step, org_id, deployment_id} → {next, wait_seconds}."""
+    start_trace(getattr(context, "aws_request_id", None))
+    org_id, deployment_id = str(event["org_id"]), str(event["deployment_id"])
+    outcome = platform().releases.step(str(event["step"]), org_id, deployment_id)
+    logger.info(
+        "step", extra={"step": event["step"], "deployment": deployment_id, "next": outcome.next}
+    )
+    return outcome.to_json(org_id, deployment_id)
+
+
+@workers.lambda_function(name="reconcile")
+def reconcile(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ARG001
+    """Compares what we say with what is true."""
+    start_trace(getattr(context, "aws_request_id", None))
+    run = platform().reconciler.run()
+    logger.info("reconciled", extra={"run": vars(run)})
+    return dict(vars(run))
