@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
 from chalicelib.adapters.artifacts import S3Artifacts
 from chalicelib.adapters.aws import (
@@ -140,10 +139,23 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
 
 
-@cache
 def platform() -> Platform:
-    """The platform on AWS, or on what speaks its protocols; made on first use."""
-    settings = Settings.from_env()
+    """The platform this process serves; made on first use."""
+    if not _installed:
+        _installed.append(_on_aws(Settings.from_env()))
+    return _installed[0]
+
+
+def install(made: Platform) -> None:
+    """Serve this platform instead: how tests put one in memory behind the API."""
+    _installed[:] = [made]
+
+
+_installed: list[Platform] = []
+
+
+def _on_aws(settings: Settings) -> Platform:
+    """The platform on AWS, or on what speaks its protocols."""
 
     def secret(name: str) -> str:
         return parameter(f"{settings.parameters}/{name}")

@@ -58,7 +58,7 @@ class MemoryStore:
         where = range_of(listing, *scope)
         found: list[tuple[str, Any]] = []
         for kind, document in list(self._items.values()):
-            entity = codec(kind).validate_json(document)
+            entity: Any = codec(kind).validate_json(document)
             key = index_key(entity, where.index)
             if key is not None and key.pk == where.pk and key.sk.startswith(where.begins):
                 found.append((key.sk, entity))

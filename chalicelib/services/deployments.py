@@ -470,7 +470,7 @@ class Deployments:
         if not missing:
             return draft
         names = ", ".join(missing)
-        return draft.after(
+        failed = draft.after(
             DeploymentEvent.FAILED,
             now,
             reasons=(
@@ -482,6 +482,8 @@ class Deployments:
                 ),
             ),
         )
+        # It was never queued: its failure is its first revision.
+        return replace(failed, revision=draft.revision)
 
     @staticmethod
     def _missing_variables(version: Version, names: Mapping[str, bool]) -> list[str]:

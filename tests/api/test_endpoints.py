@@ -1,0 +1,88 @@
+"""Every endpoint, from the list of endpoints: a new route is covered at birth."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import app as _app  # noqa: F401 - registers the endpoints
+from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.domain.ids import new_id
+from chalicelib.domain.tenancy import Action
+from tests.api.conftest import Client
+
+PRIVATE = [e for e in ENDPOINTS if not e.public]
+BODIES = {
+    "create_agent": {"name": "x"},
+    "update_agent": {"name": "x"},
+    "create_version": {"source": "upload", "filename": "a.zip"},
+    "build_version": {},
+    "create_deployment": {"version_id": new_id("ver")},
+    "put_variables": {"items": []},
+    "create_token": {"name": "x"},
+}
+VALUES = {
+    "agent_id": new_id("agt"),
+    "version_id": new_id("ver"),
+    "deployment_id": new_id("dep"),
+    "token_id": new_id("tok"),
+    "environment": "production",
+}
+
+
+def named(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def values(endpoint: Endpoint) -> dict[str, str]:
+    return {name: VALUES[name] for name in re.findall(r"{(\w+)}", endpoint.path)}
+
+
+@pytest.mark.parametrize("endpoint", PRIVATE, ids=named)
+def test_nobody_gets_401_as_a_problem(endpoint: Endpoint, nobody: Client) -> None:
+    reply = nobody(endpoint.method, endpoint.path, BODIES.get(endpoint.name), **values(endpoint))
+    assert reply.status == 401
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [e for e in PRIVATE if re.search(r"{(agent|deployment|token)_id}", e.path)],
+    ids=named,
+)
+def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Client) -> None:
+    reply = client(endpoint.method, endpoint.path, BODIES.get(endpoint.name), **values(endpoint))
+    assert reply.status == 404
+    assert set(reply.json) >= {"type", "title", "status", "code", "detail", "trace_id"}
+
+
+@pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.body], ids=named)
+def test_a_body_that_is_not_json_is_400(endpoint: Endpoint, client: Client) -> None:
+    reply = client(endpoint.method, endpoint.path, "{not json", **values(endpoint))
+    assert (reply.status, reply.json["code"]) == (400, "json_invalid")
+
+
+@pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.body], ids=named)
+def test_a_field_nobody_knows_is_named(endpoint: Endpoint, client: Client) -> None:
+    body = {**BODIES[endpoint.name], "surprise": 1}
+    reply = client(endpoint.method, endpoint.path, body, **values(endpoint))
+    assert reply.status == 422
+    assert "surprise" in [e["field"] for e in reply.json["errors"]]
+
+
+@pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.query], ids=named)
+def test_a_query_nobody_knows_is_named(endpoint: Endpoint, client: Client) -> None:
+    reply = client(endpoint.method, f"{endpoint.path}?surprise=1", **values(endpoint))
+    assert reply.status == 422
+
+
+def test_every_endpoint_but_the_public_ones_names_its_permission() -> None:
+    without = {e.name for e in PRIVATE if not isinstance(e.action, Action)}
+    assert without == {"get_me"}
+
+
+def test_names_and_routes_are_unique() -> None:
+    assert len({e.name for e in ENDPOINTS}) == len(ENDPOINTS)
+    assert len({(e.method, e.path) for e in ENDPOINTS}) == len(ENDPOINTS)

@@ -1,0 +1,166 @@
+"""A whole platform in memory, and people to use it; what every suite below e2e builds on."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from chalicelib.adapters.memory import (
+    MemoryArtifacts,
+    MemoryBuilder,
+    MemoryCaller,
+    MemoryClock,
+    MemoryEngine,
+    MemoryHost,
+    MemoryMail,
+    MemorySchedule,
+    MemorySigner,
+    MemoryStore,
+    MemoryVault,
+)
+from chalicelib.bootstrap import Adapters, Platform, wire
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.tenancy import Principal
+from chalicelib.domain.versions import Version
+from chalicelib.settings import Settings
+
+PYTHON_AGENT = {
+    "agent.yaml": "name: Echo\nruntime: python\nstart:\n  command: python main.py\n",
+    "main.py": "print('hello')\n",
+}
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    """A zip of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def settings() -> Settings:
+    return Settings.from_env(
+        {
+            "SLIPWAY_STAGE": "test",
+            "SLIPWAY_TABLE": "table",
+            "SLIPWAY_SOURCES_BUCKET": "sources",
+            "SLIPWAY_ARTIFACTS_BUCKET": "artifacts",
+            "SLIPWAY_BUILD_PROJECT": "project",
+            "SLIPWAY_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:m",
+            "SLIPWAY_RECONCILE_RULE": "rule",
+            "SLIPWAY_PARAMETERS": "/slipway/test",
+            "SLIPWAY_WEB_URL": "http://localhost:8800",
+            "SLIPWAY_MAIL_FROM": "slipway@example.com",
+            "SLIPWAY_IMAGE_REPOSITORY": "registry.test/slipway",
+            "SLIPWAY_RAILWAY_URL": "http://railway.test/graphql/v2",
+            "SLIPWAY_RAILWAY_PROJECT_ID": "project",
+            "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
+            "SLIPWAY_AGENT_URL_SCHEME": "http",
+            "SLIPWAY_WATCH_SECONDS": "0.1,1",
+        }
+    )
+
+
+@dataclass
+class World:
+    """The platform and everything around it, all in memory."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    host: MemoryHost = field(default_factory=MemoryHost)
+    builder: MemoryBuilder = field(default_factory=MemoryBuilder)
+    artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    mail: MemoryMail = field(default_factory=MemoryMail)
+    engine: MemoryEngine = field(default_factory=MemoryEngine)
+    schedule: MemorySchedule = field(default_factory=MemorySchedule)
+    caller: MemoryCaller = field(default_factory=MemoryCaller)
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    platform: Platform = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.platform = wire(
+            settings(),
+            Adapters(
+                store=self.store,
+                host=self.host,
+                builder=self.builder,
+                artifacts=self.artifacts,
+                mail=self.mail,
+                vault=MemoryVault(),
+                signer=MemorySigner(),
+                engine=self.engine,
+                schedule=self.schedule,
+                caller=self.caller,
+                clock=self.clock,
+            ),
+        )
+
+    def sign_in(self, email: str = "ada@example.com") -> Principal:
+        return self.platform.accounts.principal(self.access_token(email))
+
+    def access_token(self, email: str = "ada@example.com") -> str:
+        self.platform.accounts.request_link(email)
+        secret = self.mail.sent[-1][2].split("#token=")[1].split()[0]
+        return self.platform.accounts.redeem(secret).access_token
+
+    def agent(self, who: Principal, name: str = "Echo") -> Agent:
+        return self.platform.agents.create(who, name=name)
+
+    def upload(
+        self,
+        who: Principal,
+        agent: Agent,
+        files: Mapping[str, str | bytes] | None = None,
+        *,
+        deploy: bool = False,
+        hold: bool = False,
+    ) -> Version:
+        """A version whose source has arrived and been read."""
+        version, _ = self.platform.versions.create_upload(
+            who, agent.id, filename="agent.zip", size=None, deploy=deploy, hold=hold
+        )
+        self.artifacts.sources[version.source.key] = zipped(files or PYTHON_AGENT)
+        found = self.platform.versions.receive_upload(version.org_id, version.id)
+        assert found is not None
+        return found
+
+    def finish_build(self, version: Version, **report: object) -> Version:
+        """The build ends with this report; by default it has succeeded."""
+        image = f"registry.test/slipway/x@sha256:{version.id[-26:]:0>64}"
+        content = {"state": "succeeded", "image": image, "size_bytes": 1, **report}
+        self.artifacts.put_json(f"{version.prefix}report.json", content)
+        found = self.platform.versions.finish_build(version.org_id, version.id, "SUCCEEDED")
+        assert found is not None
+        return found
+
+    def ready(self, who: Principal, agent: Agent, *, deploy: bool = False) -> Version:
+        return self.finish_build(self.upload(who, agent, deploy=deploy))
+
+    def live(self, who: Principal, agent: Agent) -> Deployment:
+        """A new version, built, deployed and live."""
+        version = self.ready(who, agent, deploy=True)
+        assert version.deployment_id is not None
+        return self.run_machine(who, version.deployment_id)
+
+    def run_machine(self, who: Principal, deployment_id: str) -> Deployment:
+        """What the state machine does: steps until one says it is done."""
+        step = "release"
+        for _ in range(200):
+            outcome = self.platform.releases.step(step, who.org_id, deployment_id)
+            if outcome.next == "done":
+                break
+            if outcome.next == "wait":
+                self.clock.sleep(outcome.wait_seconds)
+            else:
+                step = outcome.next
+        return self.platform.deployments.get(who, deployment_id)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()

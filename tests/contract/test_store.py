@@ -1,0 +1,218 @@
+"""One suite for every store: the one in memory and DynamoDB must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+from moto import mock_aws
+
+from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.memory import MemoryStore
+from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
+from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
+from chalicelib.domain.ids import new_id
+from chalicelib.errors import ChangedMeanwhile
+from chalicelib.ports import (
+    AGENTS,
+    DEPLOYMENTS,
+    HISTORY,
+    OPEN_DEPLOYMENTS,
+    Delete,
+    Put,
+    Store,
+    every,
+)
+from tests.unit.test_states import deployment
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TABLE: dict[str, Any] = {
+    "TableName": "table",
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [
+        {"AttributeName": name, "AttributeType": "S"}
+        for name in ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+    ],
+    "KeySchema": [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": index,
+            "KeySchema": [
+                {"AttributeName": f"{index}pk", "KeyType": "HASH"},
+                {"AttributeName": f"{index}sk", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for index in ("gsi1", "gsi2")
+    ],
+}
+
+
+def agent(org_id: str, agent_id: str | None = None) -> Agent:
+    return Agent(
+        id=agent_id or new_id("agt"),
+        org_id=org_id,
+        name="Echo",
+        slug="echo",
+        description="",
+        category=Category.OTHER,
+        runtime=None,
+        visibility=Visibility.PRIVATE,
+        created_by="usr_1",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        client = get_session().create_client("dynamodb")
+        client.create_table(**TABLE)
+        yield DynamoStore("table", lambda: client)
+
+
+def test_what_is_put_is_read_back_exactly(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(one))
+    assert store.get(Agent, "org_1", one.id) == one
+    assert store.get(Agent, "org_2", one.id) is None
+
+
+def test_a_deployment_with_everything_in_it_survives(store: Store) -> None:
+    full = replace(
+        deployment(), plan={"tests": [{"name": "t", "expect": {"json": {"a": 1.5}}}], "port": None}
+    )
+    store.commit(Put(full))
+    assert store.get(type(full), full.org_id, full.id) == full
+
+
+def test_a_first_revision_is_written_once(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(one))
+    with pytest.raises(ChangedMeanwhile):
+        store.commit(Put(replace(one, name="Other")))
+    assert store.get(Agent, "org_1", one.id) == one
+
+
+def test_of_two_writers_from_one_revision_one_wins(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(one))
+    store.commit(Put(replace(one, name="First", revision=2)))
+    with pytest.raises(ChangedMeanwhile):
+        store.commit(Put(replace(one, name="Second", revision=2)))
+
+
+def test_a_commit_happens_whole_or_not_at_all(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(SlugClaim("org_1", "echo", "agt_other")))
+    with pytest.raises(ChangedMeanwhile):
+        store.commit(Put(one), Put(SlugClaim("org_1", "echo", one.id)))
+    assert store.get(Agent, "org_1", one.id) is None
+
+
+def test_only_the_revision_that_was_seen_can_be_deleted(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(one))
+    store.commit(Put(replace(one, revision=2)))
+    with pytest.raises(ChangedMeanwhile):
+        store.commit(Delete(one))
+    store.commit(Delete(replace(one, revision=2)))
+    assert store.get(Agent, "org_1", one.id) is None
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_pages_hold_everything_once_and_in_order(store: Store, newest_first: bool) -> None:
+    ids = [f"agt_{n:026d}" for n in range(25)]
+    for agent_id in ids:
+        store.commit(Put(agent("org_1", agent_id)))
+    seen: list[str] = []
+    after = None
+    while True:
+        page = store.page(AGENTS, "org_1", limit=10, after=after, newest_first=newest_first)
+        seen += [a.id for a in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert seen == (ids[::-1] if newest_first else ids)
+
+
+def test_a_page_that_is_just_full_has_no_next(store: Store) -> None:
+    for _ in range(3):
+        store.commit(Put(agent("org_1")))
+    page = store.page(AGENTS, "org_1", limit=3)
+    assert (len(page.items), page.next) == (3, None)
+
+
+def test_an_organisation_never_reaches_one_whose_id_begins_alike(store: Store) -> None:
+    store.commit(Put(agent("org_acme")), Put(agent("org_acme-corp")))
+    assert len(store.page(AGENTS, "org_acme").items) == 1
+    assert store.page(AGENTS, "org_ac").items == ()
+
+
+@pytest.mark.parametrize("cursor", ["zzz", "!", "agt_" + "z" * 26 + "#", "ORG#org_2#AGENTS#"])
+def test_a_forged_cursor_stays_inside_the_organisation(store: Store, cursor: str) -> None:
+    mine = agent("org_1")
+    store.commit(Put(mine), Put(agent("org_2")))
+    page = store.page(AGENTS, "org_1", after=cursor)
+    assert {a.org_id for a in page.items} <= {"org_1"}
+
+
+def test_history_is_read_in_order_beside_its_subject(store: Store) -> None:
+    subject = deployment()
+    store.commit(Put(subject))
+    for sequence in (1, 2, 10):
+        store.commit(Put(HistoryItem("org_1", subject.id, sequence, NOW, "released", "verifying")))
+    page = store.page(HISTORY, "org_1", subject.id, newest_first=False)
+    assert [i.sequence for i in page.items] == [1, 2, 10]
+    second = store.page(HISTORY, "org_1", subject.id, limit=1, newest_first=False)
+    third = store.page(HISTORY, "org_1", subject.id, limit=5, after=second.next, newest_first=False)
+    assert [i.sequence for i in third.items] == [2, 10]
+
+
+def test_final_deployments_leave_the_list_of_open_work(store: Store) -> None:
+    one = deployment()
+    store.commit(Put(one))
+    assert [d.id for d in every(store, OPEN_DEPLOYMENTS)] == [one.id]
+    store.commit(Put(one.after(DeploymentEvent.CANCELLED, NOW)))
+    assert list(every(store, OPEN_DEPLOYMENTS)) == []
+    assert len(store.page(DEPLOYMENTS, "org_1", "agt_1").items) == 1
+
+
+def test_of_many_writers_at_once_exactly_one_wins_each_revision(store: Store) -> None:
+    one = agent("org_1")
+    store.commit(Put(one))
+
+    def write(number: int) -> bool:
+        try:
+            store.commit(Put(replace(one, name=f"Name {number}", revision=2)))
+        except ChangedMeanwhile:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(write, range(16)))
+    assert won.count(True) == 1
+
+
+def test_every_listing_is_scoped(store: Store) -> None:
+    listings: list[Callable[[], Any]] = [
+        lambda: store.page(AGENTS, "org_none"),
+        lambda: store.page(DEPLOYMENTS, "org_none", "agt_none"),
+        lambda: store.page(HISTORY, "org_none", "dep_none"),
+    ]
+    assert all(listing().items == () for listing in listings)
