@@ -1,0 +1,207 @@
+"""The workbench runs one build's commands in the sandbox, and turns failures into reasons."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from infra.build.diagnosis import Ending, build_failed
+from infra.build.faults import Failed
+from infra.build.grounds import Job
+from infra.build.output import Output
+from infra.build.report import duration
+from infra.local.sandbox.spec import APP, Limits, Spec, Toolchain
+
+Bind = tuple[Path, str, bool]
+Network = Literal["registries", "none"]
+
+SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+_TEMPORARY = "/build/tmp"
+
+
+class Run(Protocol):
+    """A sandboxed process, as `infra.local.sandbox` gives it."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int | None: ...
+    def kill(self) -> None: ...
+    def listening(self) -> list[int]: ...
+    def connect(self, port: int, timeout: float) -> Any: ...
+
+    @property
+    def oom(self) -> bool: ...
+
+
+class Box(Protocol):
+    """What starts sandboxed processes."""
+
+    def start(self, spec: Spec) -> Run: ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing to run. `what` names it to people: "Installing the dependencies"."""
+
+    what: str
+    argv: tuple[str, ...]
+    workdir: str = ""
+    """Below /app."""
+    network: Network = "registries"
+    env: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    quiet: bool = False
+
+
+class Workbench:
+    """The sandbox as one build sees it: /app is the source, everything else belongs to us."""
+
+    def __init__(
+        self,
+        box: Box,
+        job: Job,
+        toolchain: Toolchain,
+        registries: frozenset[str],
+    ) -> None:
+        self.job = job
+        self.toolchain = toolchain
+        self.registries = registries
+        self.binds: list[Bind] = []
+        self.path: list[str] = []
+        self.env: dict[str, str] = {}
+        self._box = box
+        self._temporary = job.scratch / "tmp"
+        self._temporary.mkdir(exist_ok=True)
+        # A build machine of one organisation: its runs share a user id, so that what one command
+        # wrote the next one may change.
+        self.share = f"build-{job.order.org_id}"
+
+    @property
+    def app(self) -> Path:
+        """The source as it lies on this machine."""
+        return self.job.source
+
+    def run(self, command: Command) -> None:
+        """Runs to the end; raises with reasons when it fails."""
+        ending = self.attempt(command)
+        if ending.code != 0:
+            raise self.fault(command, ending)
+
+    def fault(self, command: Command, ending: Ending) -> Failed:
+        """What to tell a person about a command that failed."""
+        limits = self.job.order.limits
+        return Failed(
+            *build_failed(
+                command.what,
+                ending,
+                disk_mb=limits.disk_mb,
+                memory_mb=limits.memory_mb,
+                processes=limits.processes,
+            )
+        )
+
+    def attempt(self, command: Command) -> Ending:
+        """Runs to the end and says how it ended; only the time limit raises."""
+        journal = self.job.report.journal
+        if not command.quiet:
+            journal.info(f"{command.what}: {' '.join(command.argv)}")
+        began = time.perf_counter()
+        output = Output(
+            lambda line: journal.write("info", line), journal.masker, full=lambda: journal.full
+        )
+        try:
+            run = self._box.start(self._spec(command, output.write_end))
+        finally:
+            output.detach()
+        code = self._wait(run, command, output)
+        if not command.quiet:
+            took = duration(time.perf_counter() - began)
+            journal.info(f"{command.what}: {'done' if code == 0 else f'exit code {code}'}, {took}")
+        return Ending(code, tuple(output.tail), run.oom)
+
+    def start(
+        self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]
+    ) -> tuple[Run, Output]:
+        """Starts the built agent itself."""
+        plan = self.job.order.plan
+        journal = self.job.report.journal
+        memory = int(plan.resources.get("memory_mb") or 1024)
+        output = Output(on_line, journal.masker, full=lambda: journal.full)
+        spec = Spec(
+            app=self.app,
+            command=list(argv),
+            writable=True,
+            env=self._environment(env),
+            limits=Limits(memory_mb=memory),
+            binds=(*self.toolchain.binds, *self.binds),
+            egress="none" if os.environ.get("SLIPWAY_AGENT_EGRESS") == "none" else "public",
+            workdir=self.inside(plan.root),
+            stdout=output.write_end,
+            stderr=output.write_end,
+            share=self.share,
+        )
+        try:
+            return self._box.start(spec), output
+        finally:
+            output.detach()
+
+    def give(self, path: Path) -> None:
+        """What we wrote into the source is the sandbox's to change, like the rest of it."""
+        # The sandbox takes over the folder's ownership when it starts a program in it.
+
+    def inside(self, folder: str = "") -> str:
+        """A folder of the source, as the programs in the sandbox see it."""
+        return f"{APP}/{folder}".rstrip("/")
+
+    def _spec(self, command: Command, sink: int) -> Spec:
+        limits = self.job.order.limits
+        return Spec(
+            app=self.app,
+            command=list(command.argv),
+            writable=True,
+            env=self._environment(command.env),
+            limits=Limits(
+                memory_mb=limits.memory_mb,
+                processes=limits.processes,
+                file_mb=limits.disk_mb,
+                disk_mb=limits.disk_mb,
+            ),
+            binds=(
+                *self.toolchain.binds,
+                *self.binds,
+                *command.binds,
+                (self._temporary, _TEMPORARY, False),
+            ),
+            egress=self.registries if command.network == "registries" else "none",
+            workdir=self.inside(command.workdir),
+            stdout=sink,
+            stderr=sink,
+            share=self.share,
+        )
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        path = [*self.path, *self.toolchain.path, *SYSTEM_PATH]
+        return {
+            "LANG": "C.UTF-8",
+            "NO_COLOR": "1",
+            "TMPDIR": _TEMPORARY,
+            **self.toolchain.env,
+            "PATH": ":".join(path),
+            **self.env,
+            **extra,
+        }
+
+    def _wait(self, run: Run, command: Command, output: Output) -> int:
+        deadline = self.job.deadline
+        try:
+            while (code := run.wait(min(1.0, deadline.left))) is None:
+                if deadline.over:
+                    raise deadline.fault(command.what)
+        finally:
+            run.kill()  # also what the command left running in the background
+            output.finish()
+        return code

@@ -1,0 +1,97 @@
+"""Installed dependencies, kept by what decides them, so that an unchanged set costs nothing.
+
+Every entry belongs to one organisation, is written only after an install succeeded, and is then
+only ever bound read-only: a build can poison neither another's dependencies nor its own later ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.build.layers import Layer, write_layer
+
+_FORMAT = "1"
+"""Changes when the way we install changes, so that older entries are forgotten."""
+_NOTE = "layer.json"
+_KEPT_ENTRIES = 24
+_UNTOUCHED_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Installed dependencies: the folders as they appear below /app, and their layer."""
+
+    tree: Path
+    folders: tuple[str, ...]
+    layer: Layer
+
+
+class DependencyCache:
+    """All organisations' installed dependencies on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find(self, org_id: str, key: str) -> Kept | None:
+        """The dependencies installed for exactly this key before."""
+        entry = self._root / org_id / key
+        note = entry / _NOTE
+        try:
+            layer = Layer.noted(note)
+            os.utime(note)  # still in use; the oldest are the first to go
+        except (OSError, ValueError, KeyError):
+            return None
+        folders = (entry / "folders").read_text().split("\n")
+        return Kept(entry / "tree", tuple(name for name in folders if name), layer)
+
+    def keep(self, org_id: str, key: str, app: Path, folders: Sequence[str]) -> Kept:
+        """Moves what was installed out of the app's folder into the cache."""
+        place = self._root / org_id
+        place.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
+        try:
+            tree = fresh / "tree"
+            for name in folders:
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                (app / name).rename(tree / name)
+            fresh.chmod(0o755)
+            layer = write_layer(fresh / "layer.tar", tree, "app")
+            (fresh / "folders").write_text("\n".join(folders))
+            (fresh / _NOTE).write_text(layer.note())
+            # Another build may have been first with the same set; the newer one replaces it, since
+            # a half-removed entry looks the same as a whole one only until its note is read.
+            with contextlib.suppress(OSError):
+                fresh.rename(place / key)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        kept = self.find(org_id, key)
+        if kept is None:
+            raise OSError(f"the dependencies could not be kept in {place}")
+        if fresh.exists():
+            shutil.rmtree(fresh, ignore_errors=True)
+        self._prune(place)
+        return kept
+
+    def _prune(self, place: Path) -> None:
+        entries = sorted(place.glob(f"*/{_NOTE}"), key=lambda note: note.stat().st_mtime)
+        for note in entries[:-_KEPT_ENTRIES]:
+            if time.time() - note.stat().st_mtime > _UNTOUCHED_SECONDS:
+                shutil.rmtree(note.parent, ignore_errors=True)
+
+
+def key_of(*parts: str | bytes) -> str:
+    """One name for everything that decides what would be installed."""
+    digest = hashlib.sha256(_FORMAT.encode())
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:40]

@@ -1,0 +1,236 @@
+"""The local ground knows how each runtime is built, started and bundled in the sandbox."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.build.faults import Failed
+from infra.build.grounds import Job, Published
+from infra.build.layers import Layer, write_layer
+from infra.build.oci import Image, Registry
+from infra.build.order import Order
+from infra.build.output import Output
+from infra.local.ground.bench import Box, Command, Run, Workbench
+from infra.local.ground.cache import DependencyCache, Kept
+from infra.local.ground.python import PythonInstall
+from infra.local.sandbox.spec import Toolchain
+
+_SERVED_BY_HOST = "static"
+
+
+class LocalGround:
+    """Sandboxed processes on this machine; bundles go to the registry the order names."""
+
+    name = "sandbox"
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        box: Box | None = None,
+        toolchain: Callable[[str], Toolchain] | None = None,
+        registries: frozenset[str] | None = None,
+    ) -> None:
+        self._data = data or Path(os.environ.get("SLIPWAY_DATA", ".local")).resolve() / "builds"
+        self._box = box
+        self._toolchain = toolchain
+        self._registries = registries
+        self._cache = DependencyCache(self._data / "dependencies")
+        self._bench: Workbench | None = None
+        self._kept: Kept | None = None
+        self._app_layer: Layer | None = None
+        self._agent: LocalProcess | None = None
+
+    def workspace(self, order: Order) -> Path:
+        """A new folder below our data folder."""
+        place = self._data / "work"
+        place.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{order.version_id}-", dir=place))
+        made.chmod(0o755)
+        return made
+
+    def build(self, job: Job) -> None:
+        """Install, run the build commands, and pack the app before anything of it has run."""
+        plan = job.order.plan
+        if plan.runtime == "dockerfile":
+            raise Failed.because(
+                "runtime_needs_containers",
+                "This source can only be built from its Dockerfile, and this machine builds "
+                "without a container engine. Set runtime in agent.yaml to python, nodejs, rust or "
+                "static, with a start command.",
+                file=plan.dockerfile or "Dockerfile",
+            )
+        bench = self._bench = self._make_bench(job)
+        bench.env |= dict(plan.env)
+        if plan.runtime == "python":
+            self._kept = PythonInstall(bench, self._cache, self._shared(job, "uv")).install()
+        for line in (plan.build_command, *plan.post_install):
+            if line:
+                job.deadline.check("Building")
+                bench.run(Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root))
+        self._app_layer = self._pack(job)
+
+    def start(
+        self, job: Job, env: Mapping[str, str], on_output: Callable[[str], None]
+    ) -> tuple[LocalProcess, int]:
+        """Start the agent on a port that nobody uses."""
+        plan = job.order.plan
+        bench = self._ready()
+        if not plan.start_command:
+            raise Failed.because(
+                "start_command_missing",
+                "Nothing says how the agent is started. Add start.command to agent.yaml.",
+                file="agent.yaml",
+            )
+        port = plan.port or free_port()
+        run, output = bench.start(
+            ("/bin/sh", "-c", plan.start_command), {**env, "PORT": str(port)}, on_output
+        )
+        self._agent = LocalProcess(run, output)
+        return self._agent, port
+
+    def publish(self, job: Job) -> Published:
+        """Push the dependency layer and the app layer."""
+        plan = job.order.plan
+        if self._app_layer is None:
+            raise Failed.because("build_internal_error", "There is nothing to publish.")
+        layers = [self._app_layer]
+        if self._kept is not None:
+            layers.insert(0, self._kept.layer)
+        registry = Registry(
+            job.order.repository,
+            os.environ.get("SLIPWAY_REGISTRY_USERNAME", ""),
+            os.environ.get("SLIPWAY_REGISTRY_PASSWORD", ""),
+        )
+        command = ("/bin/sh", "-c", plan.start_command) if plan.start_command else ()
+        image = Image(
+            command=command,
+            workdir=f"/app/{plan.root}".rstrip("/"),
+            env=self._image_env(),
+            port=plan.port,
+            labels=self._labels(plan),
+        )
+        return registry.push(image, layers, job.order.version_id)
+
+    def close(self) -> None:
+        """End what still runs."""
+        if self._agent is not None:
+            self._agent.stop()
+
+    def _make_bench(self, job: Job) -> Workbench:
+        runtime = "nodejs" if job.order.plan.runtime == "static" else job.order.plan.runtime
+        box = self._box
+        toolchain = self._toolchain
+        registries = self._registries
+        if box is None or toolchain is None or registries is None:
+            from infra.local import sandbox  # noqa: PLC0415 - tests bring their own
+
+            if box is None:
+                isolation = sandbox.probe(self._data.parent / "sandbox")
+                if not isolation.usable:
+                    raise Failed.because("no_isolation", isolation.reason)
+                box = sandbox.Sandbox(isolation, self._data.parent / "sandbox")
+            toolchain = toolchain or sandbox.toolchains
+            registries = sandbox.registry_hosts() if registries is None else registries
+        return Workbench(box, job, toolchain(runtime), registries)
+
+    def _shared(self, job: Job, name: str) -> Path:
+        return self._data / "downloads" / job.order.org_id / name
+
+    def _ready(self) -> Workbench:
+        if self._bench is None:
+            raise Failed.because("build_internal_error", "There is nothing built to start.")
+        return self._bench
+
+    def _pack(self, job: Job) -> Layer:
+        plan = job.order.plan
+        folders = set(self._kept.folders) if self._kept is not None else set()
+        only = f"{plan.root}/{plan.static_dir or ''}".strip("/") if plan.runtime == "static" else ""
+
+        def keep(name: str, is_folder: bool) -> bool:
+            if name in folders or _left_out(name):
+                return False
+            if only:
+                inside = name == only or name.startswith(f"{only}/")
+                return inside or (is_folder and only.startswith(f"{name}/"))
+            return plan.runtime != "rust" or _wanted_of_rust(name, is_folder)
+
+        return write_layer(job.scratch / "app.tar", job.source, "app", keep=keep)
+
+    def _image_env(self) -> dict[str, str]:
+        bench = self._ready()
+        path = [*bench.path, "/usr/local/bin", "/usr/bin", "/bin"]
+        return {**bench.env, "PATH": ":".join(path)}
+
+    def _labels(self, plan: Any) -> dict[str, str]:
+        labels = {"slipway.runtime": plan.runtime, "slipway.writable": "true"}
+        if plan.runtime == "static" and not plan.start_command:
+            labels["slipway.static_dir"] = f"{plan.root}/{plan.static_dir or ''}".strip("/")
+            labels["slipway.single_page"] = "true" if plan.single_page else "false"
+        if plan.health_path:
+            labels["slipway.health_path"] = plan.health_path
+        return labels
+
+
+class LocalProcess:
+    """The built agent in the sandbox."""
+
+    def __init__(self, run: Run, output: Output) -> None:
+        self._run = run
+        self._output = output
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        code = self._run.wait(0)
+        if code is not None:
+            self._output.finish(0.5)
+        return code
+
+    def ports(self) -> list[int]:
+        """The TCP ports it listens on."""
+        return self._run.listening()
+
+    def connect(self, port: int, timeout: float) -> socket.socket:
+        """A connection to one of them."""
+        made: socket.socket = self._run.connect(port, timeout)
+        return made
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it died for lack of memory."""
+        return self._run.oom
+
+    def stop(self) -> None:
+        """End it with everything it started."""
+        self._run.kill()
+
+
+def free_port() -> int:
+    """A port that nobody uses just now, for sandboxes that share this machine's loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _left_out(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    return last in {".git", "__pycache__", ".DS_Store"} or name in {
+        ".slipway-requirements.txt", ".slipway-constraints.txt",
+    }  # fmt: skip
+
+
+def _wanted_of_rust(name: str, is_folder: bool) -> bool:
+    """Of what cargo wrote, only the finished programs."""
+    parts = name.split("/")
+    if "target" not in parts:
+        return True
+    below = parts[parts.index("target") + 1 :]
+    if is_folder:
+        return below in ([], ["release"])
+    return len(below) == 2 and below[0] == "release" and "." not in below[1]
