@@ -21,6 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from infra import package, publish, synthesis
 from infra.hosting import Place, ensure_place
 from infra.package import Package, PackagingError
@@ -35,8 +41,6 @@ class Deployment:
     """One run: the steps in their order, and what they hand to each other."""
 
     def __init__(self, target: Target, root: Path, work: Path) -> None:
-        from boto3.session import Session
-
         self.target = target
         self.root = root
         self.work = work
@@ -48,8 +52,6 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """A client of the ground's service."""
-        from botocore.config import Config
-
         local = {"s3": {"addressing_style": "path"}} if self.target.is_local else {}
         config = Config(retries={"mode": "standard", "max_attempts": 4}, **local)
         return self._session.client(service, endpoint_url=self.target.aws_endpoint, config=config)
@@ -98,8 +100,6 @@ class Deployment:
 
     def check_account(self) -> str:
         """Who we are on this ground; also proves that the credentials work."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             return str(self.client("sts").get_caller_identity()["Account"])
         except (BotoCoreError, ClientError) as problem:
@@ -223,8 +223,6 @@ class Deployment:
 
 def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
     """The bucket for packages, which must be there before the stack."""
-    from botocore.exceptions import ClientError
-
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError as problem:
@@ -233,9 +231,7 @@ def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
                 f"The bucket {bucket} cannot be used: {problem}. It must belong to this account."
             ) from problem
         place = {} if region == "us-east-1" else {"LocationConstraint": region}
-        s3.create_bucket(
-            Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {})
-        )
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
         s3.put_public_access_block(
             Bucket=bucket,
             PublicAccessBlockConfiguration={
@@ -252,9 +248,6 @@ def _code_key(built: Package) -> str:
 
 
 def _signing_key() -> str:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     return (
         Ed25519PrivateKey.generate()
         .private_bytes(
@@ -283,9 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="write what clients need to know here")
     given = parser.parse_args(arguments)
     try:
-        target = (
-            local_target(given.target) if given.target else aws_target(given.stage, os.environ)
-        )
+        target = local_target(given.target) if given.target else aws_target(given.stage, os.environ)
         work = given.work or ROOT / ".local" / "package"
         result = Deployment(target, given.root, work).run()
     except (DeployError, PackagingError, StackError) as problem:

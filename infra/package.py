@@ -8,9 +8,9 @@ yields the SAM template of its functions and routes. The two archives are then j
 from __future__ import annotations
 
 import hashlib
-import importlib._bootstrap_external as bytecode
 import importlib.util
 import json
+import marshal
 import os
 import platform
 import re
@@ -190,9 +190,9 @@ def _compiled(name: str, source: bytes) -> bytes | None:
         code = compile(source, f"/var/task/{name}", "exec", dont_inherit=True, optimize=0)
     except SyntaxError:
         return None  # written for another Python, and imported only there
-    loaders: Any = bytecode
+    unchecked = (0b01).to_bytes(4, "little")
     digest = importlib.util.source_hash(source)
-    return bytes(loaders._code_to_hash_pyc(code, digest, checked=False))
+    return importlib.util.MAGIC_NUMBER + unchecked + digest + marshal.dumps(code)
 
 
 def _add(out: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -204,7 +204,7 @@ def _add(out: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _dropped(name: str) -> bool:
-    top = name.split("/")[0]
+    top = name.split("/", maxsplit=1)[0]
     return top in DROPPED or any(top.startswith(f"{dropped}-") for dropped in DROPPED)
 
 
@@ -287,7 +287,7 @@ def _digest(*parts: str | bytes) -> str:
     return hashed.hexdigest()[:16]
 
 
-def _forget_older(work: Path, prefix: str, keep: Path, count: int = 4) -> None:
+def _forget_older(work: Path, prefix: str, keep: Path, count: int = 3) -> None:
     others = [path for path in work.glob(f"{prefix}*") if path != keep]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-count]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from botocore.exceptions import ClientError
 
 from infra.package import EPOCH
 
@@ -107,8 +108,6 @@ def publish(s3: Any, bucket: str, uploads: list[Upload]) -> int:
 
 
 def _etag(s3: Any, bucket: str, key: str) -> str | None:
-    from botocore.exceptions import ClientError
-
     try:
         return str(s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
     except ClientError as problem:
@@ -151,7 +150,7 @@ def _closure(root: Path, start: str) -> Iterator[str]:
 
 
 def _source(root: Path, module: str) -> Path | None:
-    if module.split(".")[0] not in {"infra", "chalicelib"}:
+    if module.split(".", maxsplit=1)[0] not in {"infra", "chalicelib"}:
         return None
     path = root.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):

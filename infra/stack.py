@@ -112,7 +112,7 @@ class Stack:
         """What failed, first cause first."""
         events = self._api.describe_stack_events(StackName=self.name)["StackEvents"]
         failed = [
-            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}"
             for event in reversed(events)
             if event["ResourceStatus"].endswith("_FAILED")
             and event["Timestamp"].timestamp() >= since - 1

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 INFRA = Path(__file__).parent
-REVISION = b"1"
+REVISION = b"2"
 """Raise it when this module makes something else of the same input."""
 # CloudFront knows these by name; every other header is a custom one to it.
 _REFERRER = "Referrer-Policy"
@@ -118,18 +118,38 @@ def headers_policy(headers: dict[str, str]) -> dict[str, Any]:
 def translate(template: dict[str, Any]) -> dict[str, Any]:
     """Plain CloudFormation of a SAM template, as AWS's own transform would make it."""
     # Slow to import, and not needed when nothing has changed.
-    from boto3.session import Session
-    from samtranslator.parser.parser import Parser
-    from samtranslator.translator.translator import Translator
+    from boto3.session import Session  # noqa: PLC0415
+    from samtranslator.parser.parser import Parser  # noqa: PLC0415
+    from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
     session = Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
     native: dict[str, Any] = translator.translate(copy.deepcopy(template), parameter_values={})
-    for resource in native["Resources"].values():
-        if resource["Type"] == "AWS::ApiGateway::RestApi":
-            # Chalice writes them into the body alone, where the local cloud does not look.
-            body = resource["Properties"]["Body"]
-            resource["Properties"]["BinaryMediaTypes"] = body.pop(
-                "x-amazon-apigateway-binary-media-types", []
-            )
+    _lift_from_body(native["Resources"])
     return native
+
+
+def _lift_from_body(resources: dict[str, Any]) -> None:
+    """Say outside the API's body what the local cloud does not read inside it."""
+    api = resources["RestAPI"]["Properties"]
+    body = api["Body"]
+    api["BinaryMediaTypes"] = body.pop("x-amazon-apigateway-binary-media-types", [])
+    deployment = next(
+        one for one in resources.values() if one["Type"] == "AWS::ApiGateway::Deployment"
+    )
+    # The deployment's logical id is a digest of the body with the responses still in it, so a
+    # changed response is deployed; it must only wait for them.
+    deployment["DependsOn"] = []
+    for kind, response in body.pop("x-amazon-apigateway-gateway-responses", {}).items():
+        name = f"Refusal{kind.title().replace('_', '')}"
+        deployment["DependsOn"].append(name)
+        resources[name] = {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {
+                "RestApiId": {"Ref": "RestAPI"},
+                "ResponseType": kind,
+                "ResponseParameters": response["responseParameters"],
+                "ResponseTemplates": response["responseTemplates"],
+                **({"StatusCode": response["statusCode"]} if "statusCode" in response else {}),
+            },
+        }

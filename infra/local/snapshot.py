@@ -16,8 +16,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,9 @@ class Generations:
         fresh.replace(self.current)
 
 
-def encode(version: Callable[[str], int], default: Callable[[Any], Any], name: str, state: Any) -> bytes:
+def encode(
+    version: Callable[[str], int], default: Callable[[Any], Any], name: str, state: Any
+) -> bytes:
     """One service's state in the form the emulator's own loader reads."""
     document = {"__ministack_format__": version(name), "payload": state}
     return json.dumps(document, default=default).encode()

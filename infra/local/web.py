@@ -1,0 +1,381 @@
+"""Knows what CloudFront does on AWS: one origin for pages and API, and the security headers.
+
+Serves `frontend/dist` when it has been built, passes `/api/*` to API Gateway, and has what only
+the local cloud has: its state and the mailbox, for people at this machine alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.local import pages
+from infra.local.cloud import Cloud
+from infra.local.layout import ROOT, Layout
+from infra.synthesis import load_headers
+
+DIST = ROOT / "frontend" / "dist"
+STATIC = ROOT / "infra" / "local" / "static"
+MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+_LINK = re.compile(r"https?://[^\s<>\"']+")
+
+
+class Web:
+    """The web server of one local cloud."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.cloud = Cloud(layout)
+        self._api_id = ""
+        self._api_read_at = 0.0
+        self._seen: tuple[float, dict[str, Any]] = (0.0, {})
+        self._looking = asyncio.Lock()
+        self.upstream: httpx.AsyncClient
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            limits = httpx.Limits(max_connections=200, max_keepalive_connections=64)
+            timeout = httpx.Timeout(35, connect=2)
+            self.upstream = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
+            # What a caller does not send is not to be added: an answer encoded in a way the caller
+            # does not know could not be read.
+            self.upstream.headers = httpx.Headers()
+            async with self.upstream:
+                yield
+
+        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        routes = [
+            Route("/api/{path:path}", self.api, methods=methods),
+            Route("/local/mailbox", self.mailbox),
+            Route("/local/status", self.status),
+            Route("/local/ready", lambda _request: Response(status_code=204)),
+            Mount("/local/static", StaticFiles(directory=STATIC)),
+            Mount("/", GZipMiddleware(self._pages(), minimum_size=1000)),
+        ]
+        guard = Middleware(Guard, port=self.layout.ports.web, upload_origin=self.layout.aws_url)
+        return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+
+    # -- the API -----------------------------------------------------------------------------
+
+    async def api(self, request: Request) -> Response:
+        """Pass a request to API Gateway and its answer back, without holding either."""
+        stage = self._stage_url()
+        if stage is None:
+            return _unavailable("The stack is not deployed yet. `make status` shows how far it is.")
+        length = request.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > MAX_REQUEST_BYTES:
+            return _too_large()
+        raw: bytes = request.scope["raw_path"]
+        path = raw.decode("ascii").removeprefix("/api")
+        query = request.scope["query_string"].decode("ascii")
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        outgoing = self.upstream.build_request(
+            request.method,
+            httpx.URL(f"{stage}{path}" + (f"?{query}" if query else "")),
+            headers=self._forwarded(request),
+            content=_limited(request) if has_body else None,
+        )
+        try:
+            answer = await self.upstream.send(outgoing, stream=True)
+        except _TooLarge:
+            return _too_large()
+        except httpx.HTTPError:
+            return _unavailable("The AWS emulator does not answer; it is started again by itself.")
+        response = StreamingResponse(_streamed(answer), status_code=answer.status_code)
+        response.raw_headers = [
+            (name.lower(), value)
+            for name, value in answer.headers.raw
+            if name.lower().decode("latin-1") not in {*_HOP_BY_HOP, "date"}
+        ]
+        return response
+
+    def _stage_url(self) -> str | None:
+        # The emulator gives the API another id when its routes change.
+        with contextlib.suppress(OSError):
+            changed = self.layout.outputs.stat().st_mtime
+            if changed != self._api_read_at:
+                self._api_read_at = changed
+                self._api_id = self.layout.read(self.layout.outputs).get("RestApiId", "")
+        if not self._api_id:
+            return None
+        return f"{self.layout.aws_url}/restapis/{self._api_id}/api/_user_request_"
+
+    def _forwarded(self, request: Request) -> list[tuple[str, str]]:
+        kept = [
+            (name, value)
+            for name, value in request.headers.items()
+            if name not in _HOP_BY_HOP
+            and name != "host"
+            and not name.startswith("x-forwarded-")
+            # Cookies ignore ports: those of 127.0.0.1 belong to the agents there.
+            and not (name == "cookie" and not _is_localhost(request.headers))
+        ]
+        client = request.client.host if request.client else "127.0.0.1"
+        return [
+            *kept,
+            ("x-forwarded-for", client),
+            ("x-forwarded-host", request.headers["host"]),
+            ("x-forwarded-port", str(self.layout.ports.web)),
+            ("x-forwarded-proto", "http"),
+        ]
+
+    # -- what only the local cloud has ---------------------------------------------------------
+
+    async def mailbox(self, request: Request) -> Response:
+        """The mail that the platform has sent, newest first."""
+        if _is_foreign(request):
+            return PlainTextResponse("The mailbox is read in a window of its own.", 403)
+        url = f"{self.layout.aws_url}/_ministack/ses/messages"
+        headers = {"X-Slipway-Admin": self.layout.credentials().admin_token}
+        try:
+            answer = await self.upstream.get(url, headers=headers)
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            return _unavailable("The AWS emulator, which keeps the mail, does not answer.")
+        items = read_mail(answer.json())
+        if wanted := request.query_params.get("to"):
+            items = [item for item in items if wanted.lower() in item["to"].lower()]
+        if _wants_json(request):
+            return JSONResponse({"items": items})
+        return pages.mailbox(items)
+
+    async def status(self, request: Request) -> Response:
+        """How the local cloud is."""
+        if _is_foreign(request):
+            return PlainTextResponse("The status is read in a window of its own.", 403)
+        return JSONResponse(await self._status())
+
+    async def _status(self) -> dict[str, Any]:
+        async with self._looking:
+            read_at, seen = self._seen
+            if time.monotonic() - read_at > 1:
+                seen = await asyncio.to_thread(look, self.layout, self.cloud)
+                self._seen = (time.monotonic(), seen)
+        return seen
+
+    def _pages(self) -> ASGIApp:
+        built = StaticFiles(directory=DIST, check_dir=False)
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            response = await self._page(request, built)
+            await response(scope, receive, send)
+
+        return serve
+
+    async def _page(self, request: Request, built: StaticFiles) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            return PlainTextResponse("Pages can only be read.", 405, {"Allow": "GET, HEAD"})
+        path = request.url.path.lstrip("/")
+        if not (DIST / "index.html").exists():
+            if path:
+                return pages.not_found()
+            return pages.home(await self._status())
+        with contextlib.suppress(HTTPException):
+            response = await built.get_response(path or "index.html", request.scope)
+            forever = path.startswith("assets/")
+            response.headers["Cache-Control"] = (
+                "public, max-age=31536000, immutable" if forever else "no-cache"
+            )
+            return response
+        if "." in path.rsplit("/", 1)[-1]:
+            return pages.not_found()
+        # As on CloudFront: every page of the single-page application begins at index.html.
+        response = await built.get_response("index.html", request.scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+class Guard:
+    """Turns away other host names, and puts the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp, port: int, upload_origin: str) -> None:
+        self.app = app
+        self.port = port
+        self.headers = {
+            name: value.replace("${UploadOrigin}", upload_origin)
+            for name, value in load_headers().items()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, answer, and mark."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        local = _is_localhost(headers)
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    answer[name] = value
+                if not local:
+                    del answer["set-cookie"]
+            await send(message)
+
+        response: ASGIApp = self.app
+        host = headers.get("host", "")
+        if host not in {f"localhost:{self.port}", f"127.0.0.1:{self.port}"}:
+            # A name that somebody else's DNS points at this machine must reach nothing here.
+            response = PlainTextResponse(f"Open http://localhost:{self.port} instead.\n", 421)
+        elif not local and not scope["path"].startswith(("/api/", "/local/")):
+            # Pages live on localhost only: agents live on 127.0.0.1 and would share cookies.
+            query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
+            raw = scope["raw_path"].decode("latin-1").lstrip("/")
+            response = RedirectResponse(f"http://localhost:{self.port}/{raw}{query}", 307)
+        await response(scope, receive, marked)
+
+
+def read_mail(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The emulator's list of sent mail as the mailbox shows it."""
+    messages = [mail for mails in document.get("messages", {}).values() for mail in mails]
+    items = []
+    for mail in messages:
+        text = mail.get("BodyText") or ""
+        items.append(
+            {
+                "to": ", ".join(mail.get("To", [])),
+                "from": mail.get("Source", ""),
+                "subject": mail.get("Subject", ""),
+                "sent_at": mail.get("Timestamp"),
+                "text": text,
+                "links": _LINK.findall(text),
+            }
+        )
+    return sorted(items, key=lambda item: str(item["sent_at"]), reverse=True)
+
+
+def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
+    """Everything there is to know about how the local cloud is."""
+    there = layout.read(layout.supervisor)
+    agents: list[dict[str, Any]] | None = None
+    with contextlib.suppress(httpx.HTTPError, ValueError):
+        agents = cloud.agents()
+    return {
+        "state": there.get("state", "stopped"),
+        "web_url": layout.web_url,
+        "mailbox_url": f"{layout.web_url}/local/mailbox",
+        "isolation": there.get("isolation", {}),
+        "parts": there.get("parts", {}),
+        "stack": {"name": "slipway-local", "status": cloud.stack_status()},
+        "agents": agents,
+        "first_agent": layout.read(layout.first_agent) or None,
+    }
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def _streamed(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes; the connection is given back even when the reader goes away."""
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        await answer.aclose()
+
+
+async def _limited(request: Request) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_REQUEST_BYTES:
+            raise _TooLarge
+        yield chunk
+
+
+def _is_localhost(headers: Headers) -> bool:
+    return headers.get("host", "").partition(":")[0] == "localhost"
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether another site's page asks in the reader's browser."""
+    site = request.headers.get("sec-fetch-site", "none")
+    visits = request.headers.get("sec-fetch-mode") == "navigate"
+    return site not in {"none", "same-origin"} and not visits
+
+
+def _wants_json(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    return request.query_params.get("format") == "json" or "application/json" in accept
+
+
+def _problem(status: int, title: str, code: str, detail: str) -> Response:
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    return Response(json.dumps(document), status, media_type="application/problem+json")
+
+
+def _unavailable(detail: str) -> Response:
+    response = _problem(503, "Not available for the moment", "unavailable", detail)
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _too_large() -> Response:
+    return _problem(
+        413,
+        "The request is too large",
+        "too_large",
+        "A request to the API may have 10 MB. "
+        "Sources are uploaded to the address that a new version names.",
+    )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    layout = Layout.from_env()
+    uvicorn.run(
+        Web(layout).app(),
+        host="127.0.0.1",
+        port=layout.ports.web,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+    )
+
+
+if __name__ == "__main__":
+    main()
