@@ -37,6 +37,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
 from chalicelib.settings import Settings
@@ -73,6 +74,7 @@ class Platform:
     reconciler: Reconciler
     idempotency: Idempotency
     store: Store
+    turns: Turns
 
 
 def wire(settings: Settings, adapters: Adapters) -> Platform:
@@ -80,15 +82,22 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     store, clock = adapters.store, adapters.clock
     agents = Agents(store=store, host=adapters.host, clock=clock)
     variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
+    release_limit = timedelta(seconds=settings.release_limit_seconds)
+    turns = Turns(
+        store=store,
+        engine=adapters.engine,
+        schedule=adapters.schedule,
+        clock=clock,
+        release_limit=release_limit,
+    )
     deployments = Deployments(
         store=store,
         host=adapters.host,
-        engine=adapters.engine,
-        schedule=adapters.schedule,
+        turns=turns,
         agents=agents,
         variables=variables,
         clock=clock,
-        release_limit=timedelta(seconds=settings.release_limit_seconds),
+        release_limit=release_limit,
     )
     versions = Versions(
         store=store,
@@ -118,6 +127,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         deployments=deployments,
         releases=Releases(
             deployments=deployments,
+            turns=turns,
             host=adapters.host,
             caller=adapters.caller,
             clock=clock,
@@ -131,11 +141,12 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             engine=adapters.engine,
             schedule=adapters.schedule,
             versions=versions,
-            deployments=deployments,
+            turns=turns,
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),
         store=store,
+        turns=turns,
     )
 
 

@@ -86,7 +86,7 @@ def _table() -> dict[tuple[DeploymentState, DeploymentEvent], DeploymentState]:
         (s.VERIFYING, e.FAILED): s.FAILED,
         (s.VERIFYING, e.ROLLED_BACK): s.ROLLED_BACK,
     }
-    for serving in SERVING:
+    for serving in sorted(SERVING):
         table |= {
             (serving, e.SUPERSEDED): s.SUPERSEDED,
             (serving, e.STOPPED): s.STOPPED,
@@ -98,7 +98,7 @@ def _table() -> dict[tuple[DeploymentState, DeploymentEvent], DeploymentState]:
             (serving, e.RELEASED): serving,
             (serving, e.VERIFIED): serving,
         }
-    table |= {(state, event): state for state in FINAL for event in e}
+    table |= {(state, event): state for state in sorted(FINAL) for event in e}
     return table
 
 

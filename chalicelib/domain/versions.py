@@ -60,7 +60,7 @@ def _table() -> dict[tuple[VersionState, VersionEvent], VersionState]:
         (s.BUILDING, e.CANCELLED): s.CANCELLED,
     }
     # A final version has no way out: whatever arrives late changes nothing.
-    table |= {(state, event): state for state in _FINAL for event in e}
+    table |= {(state, event): state for state in sorted(_FINAL) for event in e}
     return table
 
 

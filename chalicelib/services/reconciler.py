@@ -24,7 +24,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
-from chalicelib.services.deployments import Deployments
+from chalicelib.services.turns import Turns
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
 
@@ -54,7 +54,7 @@ class Reconciler:
         engine: Engine,
         schedule: Schedule,
         versions: Versions,
-        deployments: Deployments,
+        turns: Turns,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -62,7 +62,7 @@ class Reconciler:
         self._engine = engine
         self._schedule = schedule
         self._versions = versions
-        self._deployments = deployments
+        self._turns = turns
         self._clock = clock
 
     def run(self) -> Run:
@@ -101,17 +101,17 @@ class Reconciler:
 
     def _take_up(self, deployment: Deployment, run: Run) -> None:
         """A moving deployment needs a living execution, or its turn."""
-        environment = self._deployments.environment(deployment)
+        environment = self._turns.environment(deployment)
         if environment.moving != deployment.id:
             if environment.moving is None and environment.queued in (None, deployment.id):
                 run.repaired += 1
-                self._deployments.give_turn(deployment)
+                self._turns.give_turn(deployment)
             return
         if self._engine.is_running(deployment):
             return
         if deployment.deadline_at and self._clock.now() > deployment.deadline_at + OVERDUE:
             run.repaired += 1
-            self._deployments.end(
+            self._turns.end(
                 deployment,
                 DeploymentEvent.FAILED,
                 reasons=(
@@ -121,7 +121,7 @@ class Reconciler:
             )
             return
         run.repaired += 1
-        again = self._deployments.note(deployment, attempt=deployment.attempt + 1)
+        again = self._turns.note(deployment, attempt=deployment.attempt + 1)
         if again.state.is_moving:
             self._engine.start(again)
 
@@ -152,12 +152,12 @@ class Reconciler:
         if deployment.after(event, self._clock.now()) is deployment:
             last = deployment.confirmed_at
             if last is None or self._clock.now() - last > CONFIRM_EVERY:
-                return self._deployments.note(deployment, **facts)
+                return self._turns.note(deployment, **facts)
             return deployment
         reasons: tuple[Reason, ...] = ()
         if event is DeploymentEvent.CRASHED:
             reasons = (self._crash(deployment, seen),)
-        return self._deployments.move(deployment, event, reasons=reasons, **facts)
+        return self._turns.move(deployment, event, reasons=reasons, **facts)
 
     def _gone(self, deployment: Deployment) -> Deployment:
         """Not at the host any more: replaced there by one with our image, or taken away."""
@@ -168,8 +168,16 @@ class Reconciler:
             and newest.status in ("SUCCESS", "SLEEPING")
             and newest.image == deployment.image
         ):
-            return self._deployments.adopt(deployment, newest)
-        return self._deployments.removed_at_host(deployment)
+            return self._turns.adopt(deployment, newest)
+        return self._turns.leave(
+            deployment,
+            reasons=(
+                Reason(
+                    "removed_at_host",
+                    "Somebody removed this deployment at the host. Deploy again to bring it back.",
+                ),
+            ),
+        )
 
     def _crash(self, deployment: Deployment, seen: HostDeployment) -> Reason:
         tail = self._host.logs(deployment.host.deployment_id, since=None, limit=10)

@@ -19,6 +19,7 @@ from chalicelib.domain.versions import Reason
 from chalicelib.errors import HostRefused, PlatformError, Unavailable
 from chalicelib.ports import Answer, Caller, Clock, Host, HostDeployment
 from chalicelib.services.deployments import Deployments
+from chalicelib.services.turns import Turns
 from chalicelib.telemetry import logger
 
 LOOK_SECONDS = 8.0
@@ -51,6 +52,7 @@ class Releases:
         self,
         *,
         deployments: Deployments,
+        turns: Turns,
         host: Host,
         caller: Caller,
         clock: Clock,
@@ -59,6 +61,7 @@ class Releases:
         verify_limit: timedelta,
     ) -> None:
         self._deployments = deployments
+        self._turns = turns
         self._host = host
         self._caller = caller
         self._clock = clock
@@ -68,7 +71,7 @@ class Releases:
 
     def step(self, name: str, org_id: str, deployment_id: str) -> Outcome:
         """Carries out the named step; a deployment that has ended needs none."""
-        deployment = self._deployments.stored(org_id, deployment_id)
+        deployment = self._turns.stored(org_id, deployment_id)
         if deployment is None or not deployment.state.is_moving:
             return DONE
         if deployment.deadline_at is not None and self._clock.now() > deployment.deadline_at:
@@ -96,7 +99,7 @@ class Releases:
     def _release(self, deployment: Deployment) -> Outcome:
         if deployment.state is DeploymentState.VERIFYING:
             return Outcome("watch")
-        deployment = self._deployments.move(deployment, DeploymentEvent.RELEASE_STARTED)
+        deployment = self._turns.move(deployment, DeploymentEvent.RELEASE_STARTED)
         if deployment.state is not DeploymentState.RELEASING:
             return DONE if deployment.state.is_final else Outcome("watch")
         if deployment.host.deployment_id:
@@ -105,9 +108,9 @@ class Releases:
 
         def note(service_id: str, domain: str) -> None:
             nonlocal before
-            self._deployments.remember_service(before, service_id, domain)
+            self._turns.remember_service(before, service_id, domain)
             asked = {**before.timings, "host_asked": self._clock.now().isoformat()}
-            before = self._deployments.note(
+            before = self._turns.note(
                 before, host=HostRef(service_id=service_id, domain=domain), timings=asked
             )
 
@@ -116,7 +119,7 @@ class Releases:
             requested_at=hosting.asked_at(deployment.timings.get("host_asked")),
             note=note,
         )
-        self._deployments.note(
+        self._turns.note(
             before,
             host=HostRef(released.service_id, released.deployment_id, released.domain),
             url=f"{self._url_scheme}://{released.domain}",
@@ -159,7 +162,7 @@ class Releases:
             )
         if found.stopped:
             return self._roll_back(deployment, self._ended_by_itself(deployment))
-        self._deployments.move(
+        self._turns.move(
             deployment,
             DeploymentEvent.RELEASED,
             host_status=found.status,
@@ -182,7 +185,7 @@ class Releases:
         failures = self._smoke(deployment)
         if failures:
             return self._roll_back(deployment, *failures)
-        self._deployments.succeed(deployment)
+        self._turns.succeed(deployment)
         return DONE
 
     def _does_not_answer(self, deployment: Deployment) -> Reason | None:
@@ -285,19 +288,17 @@ class Releases:
         return self._fail(deployment, reason)
 
     def _fail(self, deployment: Deployment, *reasons: Reason) -> Outcome:
-        self._deployments.end(deployment, DeploymentEvent.FAILED, reasons=reasons)
+        self._turns.end(deployment, DeploymentEvent.FAILED, reasons=reasons)
         return DONE
 
     def _roll_back(self, deployment: Deployment, *reasons: Reason) -> Outcome:
         """The host has already switched to this one: end it and bring the last good one back."""
-        environment = self._deployments.environment(deployment)
+        environment = self._turns.environment(deployment)
         has_good = any(good != deployment.id for good in environment.last_good)
         if has_good:
-            self._deployments.end(
-                deployment, DeploymentEvent.ROLLED_BACK, reasons=reasons, restore=True
-            )
+            self._turns.end(deployment, DeploymentEvent.ROLLED_BACK, reasons=reasons, restore=True)
             return DONE
-        self._deployments.end(deployment, DeploymentEvent.FAILED, reasons=reasons)
+        self._turns.end(deployment, DeploymentEvent.FAILED, reasons=reasons)
         try:
             self._host.stop(deployment.host.deployment_id)
         except PlatformError as error:

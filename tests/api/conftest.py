@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from app import app
 from chalicelib import bootstrap
 from tests.conftest import World
-
-
-@cache
-def routes() -> list[tuple[str, str]]:
-    from app import app
-
-    return [(method, path) for path, methods in app.routes.items() for method in methods]
 
 
 @dataclass
@@ -72,8 +65,6 @@ class Client:
     """Calls the app as one person."""
 
     def __init__(self, world: World, token: str | None) -> None:
-        from app import app
-
         self._app = app
         self._world = world
         self.token = token

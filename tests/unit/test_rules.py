@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,7 @@ def test_anything_may_be_asked_whether_it_is_a_token(text: str) -> None:
 
 def test_each_role_may_do_what_the_one_below_may() -> None:
     order = [Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER]
-    for lower, higher in zip(order, order[1:], strict=False):
+    for lower, higher in pairwise(order):
         assert PERMISSIONS[lower] <= PERMISSIONS[higher]
     assert SCOPES[Scope.READ] <= SCOPES[Scope.DEPLOY] <= SCOPES[Scope.ADMIN]
 

@@ -103,8 +103,7 @@ def test_versions_bear_events_in_any_order(events: list[VersionEvent]) -> None:
     for event in events:
         try:
             following = current.after(event, NOW)
-        except Conflict as error:
-            assert error.status == 409
+        except Conflict:
             continue
         assert following is current or following.revision == current.revision + 1
         assert not (current.state.is_final and following.state is not current.state)
