@@ -10,8 +10,6 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.api.http import Answer, Call, View, endpoint
-from chalicelib.api.openapi import document
-from chalicelib.domain.manifest import manifest_schema
 
 health = Blueprint(__name__)
 
@@ -91,9 +89,13 @@ _CACHED = {"Cache-Control": "public, max-age=300"}
 
 @cache
 def _openapi() -> str:
+    from chalicelib.api.openapi import document  # noqa: PLC0415 - rarely asked for
+
     return json.dumps(document())
 
 
 @cache
 def _schema() -> str:
+    from chalicelib.domain.manifest import manifest_schema  # noqa: PLC0415 - rarely asked for
+
     return json.dumps(manifest_schema())

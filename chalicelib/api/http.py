@@ -38,13 +38,14 @@ V = TypeVar("V", bound=Callable[..., Any])
 class Model(BaseModel):
     """What requests carry: nothing unknown, nothing coerced from another type silently."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    # Built on first use: a cold start pays only for the models its request needs.
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class View(BaseModel):
     """What answers carry, made from a domain object's attributes."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, defer_build=True)
 
 
 class Problem(BaseModel):

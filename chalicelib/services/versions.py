@@ -11,7 +11,6 @@ from typing import Any
 from chalicelib.domain.agents import Runtime
 from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import is_id, new_id
-from chalicelib.domain.manifest import Manifest
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
     Reason,
@@ -45,7 +44,6 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.build_logs import read_build_log
 from chalicelib.services.deployments import Deployments
-from chalicelib.services.intake import understand
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
@@ -220,6 +218,8 @@ class Versions:
         if version.state is VersionState.AWAITING_UPLOAD:
             raise Conflict("Upload the source first.", code="upload_missing")
         if manifest is not None:
+            from chalicelib.domain.manifest import Manifest  # noqa: PLC0415 - as above
+
             Manifest.model_validate(manifest)
         confirmed = replace(
             version,
@@ -374,6 +374,9 @@ class Versions:
         raise Conflict("Many versions are being made at once. Try again in a moment.")
 
     def _understand(self, version: Version) -> Version:
+        # Reading sources takes modules that no ordinary request needs.
+        from chalicelib.services.intake import understand  # noqa: PLC0415
+
         understood = understand(version, self._artifacts)
         source = replace(version.source, size=understood.size, digest=understood.digest)
         facts: dict[str, Any] = {

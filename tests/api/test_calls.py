@@ -1,0 +1,105 @@
+"""What each route costs in calls to the store, as docs/data-model.md says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.versions import Version
+from chalicelib.ports import Answer
+from tests.api.conftest import Client
+from tests.conftest import World
+
+DATA_MODEL = Path(__file__).parents[2] / "docs" / "data-model.md"
+ROW = re.compile(r"^\| `(\w+) /api/v1(\S*)` \| (\d+) \|", re.MULTILINE)
+DOCUMENTED = {f"{m[1]} {m[2]}": int(m[3]) for m in ROW.finditer(DATA_MODEL.read_text())}
+ENVIRONMENT = "/agents/{agent_id}/environments/{environment}/variables"
+
+
+class Stage:
+    """One agent with a live deployment behind a second version, and somebody with a session."""
+
+    def __init__(self, world: World, client: Client) -> None:
+        self.world, self.client = world, client
+        self.who = world.platform.accounts.principal(str(client.token))
+        self.agent = world.agent(self.who)
+        self.first = world.live(self.who, self.agent)
+        self.second = world.live(self.who, self.agent)
+        self.waiting = world.upload(self.who, self.agent)
+
+    def path_values(self, version: Version | None = None) -> dict[str, str]:
+        return {
+            "agent_id": self.agent.id,
+            "version_id": (version or self.waiting).id,
+            "deployment_id": self.second.id,
+            "environment": "production",
+        }
+
+
+CALLS: dict[str, object] = {
+    "GET /health": None,
+    "GET /me": None,
+    "GET /agents": None,
+    "POST /agents": {"name": "Other"},
+    "GET /agents/{agent_id}": None,
+    "PATCH /agents/{agent_id}": {"name": "Renamed"},
+    "GET /agents/{agent_id}/versions": None,
+    "POST /agents/{agent_id}/versions": {"source": "upload", "filename": "a.zip"},
+    "GET /agents/{agent_id}/versions/{version_id}": None,
+    "GET /agents/{agent_id}/versions/{version_id}/report": None,
+    "GET /agents/{agent_id}/versions/{version_id}/logs": None,
+    "POST /agents/{agent_id}/versions/{version_id}/cancel": None,
+    f"GET {ENVIRONMENT}": None,
+    f"PUT {ENVIRONMENT}": {"items": [{"name": "A", "value": "1"}]},
+    "GET /agents/{agent_id}/deployments": None,
+    "POST /agents/{agent_id}/deployments": {"version_id": "second"},
+    "GET /deployments/{deployment_id}": None,
+    "GET /deployments/{deployment_id}/events": None,
+    "GET /deployments/{deployment_id}/logs": None,
+    "GET /deployments/{deployment_id}/metrics": None,
+    "POST /deployments/{deployment_id}/rollback": None,
+    "POST /deployments/{deployment_id}/restart": None,
+    "POST /deployments/{deployment_id}/stop": None,
+    "GET /tokens": None,
+    "POST /tokens": {"name": "ci"},
+}
+
+
+@pytest.mark.parametrize("route", CALLS)
+def test_a_route_makes_as_many_calls_as_documented(
+    route: str, world: World, client: Client
+) -> None:
+    stage = Stage(world, client)
+    method, path = route.split(" ")
+    body = CALLS[route]
+    if body == {"version_id": "second"}:
+        body = {"version_id": stage.second.version_id}
+    names = re.findall(r"{(\w+)}", path)
+    world.store.calls = 0
+    reply = client(method, path, body, **{n: stage.path_values()[n] for n in names})
+    assert reply.status < 300, reply.text
+    assert world.store.calls == DOCUMENTED[route]
+
+
+def test_an_api_token_costs_one_call_more_than_a_session(world: World, client: Client) -> None:
+    secret = client("POST", "/tokens", {"name": "ci"}).json["token"]
+    world.store.calls = 0
+    Client(world, secret)("GET", "/agents")
+    assert world.store.calls == DOCUMENTED["GET /agents"] + 1
+
+
+def count(world: World, work: Callable[[], object]) -> int:
+    world.store.calls = 0
+    work()
+    return world.store.calls
+
+
+def test_a_deployment_from_queued_to_live_stays_within_its_calls(world: World) -> None:
+    who = world.sign_in()
+    version = world.ready(who, world.agent(who), deploy=True)
+    world.caller.answer = Answer(200, {}, b"")
+    calls = count(world, lambda: world.run_machine(who, str(version.deployment_id)))
+    assert calls <= 20
