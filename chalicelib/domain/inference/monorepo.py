@@ -1,0 +1,58 @@
+"""Sources that hold more than one app: which folders could be deployed."""
+
+from __future__ import annotations
+
+from chalicelib.domain.inference.evidence import NOT_THE_APP, Source
+from chalicelib.domain.inference.nodejs import NodeApp
+from chalicelib.domain.inference.nodejs_packages import workspace_members
+from chalicelib.domain.inference.python import PythonApp
+from chalicelib.domain.inference.rust import RustApp
+
+_MARKS = (
+    "agent.yaml",
+    "agent.yml",
+    "package.json",
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "manage.py",
+    "Cargo.toml",
+    "Dockerfile",
+    "Procfile",
+)
+_MAX_FOLDERS = 60
+_MAX_DEPTH = 3
+_WORTH = 2.5
+
+
+def candidates(source: Source) -> list[str]:
+    """Folders below this one in which something can be started or built, outermost first."""
+    folders = {
+        name.rpartition("/")[0]
+        for name in source.names
+        if name.rpartition("/")[2] in _MARKS and 0 < name.count("/") <= _MAX_DEPTH
+    }
+    folders |= set(workspace_members(source))
+    ordered = sorted(folders, key=lambda folder: (folder.count("/"), folder))
+    found: list[str] = []
+    for folder in ordered[:_MAX_FOLDERS]:
+        if NOT_THE_APP & set(folder.split("/")) or any(folder.startswith(f"{f}/") for f in found):
+            continue
+        if worth(source.below(folder)) >= _WORTH:
+            found.append(folder)
+    return found
+
+
+def worth(source: Source) -> float:
+    """How sure it is that this folder is an app."""
+    if source.first("agent.yaml", "agent.yml", "Procfile"):
+        return 3
+    node = NodeApp(source) if source.has("package.json") else None
+    if node is not None and node.site is not None:
+        return _WORTH
+    return max(
+        node.strength if node is not None else 0,
+        PythonApp(source).strength,
+        RustApp(source).strength,
+        _WORTH if source.has("Dockerfile") else 0,
+    )
