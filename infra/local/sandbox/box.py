@@ -1,0 +1,180 @@
+"""`Sandbox`: starts programs at the isolation that was proved to work here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+
+from infra.local.sandbox import bubblewrap, orders, seccomp, skeleton
+from infra.local.sandbox.addresses import Policy, normal
+from infra.local.sandbox.cgroups import Group, Groups
+from infra.local.sandbox.egress import Door, Doorkeeper
+from infra.local.sandbox.identity import give, identities
+from infra.local.sandbox.nursery import Birth, Nursery
+from infra.local.sandbox.run import Run
+from infra.local.sandbox.spec import (
+    APP,
+    PROXY_PORT,
+    Egress,
+    Isolation,
+    NoIsolation,
+    SandboxFailed,
+    Spec,
+)
+from infra.local.sandbox.watchdog import Watchdog
+
+_NEVER_PROXIED = "localhost,127.0.0.1,::1"
+
+
+class Sandbox:
+    """Starts sandboxed programs. Thread-safe. Closing it, or dying, ends all of them."""
+
+    def __init__(self, isolation: Isolation, state_dir: Path) -> None:
+        if not isolation.usable:
+            raise NoIsolation(isolation.reason)
+        self.isolation = isolation
+        self._state = state_dir.resolve() / "sandbox"
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._wrap = _wrap(isolation)
+        self._identities = identities(self._state)
+        self._system = skeleton.system_binds(self._state)
+        self._filter = (
+            seccomp.program(memory_cgroup="memory" in isolation.features)
+            if "seccomp" in isolation.features
+            else None
+        )
+        label = hashlib.sha256(str(self._state).encode()).hexdigest()[:8]
+        self._groups = Groups(f"{label}-{os.getpid()}")
+        self._controllers = self._groups.controllers & isolation.features
+        self._count = 0
+        self._nursery = Nursery()
+        self._doors = Doorkeeper()
+        self._watchdog = Watchdog(memory_cgroup="memory" in self._controllers)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every sandbox and everything that serves them."""
+        self._nursery.close()
+        self._doors.close()
+        self._watchdog.close()
+
+    def start(self, spec: Spec) -> Run:
+        """Start a program in a sandbox of its own.
+
+        Raises `BadSpec` when the spec cannot be followed and `SandboxFailed` when the machine
+        refuses; nothing is left running or mounted then.
+        """
+        orders.check(spec)
+        uid = self._own(spec)
+        door = Door(Policy(_policy_of(spec)), label=f"sandbox of {spec.app.name}")
+        group = self._group(spec)
+        run = Run(
+            self._nursery,
+            door,
+            group,
+            spec.limits,
+            _writable(spec),
+            private_network="net" in self.isolation.features,
+        )
+        order = self._order(spec, uid, group)
+        try:
+            birth = self._nursery.start(
+                order.body, order.descriptors, lambda code: self._ended(run, door, code)
+            )
+        except SandboxFailed:
+            group.remove()
+            raise
+        finally:
+            order.close()
+        self._open(run, door, birth)
+        self._watchdog.watch(run)
+        if not run.alive:
+            self._watchdog.bury(run)
+        return run
+
+    def _order(self, spec: Spec, uid: int | None, group: Group) -> orders.Order:
+        env = {**skeleton.environment(), **_proxy_variables(PROXY_PORT), **spec.env}
+        ground = orders.Ground(
+            isolation=self.isolation,
+            wrap=self._wrap,
+            binds=tuple(self._system),
+            env=env,
+            filter=self._filter,
+            uid=uid,
+            cgroups=tuple(str(folder) for folder in group.folders.values()),
+        )
+        return orders.for_bubblewrap(ground, spec)
+
+    def _own(self, spec: Spec) -> int | None:
+        """The user id outside, as root; the writable folders are made to belong to it."""
+        if self._identities is None:
+            return None
+        uid = self._identities.of(spec.share or str(spec.app.resolve()))
+        for folder in _writable(spec):
+            give(folder, uid)
+        return uid
+
+    def _group(self, spec: Spec) -> Group:
+        if not self._controllers:
+            return Group({})
+        self._count += 1
+        return self._groups.make(str(self._count), spec.limits)
+
+    def _open(self, run: Run, door: Door, birth: Birth) -> None:
+        listener = socket.socket(fileno=birth.descriptors.pop(0))
+        run.born(birth, frozenset({os.fstat(listener.fileno()).st_ino}))
+        self._doors.open(door, listener)
+
+    def _ended(self, run: Run, door: Door, code: int) -> None:
+        run.ended(code)
+        self._doors.shut(door)
+        self._watchdog.bury(run)
+
+
+def _wrap(isolation: Isolation) -> bubblewrap.Bubblewrap:
+    for wrap in bubblewrap.find():
+        if str(wrap.program) == isolation.program:
+            return wrap
+    raise NoIsolation(f"bubblewrap is no longer at {isolation.program}; probe again.")
+
+
+def _writable(spec: Spec) -> tuple[Path, ...]:
+    folders = [spec.app] if spec.writable else []
+    folders += [
+        source
+        for source, target, read_only in spec.binds
+        if isinstance(source, Path) and not read_only and target != APP
+    ]
+    return tuple(folders)
+
+
+def _policy_of(spec: Spec) -> Egress:
+    if isinstance(spec.egress, str):
+        return spec.egress
+    return frozenset(normal(host) if ":" not in host else host.lower() for host in spec.egress)
+
+
+def _proxy_variables(port: int, token: str | None = None) -> dict[str, str]:
+    user = f"agent:{token}@" if token else ""
+    address = f"http://{user}127.0.0.1:{port}"
+    env = {
+        "HTTP_PROXY": address,
+        "HTTPS_PROXY": address,
+        "NO_PROXY": _NEVER_PROXIED,
+        # Node.js from 24 on honours the variables above when it is told to.
+        "NODE_USE_ENV_PROXY": "1",
+    }
+    return {**env, **{name.lower(): value for name, value in env.items() if "PROXY" in name[-5:]}}
