@@ -107,10 +107,10 @@ def load_ground(name: str | None) -> Ground:
 
 
 def _see_the_rest_of_the_project() -> None:
-    """Packed in one file, our `infra` hides the project's; let both be seen."""
-    import infra  # noqa: PLC0415
-
-    for entry in sys.path:
-        folder = Path(entry or ".") / "infra"
-        if str(folder) not in infra.__path__ and folder.is_dir():
-            infra.__path__.append(str(folder))
+    """Packed in one file, our packages hide the project's; let both be seen."""
+    for name in ("infra", "chalicelib"):
+        package = importlib.import_module(name)
+        for entry in sys.path:
+            folder = Path(entry or ".") / name
+            if str(folder) not in package.__path__ and folder.is_dir():
+                package.__path__.append(str(folder))

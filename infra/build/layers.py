@@ -51,12 +51,20 @@ class _HashingFile:
         self._file.close()
 
 
+Keep = Callable[[str, bool], bool]
+
+
+def _everything(_name: str, _is_folder: bool) -> bool:
+    return True
+
+
 def write_layer(
     target: Path,
     folder: Path,
     prefix: str,
     *,
-    keep: Callable[[str, bool], bool] = lambda _name, _is_folder: True,
+    keep: Keep = _everything,
+    empty_folders: bool = True,
 ) -> Layer:
     """Packs `folder` as `prefix` into `target`; `keep` sees each path relative to the folder.
 
@@ -67,15 +75,21 @@ def write_layer(
         fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_LINK_BLOCK
     ) as tar:  # type: ignore[call-overload]
         tar.addfile(_info(prefix, tarfile.DIRTYPE, 0o755))
+        waiting: list[tuple[str, os.DirEntry[str]]] = []
         for name, entry in _walk(folder, keep):
+            if entry.is_dir(follow_symlinks=False) and not empty_folders:
+                waiting.append((name, entry))
+                continue
+            for above, place in waiting:
+                if name.startswith(f"{above}/"):
+                    _add(tar, f"{prefix}/{above}", place)
+            waiting = [one for one in waiting if not name.startswith(f"{one[0]}/")]
             _add(tar, f"{prefix}/{name}", entry)
     sink.close()
     return Layer(target, f"sha256:{sink.hash.hexdigest()}", sink.size)
 
 
-def _walk(
-    folder: Path, keep: Callable[[str, bool], bool]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: Path, keep: Keep) -> Iterator[tuple[str, os.DirEntry[str]]]:
     stack = [(os.fspath(folder), "")]
     while stack:
         place, prefix = stack.pop()

@@ -248,9 +248,9 @@ class DirectRun:
         return found
 
 
-def toolchain(_runtime: str) -> Toolchain:
+def toolchains(_runtime: str, purpose: str) -> Toolchain:
     """The tools of the developer's own environment."""
-    return Toolchain(path=tuple(os.environ["PATH"].split(":")))
+    return Toolchain() if purpose == "run" else Toolchain(path=tuple(os.environ["PATH"].split(":")))
 
 
 def zipped(files: Mapping[str, str | bytes]) -> bytes:

@@ -16,7 +16,7 @@ from infra.build import program
 from infra.build.order import Location, Order
 from infra.build.storage import Storage
 from infra.local.ground import LocalGround
-from tests.unit.build_stage import Cloud, DirectBox, toolchain, zipped
+from tests.unit.build_stage import Cloud, DirectBox, toolchains, zipped
 
 SERVER = """
 import json, os
@@ -53,7 +53,7 @@ def build(
     """One whole build; the results are in the fake cloud."""
     cloud.put_order(zipped(files), plan, **more)
     ground = LocalGround(
-        tmp_path / "data", box=DirectBox(), toolchain=toolchain, registries=frozenset()
+        tmp_path / "data", box=DirectBox(), toolchains=toolchains, registries=frozenset
     )
     monkeypatch.setattr(program, "load_ground", lambda _name: ground)
     storage = Storage(cloud.env)
@@ -85,7 +85,7 @@ def test_a_python_source_becomes_a_published_image(
     assert config["Labels"]["slipway.runtime"] == "python"
     assert "PATH=/app/.venv/bin:/usr/local/bin:/usr/bin:/bin" in config["Env"]
     assert cloud.order_of_writes[-1].endswith("report.json")
-    assert not list((tmp_path / "data" / "work").iterdir())
+    assert not list((tmp_path / "data" / "builds" / "work").iterdir())
 
 
 def test_secret_values_never_reach_log_or_report(

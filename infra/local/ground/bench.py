@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from infra.build.diagnosis import Ending, build_failed
 from infra.build.faults import Failed
@@ -26,15 +28,22 @@ _TEMPORARY = "/build/tmp"
 class Run(Protocol):
     """A sandboxed process, as `infra.local.sandbox` gives it."""
 
-    pid: int
+    @property
+    def pid(self) -> int: ...
 
     def wait(self, timeout: float | None = None) -> int | None: ...
     def kill(self) -> None: ...
     def listening(self) -> list[int]: ...
-    def connect(self, port: int, timeout: float) -> Any: ...
+    def connect(self, port: int, timeout: float = 5.0) -> socket.socket: ...
 
     @property
     def oom(self) -> bool: ...
+
+
+class Toolchains(Protocol):
+    """What a runtime needs to see of this machine, as `infra.local.sandbox` knows it."""
+
+    def __call__(self, runtime: str, purpose: Literal["build", "run"]) -> Toolchain: ...
 
 
 class Box(Protocol):
@@ -50,7 +59,7 @@ class Command:
     what: str
     argv: tuple[str, ...]
     workdir: str = ""
-    """Below /app."""
+    """Below /app, or absolute."""
     network: Network = "registries"
     env: Mapping[str, str] = field(default_factory=dict)
     binds: tuple[Bind, ...] = ()
@@ -64,21 +73,39 @@ class Workbench:
         self,
         box: Box,
         job: Job,
-        toolchain: Toolchain,
-        registries: frozenset[str],
+        toolchains: Toolchains,
+        registries: Callable[[], frozenset[str]],
     ) -> None:
         self.job = job
-        self.toolchain = toolchain
-        self.registries = registries
         self.binds: list[Bind] = []
         self.path: list[str] = []
+        """Folders of the source that come first on PATH, as seen inside."""
         self.env: dict[str, str] = {}
         self._box = box
+        self._toolchains = toolchains
+        self._registries = registries
+        plan = job.order.plan
+        self._runtime = "nodejs" if plan.runtime == "static" else plan.runtime
         self._temporary = job.scratch / "tmp"
         self._temporary.mkdir(exist_ok=True)
         # A build machine of one organisation: its runs share a user id, so that what one command
         # wrote the next one may change.
-        self.share = f"build-{job.order.org_id}"
+        self._share = f"build-{job.order.org_id}"
+
+    @cached_property
+    def run_tools(self) -> Toolchain:
+        """What the running agent sees of this machine."""
+        return self._toolchains(self._runtime, "run")
+
+    @cached_property
+    def build_tools(self) -> Toolchain:
+        """The same with package managers; asking them for their settings takes a moment."""
+        return self._toolchains(self._runtime, "build")
+
+    @cached_property
+    def registries(self) -> frozenset[str]:
+        """The hosts a build may reach."""
+        return self._registries()
 
     @property
     def app(self) -> Path:
@@ -135,23 +162,19 @@ class Workbench:
             app=self.app,
             command=list(argv),
             writable=True,
-            env=self._environment(env),
+            env=self._environment(self.run_tools, env),
             limits=Limits(memory_mb=memory),
-            binds=(*self.toolchain.binds, *self.binds),
+            binds=(*self.run_tools.binds, *self.binds),
             egress="none" if os.environ.get("SLIPWAY_AGENT_EGRESS") == "none" else "public",
             workdir=self.inside(plan.root),
             stdout=output.write_end,
             stderr=output.write_end,
-            share=self.share,
+            share=self._share,
         )
         try:
             return self._box.start(spec), output
         finally:
             output.detach()
-
-    def give(self, path: Path) -> None:
-        """What we wrote into the source is the sandbox's to change, like the rest of it."""
-        # The sandbox takes over the folder's ownership when it starts a program in it.
 
     def inside(self, folder: str = "") -> str:
         """A folder of the source, as the programs in the sandbox see it."""
@@ -163,7 +186,7 @@ class Workbench:
             app=self.app,
             command=list(command.argv),
             writable=True,
-            env=self._environment(command.env),
+            env=self._environment(self.build_tools, {"TMPDIR": _TEMPORARY, **command.env}),
             limits=Limits(
                 memory_mb=limits.memory_mb,
                 processes=limits.processes,
@@ -171,27 +194,28 @@ class Workbench:
                 disk_mb=limits.disk_mb,
             ),
             binds=(
-                *self.toolchain.binds,
+                *self.build_tools.binds,
                 *self.binds,
                 *command.binds,
                 (self._temporary, _TEMPORARY, False),
             ),
             egress=self.registries if command.network == "registries" else "none",
-            workdir=self.inside(command.workdir),
+            workdir=command.workdir
+            if command.workdir.startswith("/")
+            else self.inside(command.workdir),
             stdout=sink,
             stderr=sink,
-            share=self.share,
+            share=self._share,
         )
 
-    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        path = [*self.path, *self.toolchain.path, *SYSTEM_PATH]
+    def _environment(self, tools: Toolchain, extra: Mapping[str, str]) -> dict[str, str]:
+        path = [*self.path, *tools.path, *SYSTEM_PATH]
         return {
             "LANG": "C.UTF-8",
             "NO_COLOR": "1",
-            "TMPDIR": _TEMPORARY,
-            **self.toolchain.env,
-            "PATH": ":".join(path),
+            **tools.env,
             **self.env,
+            "PATH": ":".join(path),
             **extra,
         }
 

@@ -95,3 +95,13 @@ def key_of(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:40]
+
+
+def identity(program: str) -> str:
+    """Which program this is, without running it: an update changes size or time."""
+    path = Path(program)
+    if not path.exists():
+        return program
+    real = path.resolve()
+    found = real.stat()
+    return f"{real} {found.st_size} {found.st_mtime_ns}"

@@ -11,16 +11,16 @@ from typing import Any
 
 from infra.build.faults import Failed
 from infra.build.grounds import Job, Published
-from infra.build.layers import Layer, write_layer
+from infra.build.layers import Layer
 from infra.build.oci import Image, Registry
 from infra.build.order import Order
 from infra.build.output import Output
-from infra.local.ground.bench import Box, Command, Run, Workbench
+from infra.local.ground.bench import Box, Command, Run, Toolchains, Workbench
 from infra.local.ground.cache import DependencyCache, Kept
+from infra.local.ground.nodejs import NodeInstall
+from infra.local.ground.packing import pack
 from infra.local.ground.python import PythonInstall
-from infra.local.sandbox.spec import Toolchain
-
-_SERVED_BY_HOST = "static"
+from infra.local.ground.rust import RustBuild
 
 
 class LocalGround:
@@ -33,17 +33,18 @@ class LocalGround:
         data: Path | None = None,
         *,
         box: Box | None = None,
-        toolchain: Callable[[str], Toolchain] | None = None,
-        registries: frozenset[str] | None = None,
+        toolchains: Toolchains | None = None,
+        registries: Callable[[], frozenset[str]] | None = None,
     ) -> None:
-        self._data = data or Path(os.environ.get("SLIPWAY_DATA", ".local")).resolve() / "builds"
+        self._state = data or Path(os.environ.get("SLIPWAY_DATA", ".local")).resolve()
+        self._data = self._state / "builds"
         self._box = box
-        self._toolchain = toolchain
+        self._toolchains = toolchains
         self._registries = registries
         self._cache = DependencyCache(self._data / "dependencies")
         self._bench: Workbench | None = None
         self._kept: Kept | None = None
-        self._app_layer: Layer | None = None
+        self._layers: list[Layer] = []
         self._agent: LocalProcess | None = None
 
     def workspace(self, order: Order) -> Path:
@@ -66,14 +67,15 @@ class LocalGround:
                 file=plan.dockerfile or "Dockerfile",
             )
         bench = self._bench = self._make_bench(job)
-        bench.env |= dict(plan.env)
-        if plan.runtime == "python":
-            self._kept = PythonInstall(bench, self._cache, self._shared(job, "uv")).install()
-        for line in (plan.build_command, *plan.post_install):
-            if line:
-                job.deadline.check("Building")
-                bench.run(Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root))
-        self._app_layer = self._pack(job)
+        self._install(bench)
+        for line in plan.post_install:
+            command = Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root)
+            if bench.attempt(command).code != 0:
+                job.report.warn(f"The step {line!r} failed; the build goes on without it.")
+        if plan.build_command:
+            line = plan.build_command
+            bench.run(Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root))
+        self._layers = pack(job, self._kept)
 
     def start(
         self, job: Job, env: Mapping[str, str], on_output: Callable[[str], None]
@@ -97,11 +99,6 @@ class LocalGround:
     def publish(self, job: Job) -> Published:
         """Push the dependency layer and the app layer."""
         plan = job.order.plan
-        if self._app_layer is None:
-            raise Failed.because("build_internal_error", "There is nothing to publish.")
-        layers = [self._app_layer]
-        if self._kept is not None:
-            layers.insert(0, self._kept.layer)
         registry = Registry(
             job.order.repository,
             os.environ.get("SLIPWAY_REGISTRY_USERNAME", ""),
@@ -115,7 +112,7 @@ class LocalGround:
             port=plan.port,
             labels=self._labels(plan),
         )
-        return registry.push(image, layers, job.order.version_id)
+        return registry.push(image, self._layers, job.order.version_id)
 
     def close(self) -> None:
         """End what still runs."""
@@ -123,21 +120,31 @@ class LocalGround:
             self._agent.stop()
 
     def _make_bench(self, job: Job) -> Workbench:
-        runtime = "nodejs" if job.order.plan.runtime == "static" else job.order.plan.runtime
-        box = self._box
-        toolchain = self._toolchain
-        registries = self._registries
-        if box is None or toolchain is None or registries is None:
+        box, toolchains, registries = self._box, self._toolchains, self._registries
+        if box is None or toolchains is None or registries is None:
             from infra.local import sandbox  # noqa: PLC0415 - tests bring their own
 
             if box is None:
-                isolation = sandbox.probe(self._data.parent / "sandbox")
+                isolation = sandbox.probe(self._state)
                 if not isolation.usable:
                     raise Failed.because("no_isolation", isolation.reason)
-                box = sandbox.Sandbox(isolation, self._data.parent / "sandbox")
-            toolchain = toolchain or sandbox.toolchains
-            registries = sandbox.registry_hosts() if registries is None else registries
-        return Workbench(box, job, toolchain(runtime), registries)
+                box = self._box = sandbox.Sandbox(isolation, self._state)
+            toolchains = toolchains or sandbox.toolchains
+            registries = registries or sandbox.registry_hosts
+        return Workbench(box, job, toolchains, registries)
+
+    def _install(self, bench: Workbench) -> None:
+        job = bench.job
+        plan = job.order.plan
+        if plan.runtime == "python":
+            self._kept = PythonInstall(bench, self._cache, self._shared(job, "uv")).install()
+        elif plan.runtime == "rust":
+            if not (plan.build_command or "").startswith("cargo "):
+                RustBuild(bench, self._cache, self._shared(job, "cargo")).build()
+        elif plan.runtime == "nodejs" or plan.installer != "none":
+            downloads = self._shared(job, "packages")
+            tools = self._data / "tools"
+            self._kept = NodeInstall(bench, self._cache, downloads, tools).install()
 
     def _shared(self, job: Job, name: str) -> Path:
         return self._data / "downloads" / job.order.org_id / name
@@ -147,25 +154,11 @@ class LocalGround:
             raise Failed.because("build_internal_error", "There is nothing built to start.")
         return self._bench
 
-    def _pack(self, job: Job) -> Layer:
-        plan = job.order.plan
-        folders = set(self._kept.folders) if self._kept is not None else set()
-        only = f"{plan.root}/{plan.static_dir or ''}".strip("/") if plan.runtime == "static" else ""
-
-        def keep(name: str, is_folder: bool) -> bool:
-            if name in folders or _left_out(name):
-                return False
-            if only:
-                inside = name == only or name.startswith(f"{only}/")
-                return inside or (is_folder and only.startswith(f"{name}/"))
-            return plan.runtime != "rust" or _wanted_of_rust(name, is_folder)
-
-        return write_layer(job.scratch / "app.tar", job.source, "app", keep=keep)
-
     def _image_env(self) -> dict[str, str]:
         bench = self._ready()
         path = [*bench.path, "/usr/local/bin", "/usr/bin", "/bin"]
-        return {**bench.env, "PATH": ":".join(path)}
+        plan = bench.job.order.plan
+        return {**bench.env, **plan.env, "PATH": ":".join(path)}
 
     def _labels(self, plan: Any) -> dict[str, str]:
         labels = {"slipway.runtime": plan.runtime, "slipway.writable": "true"}
@@ -197,8 +190,7 @@ class LocalProcess:
 
     def connect(self, port: int, timeout: float) -> socket.socket:
         """A connection to one of them."""
-        made: socket.socket = self._run.connect(port, timeout)
-        return made
+        return self._run.connect(port, timeout)
 
     @property
     def out_of_memory(self) -> bool:
@@ -216,21 +208,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _left_out(name: str) -> bool:
-    last = name.rpartition("/")[2]
-    return last in {".git", "__pycache__", ".DS_Store"} or name in {
-        ".slipway-requirements.txt", ".slipway-constraints.txt",
-    }  # fmt: skip
-
-
-def _wanted_of_rust(name: str, is_folder: bool) -> bool:
-    """Of what cargo wrote, only the finished programs."""
-    parts = name.split("/")
-    if "target" not in parts:
-        return True
-    below = parts[parts.index("target") + 1 :]
-    if is_folder:
-        return below in ([], ["release"])
-    return len(below) == 2 and below[0] == "release" and "." not in below[1]

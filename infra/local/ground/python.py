@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chalicelib.domain.plan import Plan
 from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
-from infra.local.ground.bench import SYSTEM_PATH, Command, Workbench
+from infra.local.ground.bench import Command, Workbench
 from infra.local.ground.cache import DependencyCache, Kept, key_of
 
 VENV = ".venv"
@@ -23,7 +26,7 @@ _PROJECT = ".slipway/site"
 _CACHE = "/build/uv"
 _COMPILE = {
     # Time stamps are lost in an image; a hash that nobody checks keeps the start fast.
-    "PYC_INVALIDATION_MODE": "unchecked-hash",
+    "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
 }
 _QUIET = {
     "UV_NO_PROGRESS": "1",
@@ -98,24 +101,23 @@ class PythonInstall:
         (venv / "pyvenv.cfg").write_text(
             f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {version}\n"
         )
-        self._bench.give(venv)
 
     def _interpreter(self) -> tuple[Path, str]:
         """The Python that is nearest to the wished one, and its version."""
-        path = ":".join((*self._bench.toolchain.path, *SYSTEM_PATH))
         wish = re.search(r"3\.(\d+)", self._plan.toolchain or "")
-        if wish and (exact := shutil.which(f"python3.{wish.group(1)}", path=path)):
+        if wish and (exact := shutil.which(f"python3.{wish.group(1)}", path="/usr/bin:/bin")):
             return Path(exact), f"3.{wish.group(1)}"
-        # The system's own: every user id may run it, unlike one in somebody's home folder.
-        found = shutil.which("python3", path=":".join((*SYSTEM_PATH[1:], path)))
-        if found is None:
-            raise Failed.because("python_missing", "This machine has no Python to run agents with.")
-        version = python_version(found)
+        # The system's own: every user id may run it, unlike one in somebody's home folder. The
+        # toolchain brings another one along only where there is none.
+        own = self._bench.run_tools.path
+        path = Path(own[0], "python3") if own else Path("/usr/bin/python3")
+        here = ".".join(map(str, sys.version_info[:2]))
+        version = here if own else python_version(os.fspath(path))
         if wish and not _satisfies(self._plan.toolchain or "", version):
             self._bench.job.report.warn(
                 f"The source wishes for Python {self._plan.toolchain}; here it runs on {version}."
             )
-        return Path(found), version
+        return path, version
 
     def _wanted(self) -> list[str]:
         """The arguments that tell uv what to install, from whatever the source locks it with."""
@@ -126,14 +128,16 @@ class PythonInstall:
             return self._from_poetry()
         if installer == "pipenv":
             return self._from_pipenv()
-        if installer == "pyproject":
-            return ["-r", "pyproject.toml"]
-        if installer == "requirements":
-            name = requirements_file(self._folder)
-            return ["-r", name] if name else []
+        if installer in {"pyproject", "requirements"}:
+            files = self._plan.install_files or _usual_files(self._folder, installer)
+            return [word for name in files for word in ("-r", name)]
         return []
 
     def _fetch(self, wanted: list[str], what: str = "the dependencies") -> None:
+        if "uv" in self._bench.build_tools.missing:
+            raise Failed.because(
+                "uv_missing", "This machine has no uv to install packages with; install it."
+            )
         base = (
             "uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode", "copy",
             "--python", f"{self._bench.inside(VENV)}/bin/python",
@@ -182,7 +186,7 @@ class PythonInstall:
                 ),
                 workdir=self._root,
                 network="none",
-                env={**_QUIET, "UV_NO_CACHE": "1"},
+                env={**_QUIET, "UV_NO_CACHE": "1", "UV_OFFLINE": "1"},
                 quiet=True,
             )
         )  # fmt: skip
@@ -259,7 +263,7 @@ class PythonInstall:
             "python", plan.installer, plan.toolchain or "", self._root, "\n".join(plan.extra_packages),
             *map(str, self._python),
         ]  # fmt: skip
-        for name in _deciding_files(self._folder, plan.installer):
+        for name in _deciding_files(self._folder, plan):
             parts += [name, (self._folder / name).read_bytes()]
         return key_of(*parts)
 
@@ -311,29 +315,24 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def requirements_file(folder: Path) -> str | None:
-    """The file that lists what the agent needs; development lists are not it."""
-    for name in (
-        "requirements.txt", "requirements/production.txt", "requirements/prod.txt",
-        "requirements/base.txt", "requirements.in", "requirements-prod.txt",
-    ):  # fmt: skip
-        if (folder / name).is_file():
-            return name
-    return None
+def _usual_files(folder: Path, installer: str) -> tuple[str, ...]:
+    name = "pyproject.toml" if installer == "pyproject" else "requirements.txt"
+    return (name,) if (folder / name).is_file() else ()
 
 
-def _deciding_files(folder: Path, installer: str) -> list[str]:
+def _deciding_files(folder: Path, plan: Plan) -> list[str]:
     """Every file whose bytes decide what is installed, following -r, -c and local paths."""
-    if installer == "requirements":
-        start = requirements_file(folder)
-        return sorted(_included(folder, start)) if start else []
     names = {
         "uv-lock": ("uv.lock", "pyproject.toml"),
         "poetry": ("poetry.lock", "pyproject.toml"),
         "pipenv": ("Pipfile.lock", "Pipfile"),
         "pyproject": ("pyproject.toml", "setup.py", "setup.cfg"),
-    }.get(installer, ())
-    return [name for name in names if (folder / name).is_file()]
+    }.get(plan.installer, ())
+    found = {name for name in (*names, *plan.install_files) if (folder / name).is_file()}
+    if plan.installer == "requirements":
+        for name in plan.install_files or _usual_files(folder, plan.installer):
+            found |= _included(folder, name)
+    return sorted(found)
 
 
 def _included(folder: Path, start: str) -> set[str]:

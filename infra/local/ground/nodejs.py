@@ -1,0 +1,413 @@
+"""Installing Node.js dependencies with the manager that wrote the lock file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.build.faults import Failed
+from infra.local.ground.bench import Command, Workbench
+from infra.local.ground.cache import DependencyCache, Kept, identity, key_of
+
+MODULES = "node_modules"
+_TOOLS = "/build/tools"
+_CACHE = "/build/packages"
+_ENV = {
+    "npm_config_cache": f"{_CACHE}/npm",
+    "npm_config_update_notifier": "false",
+    "npm_config_fund": "false",
+    "npm_config_audit": "false",
+    "npm_config_progress": "false",
+    # Packages that come as programs for another manager must not stop this one.
+    "COREPACK_ENABLE_STRICT": "0",
+    "SKIP_YARN_COREPACK_CHECK": "1",
+}
+_KEY_FILES = (
+    "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml",
+    "pnpm-workspace.yaml", "bun.lock", "bun.lockb", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs",
+)  # fmt: skip
+#: Scripts of the source itself that a package manager runs after installing.
+_OWN_SCRIPTS = ("install", "postinstall", "prepare")
+_GIT_HOOKS = ("husky", "lefthook", "simple-git-hooks", "yorkie", "pre-commit")
+_LEFTOVERS = frozenset({".cache", ".vite", ".vite-temp", ".package-lock.json"})
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A package manager: where it comes from on npm, and what to say to it."""
+
+    name: str
+    package: str
+    version: str
+    program: str
+    install: tuple[str, ...]
+    locked: tuple[str, ...]
+    add: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def manager_for(installer: str, version: str | None) -> Manager:
+    """The manager for a plan's installer; npm is the one every Node.js brings."""
+    if installer == "yarn-classic":
+        return Manager(
+            "yarn", "yarn", "1.22.22", "yarn/bin/yarn.js",
+            ("install", "--non-interactive", "--ignore-scripts", "--ignore-engines"),
+            ("--frozen-lockfile",),
+            ("add", "--ignore-scripts", "--ignore-engines", "--ignore-workspace-root-check"),
+            {"YARN_CACHE_FOLDER": f"{_CACHE}/yarn"},
+        )  # fmt: skip
+    if installer == "yarn-berry":
+        return Manager(
+            "yarn", "@yarnpkg/cli-dist", version or "4", "@yarnpkg/cli-dist/bin/yarn.js",
+            ("install",), ("--immutable",), ("add",),
+            {
+                "YARN_GLOBAL_FOLDER": f"{_CACHE}/berry", "YARN_NODE_LINKER": "node-modules",
+                "YARN_ENABLE_SCRIPTS": "false", "YARN_ENABLE_TELEMETRY": "0",
+                "YARN_IGNORE_PATH": "1", "YARN_ENABLE_IMMUTABLE_INSTALLS": "false",
+                "YARN_ENABLE_PROGRESS_BARS": "false", "YARN_NM_MODE": "classic",
+            },
+        )  # fmt: skip
+    if installer == "pnpm":
+        return Manager(
+            "pnpm", "pnpm", version or "9", "pnpm/bin/pnpm.cjs",
+            ("install", "--ignore-scripts", "--package-import-method=copy", f"--store-dir={_CACHE}/pnpm",
+             "--config.manage-package-manager-versions=false", "--config.package-manager-strict=false"),
+            ("--frozen-lockfile",),
+            ("add", "--ignore-scripts", "--package-import-method=copy", f"--store-dir={_CACHE}/pnpm",
+             "--config.manage-package-manager-versions=false", "--config.package-manager-strict=false",
+             "--ignore-workspace-root-check"),
+            {},
+        )  # fmt: skip
+    return Manager(
+        "npm", "", "", "",
+        ("install", "--ignore-scripts", "--no-audit", "--no-fund"), (),
+        ("install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"),
+        {},
+    )  # fmt: skip
+
+
+class NodeInstall:
+    """The dependencies of one Node.js source, in its node_modules folders."""
+
+    def __init__(
+        self, bench: Workbench, cache: DependencyCache, downloads: Path, tools: Path
+    ) -> None:
+        self._bench = bench
+        self._cache = cache
+        self._downloads = downloads
+        self._tools = tools
+        self._plan = bench.job.order.plan
+        self._report = bench.job.report
+        plan = self._plan
+        self._root = plan.install_root if plan.install_root is not None else plan.root
+        self._folder = bench.app / self._root
+        self._node = None if "node" in bench.run_tools.missing else shutil.which("node")
+
+    def install(self) -> Kept | None:
+        """Installs, or takes what was installed for the same set before."""
+        if self._node is None:
+            raise Failed.because(
+                "node_missing",
+                "This machine has no Node.js, which this source needs. The operator must install it.",
+            )
+        self._check_wish(self._node)
+        for folder in {self._plan.root, self._root}:
+            self._bench.path.append(self._bench.inside(f"{folder}/{MODULES}/.bin".lstrip("/")))
+        if self._plan.installer == "none" and not self._plan.extra_packages:
+            return None
+        org = self._bench.job.order.org_id
+        key = self._key()
+        kept = self._cache.find(org, key)
+        if kept is not None:
+            self._report.journal.info(f"Dependencies: unchanged, from the cache ({key[:12]})")
+        else:
+            self._remove_shipped()
+            self._fresh()
+            folders = list(self._installed())
+            kept = self._cache.keep(org, key, self._bench.app, folders)
+        self._bring(kept)
+        self._own_scripts()
+        return kept
+
+    def _check_wish(self, node: str) -> None:
+        wish = self._plan.toolchain
+        if not wish or not wish.split(".")[0].isdigit():
+            return
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+        version = done.stdout.strip().lstrip("v")
+        if version and version.split(".")[0] != wish.split(".")[0]:
+            self._report.warn(f"The source wishes for Node.js {wish}; here it runs on {version}.")
+
+    def _remove_shipped(self) -> None:
+        """A node_modules that came with the source was made elsewhere; ours replaces it."""
+        shipped = self._folder / MODULES
+        if shipped.is_dir():
+            shutil.rmtree(shipped)
+
+    def _fresh(self) -> None:
+        installer = self._plan.installer
+        manager = manager_for(installer, self._plan.installer_version)
+        if installer == "bun":
+            self._report.warn(
+                "bun is not on this machine: npm installs the dependencies, and chooses versions "
+                "itself because it cannot read bun's lock file."
+            )
+        if manager.name != "npm" and not self._provide(manager):
+            self._report.warn(
+                f"{manager.name} is not on this machine and could not be fetched from the "
+                "registry: npm installs the dependencies, without their lock file."
+            )
+            manager = manager_for("npm", None)
+        manifest = self._folder / "package.json"
+        before = manifest.read_bytes() if manifest.is_file() else None
+        if installer != "none":
+            self._run_install(manager)
+        if self._plan.extra_packages:
+            self._run(
+                manager, "Adding what the start needs", *manager.add, *self._plan.extra_packages
+            )
+            if before is not None:
+                manifest.write_bytes(before)
+        self._dependency_scripts(manager)
+
+    def _run_install(self, manager: Manager) -> None:
+        what = f"Installing the dependencies with {manager.name}"
+        if manager.name == "npm":
+            if self._has("package-lock.json", "npm-shrinkwrap.json"):
+                self._run(manager, what, "ci", *manager.install[1:])
+            else:
+                self._report.warn(
+                    "There is no lock file that npm can read: versions are chosen now and may "
+                    "differ next time. Commit package-lock.json."
+                )
+                self._run(manager, what, *manager.install, "--no-package-lock")
+            return
+        locked = self._has("yarn.lock", "pnpm-lock.yaml")
+        if manager.name == "yarn":
+            self._use_our_registry()
+        self._run(manager, what, *manager.install, *(manager.locked if locked else ()))
+
+    def _use_our_registry(self) -> None:
+        """yarn.lock names the registry of its writer; builds reach only the configured one."""
+        lock = self._folder / "yarn.lock"
+        registry = self._bench.build_tools.env.get("YARN_REGISTRY", "")
+        if not lock.is_file() or not registry:
+            return
+
+        def ours(found: re.Match[str]) -> str:
+            known = f"{found.group(1)}:443" in self._bench.registries
+            return found.group(0) if known else f"{registry.rstrip('/')}/"
+
+        text = lock.read_text("utf-8", "replace")
+        lock.write_text(re.sub(r"(?<=resolved \")https://([\w.-]+)/(?=[^\"]*/-/)", ours, text))
+
+    def _dependency_scripts(self, manager: Manager) -> None:
+        """Install scripts of dependencies run apart, where no download cache is in reach."""
+        if not self._any_install_script():
+            return
+        self._report.journal.info(
+            "Some dependencies bring install scripts; they run in the sandbox"
+        )
+        words = ("rebuild",) if manager.name in {"npm", "pnpm"} else ()
+        argv = (
+            self._argv(manager, *words) if words else ("npm", "rebuild", "--no-audit", "--no-fund")
+        )
+        scratch = self._bench.job.scratch / "packages"
+        scratch.mkdir(exist_ok=True)
+        self._bench.run(
+            Command(
+                "Running the dependencies' install scripts",
+                argv,
+                workdir=self._root,
+                env={**_ENV, **manager.env},
+                binds=((scratch, _CACHE, False), *self._tool_binds(manager)),
+            )
+        )
+
+    def _any_install_script(self) -> bool:
+        listing = self._folder / MODULES / ".package-lock.json"
+        if listing.is_file():
+            return b'"hasInstallScript": true' in listing.read_bytes()
+        for manifest in self._manifests():
+            scripts = manifest.get("scripts")
+            if isinstance(scripts, dict) and scripts.keys() & {
+                "preinstall",
+                "install",
+                "postinstall",
+            }:
+                return True
+        return False
+
+    def _manifests(self) -> Iterator[dict[str, Any]]:
+        modules = self._folder / MODULES
+        for pattern in ("*/package.json", "@*/*/package.json", ".pnpm/*/node_modules/*/package.json",
+                        ".pnpm/*/node_modules/@*/*/package.json"):  # fmt: skip
+            for path in modules.glob(pattern):
+                yield _json(path)
+
+    def _own_scripts(self) -> None:
+        """The source's own scripts; npm would run them at the end of an install."""
+        scripts = _json(self._folder / "package.json").get("scripts")
+        if not isinstance(scripts, dict):
+            return
+        for name in _OWN_SCRIPTS:
+            text = str(scripts.get(name) or "")
+            if not text or any(hook in text for hook in _GIT_HOOKS):
+                continue
+            command = Command(
+                f"Running the script {name!r}", ("npm", "run", name), workdir=self._root, env=_ENV
+            )
+            ending = self._bench.attempt(command)
+            if ending.code != 0 and name == "prepare":
+                self._report.warn("The script 'prepare' failed; see the log.")
+            elif ending.code != 0:
+                raise self._bench.fault(command, ending)
+
+    def _bring(self, kept: Kept) -> None:
+        """Read-only when nothing will be written there, else as a copy."""
+        app = self._bench.app
+        writes = self._plan.build_command or self._plan.post_install or self._has_own_scripts()
+        for name in kept.folders:
+            if writes:
+                (app / name).parent.mkdir(parents=True, exist_ok=True)
+                copy_tree(kept.tree / name, app / name)
+            else:
+                (app / name).mkdir(parents=True, exist_ok=True)
+                self._bench.binds.append((kept.tree / name, self._bench.inside(name), True))
+
+    def _has_own_scripts(self) -> bool:
+        scripts = _json(self._folder / "package.json").get("scripts")
+        return isinstance(scripts, dict) and any(
+            scripts.get(name) and not any(hook in str(scripts[name]) for hook in _GIT_HOOKS)
+            for name in _OWN_SCRIPTS
+        )
+
+    def _provide(self, manager: Manager) -> bool:
+        """Fetches a package manager from the npm registry, once for this machine."""
+        place = self._tools / _safe(f"{manager.name}-{manager.version}")
+        if place.is_dir():
+            return True
+        self._tools.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._tools))
+        fresh.chmod(0o755)  # noqa: S103 - the sandbox's user works in it
+        ending = self._bench.attempt(
+            Command(
+                f"Fetching {manager.name} {manager.version}",
+                (
+                    "npm", "install", "--prefix", _TOOLS, "--ignore-scripts", "--no-audit",
+                    "--no-fund", f"{manager.package}@{manager.version}",
+                ),
+                # In the tools' folder, where no configuration of the source is read.
+                workdir=_TOOLS,
+                env={**_ENV, "npm_config_cache": "/build/tmp/npm"},
+                binds=((fresh, _TOOLS, False),),
+            )
+        )  # fmt: skip
+        if ending.code == 0:
+            try:
+                fresh.rename(place)
+            except OSError:
+                shutil.rmtree(fresh, ignore_errors=True)
+            return place.is_dir()
+        shutil.rmtree(fresh, ignore_errors=True)
+        return False
+
+    def _run(self, manager: Manager, what: str, *words: str) -> None:
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        # Without scripts, nothing that strangers wrote runs while the download cache is in reach.
+        self._bench.run(
+            Command(
+                what,
+                self._argv(manager, *words),
+                workdir=self._root,
+                env={**_ENV, **manager.env},
+                binds=((self._downloads, _CACHE, False), *self._tool_binds(manager)),
+            )
+        )
+
+    def _argv(self, manager: Manager, *words: str) -> tuple[str, ...]:
+        if manager.name == "npm":
+            return ("npm", *words)
+        return ("node", f"{_TOOLS}/{MODULES}/{manager.program}", *words)
+
+    def _tool_binds(self, manager: Manager) -> tuple[tuple[Path, str, bool], ...]:
+        if manager.name == "npm":
+            return ()
+        return ((self._tools / _safe(f"{manager.name}-{manager.version}"), _TOOLS, True),)
+
+    def _installed(self) -> Iterator[str]:
+        """Every top-most node_modules below the folder; workspaces have their own."""
+        stack = [self._folder]
+        while stack:
+            folder = stack.pop()
+            for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+                if not entry.is_dir(follow_symlinks=False) or entry.name == ".git":
+                    continue
+                if entry.name == MODULES:
+                    yield Path(entry.path).relative_to(self._bench.app).as_posix()
+                else:
+                    stack.append(Path(entry.path))
+
+    def _has(self, *names: str) -> bool:
+        return any((self._folder / name).is_file() for name in names)
+
+    def _key(self) -> str:
+        plan = self._plan
+        parts: list[str | bytes] = [
+            "nodejs", plan.installer, plan.installer_version or "", self._root,
+            "\n".join(plan.extra_packages), identity(self._node or "node"),
+        ]  # fmt: skip
+        for path in sorted(self._folder.rglob("package.json")):
+            if MODULES not in path.parts:
+                parts += [path.relative_to(self._folder).as_posix(), path.read_bytes()]
+        for name in _KEY_FILES[1:]:
+            if self._has(name):
+                parts += [name, (self._folder / name).read_bytes()]
+        return key_of(*parts)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """A copy with owners and times; cp clones blocks where the file system can."""
+    subprocess.run(["cp", "-a", "--reflink=auto", os.fspath(source), os.fspath(target)], check=True)
+
+
+def unchanged(kept: Path, here: Path) -> bool:
+    """Whether a copied folder still is what was copied, caches of build tools aside."""
+    return _facts(kept) == _facts(here)
+
+
+def _facts(folder: Path) -> dict[str, tuple[int, int, int]]:
+    facts = {}
+    stack = [(os.fspath(folder), "")]
+    while stack:
+        place, prefix = stack.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if not prefix and entry.name in _LEFTOVERS:
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append((entry.path, f"{prefix}{entry.name}/"))
+                else:
+                    facts[prefix + entry.name] = (found.st_mode, found.st_size, found.st_mtime_ns)
+    return facts
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

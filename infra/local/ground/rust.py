@@ -1,0 +1,130 @@
+"""Building Rust: crates are fetched first, then everything is compiled without the network."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from infra.build.faults import Failed
+from infra.local.ground.bench import Command, Workbench
+from infra.local.ground.cache import DependencyCache, identity, key_of
+from infra.local.ground.nodejs import copy_tree
+
+_ENV = {
+    "CARGO_TERM_PROGRESS_WHEN": "never",
+    "CARGO_NET_GIT_FETCH_WITH_CLI": "false",
+}
+_COMPILED = ("target/release/.fingerprint", "target/release/build", "target/release/deps")
+
+
+class RustBuild:
+    """One cargo project, compiled for release."""
+
+    def __init__(self, bench: Workbench, cache: DependencyCache, downloads: Path) -> None:
+        self._bench = bench
+        self._cache = cache
+        self._downloads = downloads
+        plan = bench.job.order.plan
+        self._root = plan.install_root if plan.install_root is not None else plan.root
+        self._folder = bench.app / self._root
+        # cargo's settings lie in its home, which is the sandbox's; only the crates are kept.
+        self._home = bench.build_tools.env.get("CARGO_HOME", "/tmp/cargo") + "/registry"
+
+    def build(self) -> None:
+        """Compiles; the crates that others wrote are taken compiled when nothing about them changed."""
+        missing = self._bench.build_tools.missing
+        if "cargo" in missing:
+            raise Failed.because(
+                "rust_missing",
+                "This machine has no Rust (cargo), which this source needs. Install it.",
+            )
+        if "cc" in missing:
+            self._bench.job.report.warn("This machine has no C compiler; linking may fail.")
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        foreign = self._foreign_crates()
+        locked = ("--locked",) if (self._folder / "Cargo.lock").is_file() else ()
+        if foreign and not self._vendored():
+            self._bench.run(
+                Command(
+                    f"Fetching {foreign} crates",
+                    ("cargo", "fetch", *locked),
+                    workdir=self._root,
+                    env=_ENV,
+                    binds=((self._downloads, self._home, False),),
+                )
+            )
+        key = self._key()
+        org = self._bench.job.order.org_id
+        kept = self._cache.find(org, key) if foreign else None
+        if kept is not None:
+            for name in kept.folders:
+                (self._bench.app / name).parent.mkdir(parents=True, exist_ok=True)
+                copy_tree(kept.tree / name, self._bench.app / name)
+        self._bench.run(
+            Command(
+                "Compiling",
+                # Nothing is fetched any more, and what others wrote cannot change the crates here.
+                ("cargo", "build", "--release", "--offline", *locked),
+                workdir=self._root,
+                network="none",
+                env=_ENV,
+                binds=((self._downloads, self._home, True),),
+            )
+        )
+        if foreign and kept is None:
+            self._remember(org, key)
+
+    def _remember(self, org: str, key: str) -> None:
+        names = [f"{self._root}/{name}".lstrip("/") for name in _COMPILED]
+        names = [name for name in names if (self._bench.app / name).is_dir()]
+        self._cache.keep(org, key, self._bench.app, names)
+
+    def _foreign_crates(self) -> int:
+        """How many crates come from elsewhere, by the lock; without one, by the manifest."""
+        lock = _toml(self._folder / "Cargo.lock")
+        if lock:
+            return sum(1 for package in lock.get("package", ()) if package.get("source"))
+        manifest = _toml(self._folder / "Cargo.toml")
+        wanted = {**manifest.get("dependencies", {}), **manifest.get("build-dependencies", {})}
+        return sum(1 for wish in wanted.values() if not (isinstance(wish, dict) and "path" in wish))
+
+    def _vendored(self) -> bool:
+        for name in (".cargo/config.toml", ".cargo/config"):
+            for folder in (self._folder, self._bench.app):
+                sources = _toml(folder / name).get("source", {})
+                if any(isinstance(one, dict) and "directory" in one for one in sources.values()):
+                    return True
+        return False
+
+    def _compiler(self) -> str:
+        """Which compiler this is; artefacts of another one are useless."""
+        for source, _, _ in self._bench.build_tools.binds:
+            if isinstance(source, Path) and (source / "bin/rustc").is_file():
+                return identity(os.fspath(source / "bin/rustc"))
+        return identity("/usr/bin/rustc")
+
+    def _key(self) -> str:
+        parts: list[str | bytes] = [
+            "rust",
+            self._root,
+            self._compiler(),
+            self._bench.job.order.agent_id,
+        ]
+        for name in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml"):
+            path = self._folder / name
+            if path.is_file():
+                parts += [name, path.read_bytes()]
+        return key_of(*parts)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise Failed.because(
+            "manifest_unreadable", f"{path.name} is not valid TOML: {error}.", file=path.name
+        ) from error
