@@ -64,7 +64,7 @@ class Deployment:
         template = _step("Make the template", lambda: self.make_template(built))
         code_bucket = f"slipway-code-{account}-{self.target.region}"
         _step("Upload the package", lambda: self.upload_code(code_bucket, built))
-        program = publish.build_program(self.root)
+        program = publish.build_program()
         parameters = self.parameters(place, code_bucket, built, program.key)
         _step("Store the secrets", self.store_secrets)
         stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import json
 import mimetypes
+import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
+from infra.build.pack import pack
 from infra.package import EPOCH
 
 TEMPLATES_INDEX = "templates/index.json"
 _SKIPPED = frozenset({"__pycache__", "node_modules", "target", ".venv", ".pytest_cache"})
-# What the build program consists of is found by following imports from here.
-_PROGRAM = "infra.build.__main__"
 
 
 @dataclass(frozen=True)
@@ -34,20 +32,14 @@ class Upload:
     immutable: bool = True
 
 
-def build_program(root: Path) -> Upload:
+def build_program() -> Upload:
     """The build program as one file that Python runs."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        main = "from infra.build.__main__ import main\nraise SystemExit(main())\n"
-        entries = {"__main__.py": main.encode()}
-        for module in _closure(root, _PROGRAM):
-            path = _source(root, module)
-            if path is not None:
-                entries[str(path.relative_to(root))] = path.read_bytes()
-        for name in sorted(entries):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), entries[name])
-    body = b"#!/usr/bin/env python3\n" + out.getvalue()
-    return Upload(f"programs/slipway-build-{_short(body)}.pyz", body, "application/zip")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "slipway-build.pyz"
+        digest = pack(path)
+        return Upload(
+            f"programs/slipway-build-{digest[:16]}.pyz", path.read_bytes(), "application/zip"
+        )
 
 
 def templates(root: Path) -> list[Upload]:
@@ -127,36 +119,6 @@ def _zip(folder: Path) -> bytes:
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, path.read_bytes())
     return out.getvalue()
-
-
-def _closure(root: Path, start: str) -> Iterator[str]:
-    """The modules of ours that a module needs, with the packages around them."""
-    waiting, seen = [start], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        path = _source(root, name)
-        if path is None:
-            continue  # a name imported from a module, not a module
-        yield name
-        waiting += [".".join(name.split(".")[:n]) for n in range(1, name.count(".") + 1)]
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-
-
-def _source(root: Path, module: str) -> Path | None:
-    if module.split(".", maxsplit=1)[0] not in {"infra", "chalicelib"}:
-        return None
-    path = root.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
 
 
 def _short(body: bytes) -> str:

@@ -35,6 +35,7 @@ import time
 import zipfile
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
+from email.utils import parseaddr
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,12 +76,13 @@ class Emulator:
         self.tasks: set[asyncio.Task[None]] = set()
 
         from ministack import app
-        from ministack.core import lambda_runtime, persistence
+        from ministack.core import iam_actions, lambda_runtime, persistence
         from ministack.services import eventbridge, lambda_svc, ses, stepfunctions
 
         self.app, self.ses, self.stepfunctions = app, ses, stepfunctions
         assert_private_names(
             app=app,
+            iam_actions=iam_actions,
             lambda_runtime=lambda_runtime,
             persistence=persistence,
             eventbridge=eventbridge,
@@ -110,6 +112,7 @@ class Emulator:
         # The yard stands in for CodeBuild and so speaks in an AWS service's name. Whoever else may
         # put events is decided by IAM: none of our roles may.
         eventbridge._put_events.__defaults__ = (True,)
+        iam_actions.extract_resource_arn = real_resources(iam_actions.extract_resource_arn)
         lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.25)
         lambda_runtime.zipfile = SharedCode(Path(environment["TMPDIR"]) / "packages")
         if worker_python := environment.get("WORKER_PYTHON"):
@@ -259,6 +262,7 @@ class Emulator:
 def assert_private_names(
     *,
     app: ModuleType,
+    iam_actions: ModuleType,
     lambda_runtime: ModuleType,
     persistence: ModuleType,
     eventbridge: ModuleType,
@@ -271,6 +275,7 @@ def assert_private_names(
         app: ("app", "load_state", "save_all", "_build_persistence_save_dict"),
         persistence: ("_state_format_version", "_json_default"),
         eventbridge: ("_put_events",),
+        iam_actions: ("extract_resource_arn",),
         lambda_runtime: ("_detect_runtime_binary", "Worker", "zipfile"),
         lambda_svc: ("_execute_function_warm", "_prune_orphan_code_blobs", "CODE_BLOB_DIR"),
         ses: ("_sent_emails",),
@@ -316,6 +321,31 @@ def named_errors(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[s
         return result
 
     return execute_and_name
+
+
+def real_resources(extract: Callable[..., str]) -> Callable[..., str]:
+    """Name two resources as AWS does when a policy is checked: a rule, and who sends a mail."""
+
+    def extract_as_aws(  # noqa: PLR0917 - the emulator's own signature
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, Any],
+        region: str,
+        account_id: str,
+    ) -> str:
+        arn = extract(service, method, path, headers, body, query_params, region, account_id)
+        if service == "events":
+            # Rules of the default bus are named without it.
+            return arn.replace(":rule/default/", ":rule/")
+        if service == "ses" and arn == "*" and (source := query_params.get("Source")):
+            sender = parseaddr(source[0] if isinstance(source, list) else source)[1]
+            return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+        return arn
+
+    return extract_as_aws
 
 
 def use_worker_python(lambda_runtime: ModuleType, python: str) -> None:

@@ -83,14 +83,18 @@ class Cloud:
     def function_logs(self, function: str, since: int = 0) -> Iterator[tuple[int, str]]:
         """What a function has logged since a moment (in milliseconds), line by line."""
         pages = self.client("logs").get_paginator("filter_log_events")
+        group = f"/aws/lambda/{STACK}-{function}"
         try:
-            for page in pages.paginate(
-                logGroupName=f"/aws/lambda/{STACK}-{function}", startTime=since
-            ):
+            for page in pages.paginate(logGroupName=group, startTime=since):
                 for event in page["events"]:
                     yield event["timestamp"], event["message"].rstrip()
         except ClientError as problem:
             raise LocalCloudError(f"There are no logs of {function}: {problem}") from problem
+        except BotoCoreError as problem:
+            raise LocalCloudError(
+                f"The logs of {function} are kept by the emulator, which does not answer; "
+                "`make up` starts it."
+            ) from problem
 
 
 def _yard_admin(layout: Layout) -> dict[str, str]:

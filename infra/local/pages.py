@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import HTMLResponse
@@ -77,6 +76,16 @@ def mailbox(items: list[dict[str, Any]]) -> HTMLResponse:
     return _page("Mailbox - Slipway", body, refresh=5)
 
 
+def sign_in() -> HTMLResponse:
+    """Where a sign-in link leads as long as there is no web app to sign in to."""
+    body = """<h1>Sign in</h1>
+      <p class="sub">The web app is not built yet. For an API token, run</p>
+      <pre>make token EMAIL=you@example.org</pre>
+      <p class="note">The link you followed works once, for ten minutes, with
+      <code>POST /api/v1/auth/email/redeem</code>.</p>"""
+    return _page("Sign in - Slipway", body)
+
+
 def not_found() -> HTMLResponse:
     """Nothing is there."""
     body = '<h1>Nothing here</h1><p class="sub"><a href="/">To the first page</a></p>'
@@ -88,7 +97,7 @@ def _mail(item: dict[str, Any]) -> str:
     return f"""
       <article>
         <h2>{_text(item["subject"])}</h2>
-        <p class="note">To {_text(item["to"])}, {_text(_moment(item["sent_at"]))}</p>
+        <p class="note">To {_text(item["to"])}, {_text(item["sent_at"])}</p>
         {f"<ul>{links}</ul>" if links else ""}
         <pre>{_text(item["text"])}</pre>
       </article>"""
@@ -125,12 +134,6 @@ def _page(title: str, body: str, *, refresh: int = 0, status: int = 200) -> HTML
         status,
         {"Cache-Control": "no-store"},
     )
-
-
-def _moment(value: Any) -> str:
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return str(value)
 
 
 def _text(value: Any) -> str:

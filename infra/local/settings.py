@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from infra.local.layout import (
@@ -49,7 +50,7 @@ def isolation(layout: Layout) -> dict[str, Any]:
 
 def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) -> None:
     """Write the files that the yard and the deployment read."""
-    layout.program.write_bytes(build_program(ROOT).body)
+    layout.program.write_bytes(build_program().body)
     ports = layout.ports
     known = layout.data / "registries.json"
     registries = sorted({*json.loads(known.read_text()), layout.registry_host}
@@ -76,7 +77,17 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "codebuild": {
             "project_name": f"slipway-{STAGE}-build",
             "buildspec": str(ROOT / "infra" / "build" / "buildspec.yml"),
-            "environment": {"SLIPWAY_PROGRAM": str(layout.program)},
+            "environment": {
+                "SLIPWAY_PROGRAM": str(layout.program),
+                "SLIPWAY_BUILD_GROUND": "infra.local.ground:LocalGround",
+            },
+            "build_environment": {
+                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+                "PYTHONPATH": str(ROOT),
+                "SLIPWAY_DATA": str(layout.data),
+                "SLIPWAY_REGISTRY_USERNAME": credentials.registry_username,
+                "SLIPWAY_REGISTRY_PASSWORD": credentials.registry_password,
+            },
         },
     }
     write_private(layout.yard_config, json.dumps(yard, indent=1))

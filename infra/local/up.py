@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,14 @@ class Supervisor:
         web = self._part("web", "The web server")
         async with display.step("Start the web server"):
             await web.start()
-        async with display.step("Bring what was deployed to a true state"):
-            await asyncio.to_thread(self.cloud.snapshot)
-            await asyncio.to_thread(self.cloud.reconcile)
+        # From here on the platform is up, and the place to find out what is wrong with it.
+        with self._not_fatal():
+            async with display.step("Bring what was deployed to a true state"):
+                await asyncio.to_thread(self.cloud.snapshot)
+                await asyncio.to_thread(self.cloud.reconcile)
         if self.first_agent and not layout.first_agent.exists():
-            await self._deploy_first_agent()
+            with self._not_fatal():
+                await self._deploy_first_agent()
 
     def deploy_command(self) -> list[str]:
         """How the stack is brought up to date."""
@@ -135,7 +139,7 @@ class Supervisor:
         first = FirstAgent(self.layout)
         async with self.display.step("Deploy the first agent, from the Python template"):
             agent = await asyncio.to_thread(first.deploy)
-        write_private(self.layout.first_agent, json.dumps(agent, indent=1))
+            write_private(self.layout.first_agent, json.dumps(agent, indent=1))
 
     def _part(self, name: str, title: str) -> Part:
         part = settings.PARTS[name](self.layout, self.layout.credentials(), title)
@@ -144,6 +148,13 @@ class Supervisor:
         part.restarted = self._after_restart
         self.parts.append(part)
         return part
+
+    @contextlib.contextmanager
+    def _not_fatal(self) -> Iterator[None]:
+        try:
+            yield
+        except LocalCloudError as problem:
+            self.display.say(f"           {problem}")
 
     async def _after_restart(self) -> None:
         """Whatever a part forgot or missed, the platform finds out by looking."""

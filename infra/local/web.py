@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -201,6 +202,8 @@ class Web:
             return PlainTextResponse("Pages can only be read.", 405, {"Allow": "GET, HEAD"})
         path = request.url.path.lstrip("/")
         if not (DIST / "index.html").exists():
+            if path == "sign-in":
+                return pages.sign_in()
             if path:
                 return pages.not_found()
             return pages.home(await self._status())
@@ -271,12 +274,12 @@ def read_mail(document: dict[str, Any]) -> list[dict[str, Any]]:
                 "to": ", ".join(mail.get("To", [])),
                 "from": mail.get("Source", ""),
                 "subject": mail.get("Subject", ""),
-                "sent_at": mail.get("Timestamp"),
+                "sent_at": _moment(mail.get("Timestamp")),
                 "text": text,
                 "links": _LINK.findall(text),
             }
         )
-    return sorted(items, key=lambda item: str(item["sent_at"]), reverse=True)
+    return sorted(items, key=lambda item: item["sent_at"], reverse=True)
 
 
 def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
@@ -295,6 +298,12 @@ def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
         "agents": agents,
         "first_agent": layout.read(layout.first_agent) or None,
     }
+
+
+def _moment(value: Any) -> str:
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
+    return str(value)
 
 
 class _TooLarge(Exception):
@@ -337,7 +346,7 @@ def _wants_json(request: Request) -> bool:
 
 def _problem(status: int, title: str, code: str, detail: str) -> Response:
     document = {
-        "type": "about:blank",
+        "type": f"https://slipway.dev/errors/{code}",
         "title": title,
         "status": status,
         "code": code,

@@ -1,0 +1,129 @@
+# What a person does with Slipway. `make help` lists it.
+#
+# Nothing needs to be installed but Python 3.11 or newer, Node.js 20 or newer, and git. Everything
+# else comes from the package registries into this folder: .venv and .local.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .local/venvs/boot/bin/uv
+PY := .venv/bin/python
+READY := .venv/.ready .local/venvs/emulator/.ready .local/venvs/lambda/.ready
+# Deploying to AWS packages with the Python that Lambda runs.
+DEPLOY_PYTHON ?= $(shell command -v python3.13 || echo $(PYTHON))
+DEPLOY_PY := .local/venvs/deploy/bin/python
+PYTEST := $(PY) -m pytest
+
+export SLIPWAY_PORT SLIPWAY_DATA
+
+.PHONY: help up down reset status logs token test test-fast check format gen bench deploy tools
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  SLIPWAY_PORT=8800  the web address; the ports behind it follow from it"
+	@echo "  SLIPWAY_DATA=DIR   where a local cloud keeps its data (.local/data)"
+
+# ---- the local cloud -------------------------------------------------------------------------
+
+up: tools ## start the whole platform here; Ctrl-C stops it (DETACH=1: return when it is live)
+	@$(PY) -m infra.local up $(if $(DETACH),--detach) $(UP)
+
+down: .venv/.ready ## stop it; everything is kept
+	@$(PY) -m infra.local down
+
+reset: .venv/.ready ## stop it and forget everything it has kept
+	@$(PY) -m infra.local reset
+
+status: .venv/.ready ## what runs, where, how agents are isolated and what is missing for better
+	@$(PY) -m infra.local status
+
+logs: .venv/.ready ## follow the logs (PART=aws|yard|web|deploy|api|on-upload|…, FOLLOW=0, LINES=40)
+	@$(PY) -m infra.local logs $(if $(PART),--part $(PART)) $(if $(filter 0,$(FOLLOW)),--no-follow) \
+	  $(if $(LINES),--lines $(LINES))
+
+token: .venv/.ready ## print an API token of the local cloud (EMAIL=you@example.org)
+	@test -n "$(EMAIL)" || { echo 'Say for whom: make token EMAIL=you@example.org' >&2; exit 2; }
+	@$(PY) -m infra.local token --email "$(EMAIL)"
+
+# ---- tests and the gate ----------------------------------------------------------------------
+
+test: test-fast .local/npm/.ready ## every test; the last ones against a fresh local cloud of their own
+	$(PYTEST) tests/infra
+	$(PYTEST) tests/e2e
+
+test-fast: tools .local/npm/.ready ## every test that needs no local cloud
+	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house
+
+check: tools ## the gate: format, lint, types, import contracts, dead code, generated files
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	$(PY) -m vulture
+	@before=$$(cat docs/* 2>/dev/null | cksum); $(MAKE) gen; \
+	test "$$before" = "$$(cat docs/* 2>/dev/null | cksum)" || \
+	  { echo 'Generated documents were out of date; `make gen` has written them: commit them.' >&2; exit 1; }
+
+format: .venv/.ready ## put the code in the house's format, mend what can be mended
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+gen: .venv/.ready ## write the generated documents
+	$(PY) -m infra.docs
+
+bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
+	$(PY) -m tests.bench
+
+# ---- AWS -------------------------------------------------------------------------------------
+
+deploy: $(UV) .local/venvs/deploy/.ready ## put a stage on AWS (STAGE=prod); says what settings it needs
+	@test -n "$(STAGE)" || { echo 'Say which stage: make deploy STAGE=prod' >&2; exit 2; }
+	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
+	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
+
+# ---- tools -----------------------------------------------------------------------------------
+
+tools: $(READY)
+	@command -v git >/dev/null || { echo 'git is missing; install it (Debian: apt install git).' >&2; exit 1; }
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
+	  { echo 'Node.js 20 or newer is missing; agents written for it could not be built.' >&2; exit 1; }
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.13 …' >&2; exit 1; }
+	@echo 'Setting up: the installer (uv)' >&2
+	@mkdir -p .local/venvs
+	@$(PYTHON) -m venv --clear .local/venvs/boot >.local/boot.log 2>&1 || { rm -rf .local/venvs/boot; \
+	  echo 'Python cannot make virtual environments here: install python3-venv (Debian: apt install python3-venv).' >&2; exit 1; }
+	@.local/venvs/boot/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+
+.venv/.ready: requirements-dev.txt | $(UV)
+	@echo 'Setting up: development tools and the platform (.venv)' >&2
+	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
+	@$(UV) pip install --quiet --python $(PY) -r requirements-dev.txt && touch $@
+
+.local/venvs/emulator/.ready: requirements-emulator.txt | .venv/.ready
+	@echo 'Setting up: the AWS emulator (.local/venvs/emulator)' >&2
+	@$(call fresh_venv,.local/venvs/emulator,$(PY),requirements-emulator.txt)
+
+.local/venvs/lambda/.ready: requirements-lambda.txt | .venv/.ready
+	@echo 'Setting up: what Lambda functions find (.local/venvs/lambda)' >&2
+	@$(call fresh_venv,.local/venvs/lambda,$(PY),requirements-lambda.txt)
+
+.local/venvs/deploy/.ready: requirements-dev.txt | $(UV)
+	@echo 'Setting up: the tools that deploy (.local/venvs/deploy)' >&2
+	@$(call fresh_venv,.local/venvs/deploy,$(DEPLOY_PYTHON),requirements-dev.txt)
+
+.local/npm/.ready: tests/tools/package-lock.json
+	@echo 'Setting up: test tools from npm (.local/npm)' >&2
+	@mkdir -p .local/npm && cp tests/tools/package.json tests/tools/package-lock.json .local/npm/
+	@cd .local/npm && npm ci --silent --no-audit --no-fund && touch .ready
+
+# $(1) folder, $(2) Python, $(3) requirements: a virtual environment with these and nothing else
+fresh_venv = rm -rf $(1) && $(UV) venv --quiet --python "$$(command -v $(2) || echo $(2))" $(1) && \
+  $(UV) pip install --quiet --python $(1)/bin/python -r $(3) && touch $(1)/.ready
