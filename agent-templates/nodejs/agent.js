@@ -106,7 +106,7 @@ export function createAgent({ rules, destinations, secret, log }) {
     return found[2](request, ...found[1].exec(path).slice(1));
   }
 
-  return createServer(async (request, response) => {
+  const server = createServer(async (request, response) => {
     const began = performance.now();
     let result;
     try {
@@ -115,8 +115,9 @@ export function createAgent({ rules, destinations, secret, log }) {
       if (!(error instanceof Refused)) log("error", "request failed", { error: error.stack });
       result = problem(error);
     }
-    // An unread rest of a body would be taken for the next request on this connection.
-    if (!request.complete) result.headers.Connection = "close";
+    // An unread rest of a body would be taken for the next request on this connection; and a
+    // connection kept open would keep an agent that is stopping from leaving.
+    if (!request.complete || !server.listening) result.headers.Connection = "close";
     response.writeHead(result.status, {
       ...result.headers,
       "Content-Length": Buffer.byteLength(result.body),
@@ -130,6 +131,7 @@ export function createAgent({ rules, destinations, secret, log }) {
       duration_ms: Math.round((performance.now() - began) * 10) / 10,
     });
   });
+  return server;
 }
 
 function home(request) {
