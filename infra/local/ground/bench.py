@@ -71,7 +71,7 @@ class Workbench:
 
     def __init__(
         self,
-        box: Box,
+        box: Callable[[], Box],
         job: Job,
         toolchains: Toolchains,
         registries: Callable[[], frozenset[str]],
@@ -141,7 +141,7 @@ class Workbench:
             lambda line: journal.write("info", line), journal.masker, full=lambda: journal.full
         )
         try:
-            run = self._box.start(self._spec(command, output.write_end))
+            run = self._box().start(self._spec(command, output.write_end))
         finally:
             output.detach()
         code = self._wait(run, command, output)
@@ -172,7 +172,7 @@ class Workbench:
             share=self._share,
         )
         try:
-            return self._box.start(spec), output
+            return self._box().start(spec), output
         finally:
             output.detach()
 

@@ -59,6 +59,7 @@ class DependencyCache:
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
         try:
             tree = fresh / "tree"
+            tree.mkdir()
             for name in folders:
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 (app / name).rename(tree / name)

@@ -7,7 +7,9 @@ import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from chalicelib.domain.plan import Plan
 
 from infra.build.faults import Failed
 from infra.build.grounds import Job, Published
@@ -21,6 +23,9 @@ from infra.local.ground.nodejs import NodeInstall
 from infra.local.ground.packing import pack
 from infra.local.ground.python import PythonInstall
 from infra.local.ground.rust import RustBuild
+
+if TYPE_CHECKING:
+    from infra.local.ground.boxes import ReadyBox
 
 
 class LocalGround:
@@ -42,6 +47,7 @@ class LocalGround:
         self._toolchains = toolchains
         self._registries = registries
         self._cache = DependencyCache(self._data / "dependencies")
+        self._preparing: ReadyBox | None = None
         self._bench: Workbench | None = None
         self._kept: Kept | None = None
         self._layers: list[Layer] = []
@@ -49,6 +55,9 @@ class LocalGround:
 
     def workspace(self, order: Order) -> Path:
         """A new folder below our data folder."""
+        plan = order.plan
+        if self._box is None and (plan.start_command or plan.build_command):
+            self._ready_box()  # gets ready while the source is fetched and scanned
         place = self._data / "work"
         place.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f"{order.version_id}-", dir=place))
@@ -82,7 +91,7 @@ class LocalGround:
     ) -> tuple[LocalProcess, int]:
         """Start the agent on a port that nobody uses."""
         plan = job.order.plan
-        bench = self._ready()
+        bench = self._built()
         if not plan.start_command:
             raise Failed.because(
                 "start_command_missing",
@@ -120,18 +129,25 @@ class LocalGround:
             self._agent.stop()
 
     def _make_bench(self, job: Job) -> Workbench:
-        box, toolchains, registries = self._box, self._toolchains, self._registries
-        if box is None or toolchains is None or registries is None:
+        toolchains, registries = self._toolchains, self._registries
+        if toolchains is None or registries is None:
             from infra.local import sandbox  # noqa: PLC0415 - tests bring their own
 
-            if box is None:
-                isolation = sandbox.probe(self._state)
-                if not isolation.usable:
-                    raise Failed.because("no_isolation", isolation.reason)
-                box = self._box = sandbox.Sandbox(isolation, self._state)
             toolchains = toolchains or sandbox.toolchains
             registries = registries or sandbox.registry_hosts
-        return Workbench(box, job, toolchains, registries)
+        return Workbench(self._get_box, job, toolchains, registries)
+
+    def _get_box(self) -> Box:
+        if self._box is None:
+            self._box = self._ready_box().get()
+        return self._box
+
+    def _ready_box(self) -> ReadyBox:
+        if self._preparing is None:
+            from infra.local.ground.boxes import ReadyBox  # noqa: PLC0415 - loads the sandbox
+
+            self._preparing = ReadyBox(self._state)
+        return self._preparing
 
     def _install(self, bench: Workbench) -> None:
         job = bench.job
@@ -149,18 +165,18 @@ class LocalGround:
     def _shared(self, job: Job, name: str) -> Path:
         return self._data / "downloads" / job.order.org_id / name
 
-    def _ready(self) -> Workbench:
+    def _built(self) -> Workbench:
         if self._bench is None:
             raise Failed.because("build_internal_error", "There is nothing built to start.")
         return self._bench
 
     def _image_env(self) -> dict[str, str]:
-        bench = self._ready()
+        bench = self._built()
         path = [*bench.path, "/usr/local/bin", "/usr/bin", "/bin"]
         plan = bench.job.order.plan
         return {**bench.env, **plan.env, "PATH": ":".join(path)}
 
-    def _labels(self, plan: Any) -> dict[str, str]:
+    def _labels(self, plan: Plan) -> dict[str, str]:
         labels = {"slipway.runtime": plan.runtime, "slipway.writable": "true"}
         if plan.runtime == "static" and not plan.start_command:
             labels["slipway.static_dir"] = f"{plan.root}/{plan.static_dir or ''}".strip("/")

@@ -121,7 +121,8 @@ class NodeInstall:
         self._check_wish(self._node)
         for folder in {self._plan.root, self._root}:
             self._bench.path.append(self._bench.inside(f"{folder}/{MODULES}/.bin".lstrip("/")))
-        if self._plan.installer == "none" and not self._plan.extra_packages:
+        if not self._plan.extra_packages and not self._wants_packages():
+            self._own_scripts()
             return None
         org = self._bench.job.order.org_id
         key = self._key()
@@ -136,6 +137,15 @@ class NodeInstall:
         self._bring(kept)
         self._own_scripts()
         return kept
+
+    def _wants_packages(self) -> bool:
+        if self._plan.installer == "none":
+            return False
+        manifest = _json(self._folder / "package.json")
+        return self._has("pnpm-workspace.yaml") or any(
+            manifest.get(section)
+            for section in ("dependencies", "devDependencies", "optionalDependencies", "workspaces")
+        )
 
     def _check_wish(self, node: str) -> None:
         wish = self._plan.toolchain
