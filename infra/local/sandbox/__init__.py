@@ -1,7 +1,6 @@
 """Sandboxed processes: other people's programs on this machine, without reach beyond themselves."""
 
 from infra.local.sandbox.box import Sandbox
-from infra.local.sandbox.probe import probe
 from infra.local.sandbox.run import Run
 from infra.local.sandbox.spec import (
     BadSpec,
@@ -14,6 +13,7 @@ from infra.local.sandbox.spec import (
     Toolchain,
     Visit,
 )
+from infra.local.sandbox.tiers import probe
 from infra.local.sandbox.toolchains import registry_hosts, toolchains
 
 __all__ = [

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import socket
+import threading
 from pathlib import Path
 from types import TracebackType
 
-from infra.local.sandbox import bubblewrap, orders, seccomp, skeleton
+from infra.local.sandbox import bubblewrap, orders, plain, seccomp, skeleton
 from infra.local.sandbox.addresses import Policy, normal
 from infra.local.sandbox.cgroups import Group, Groups
 from infra.local.sandbox.egress import Door, Doorkeeper
 from infra.local.sandbox.identity import give, identities
 from infra.local.sandbox.nursery import Birth, Nursery
+from infra.local.sandbox.orders import Order
 from infra.local.sandbox.run import Run
 from infra.local.sandbox.spec import (
     APP,
@@ -39,6 +42,9 @@ class Sandbox:
         self._state = state_dir.resolve() / "sandbox"
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wrap = _wrap(isolation)
+        if self._wrap is None:
+            # Homes lie in here; each is closed to all but its own user.
+            self._state.chmod(0o711)
         self._identities = identities(self._state)
         self._system = skeleton.system_binds(self._state)
         self._filter = (
@@ -50,6 +56,7 @@ class Sandbox:
         self._groups = Groups(f"{label}-{os.getpid()}")
         self._controllers = self._groups.controllers & isolation.features
         self._count = 0
+        self._counting = threading.Lock()
         self._nursery = Nursery()
         self._doors = Doorkeeper()
         self._watchdog = Watchdog(memory_cgroup="memory" in self._controllers)
@@ -79,44 +86,57 @@ class Sandbox:
         """
         orders.check(spec)
         uid = self._own(spec)
-        door = Door(Policy(_policy_of(spec)), label=f"sandbox of {spec.app.name}")
-        group = self._group(spec)
+        with self._counting:
+            self._count += 1
+            name = str(self._count)
+        group = self._groups.make(name, spec.limits) if self._controllers else Group({})
+        private = "net" in self.isolation.features
+        # In a network of its own the way out needs no password; in a shared one it does.
+        listener = None if private else socket.create_server(("127.0.0.1", 0))
+        token = None if private else secrets.token_urlsafe(16)
+        door = Door(Policy(_policy_of(spec)), f"sandbox of {spec.app.name}", token)
+        home = None if self._wrap else plain.prepare_home(self._state, name, spec, uid)
+        folders = _writable(spec) + ((home,) if home else ())
         run = Run(
-            self._nursery,
-            door,
-            group,
-            spec.limits,
-            _writable(spec),
-            private_network="net" in self.isolation.features,
+            self._nursery, door, group, spec.limits, folders, private_network=private, home=home
         )
-        order = self._order(spec, uid, group)
-        try:
-            birth = self._nursery.start(
-                order.body, order.descriptors, lambda code: self._ended(run, door, code)
-            )
-        except SandboxFailed:
-            group.remove()
-            raise
-        finally:
-            order.close()
-        self._open(run, door, birth)
-        self._watchdog.watch(run)
-        if not run.alive:
-            self._watchdog.bury(run)
-        return run
-
-    def _order(self, spec: Spec, uid: int | None, group: Group) -> orders.Order:
-        env = {**skeleton.environment(), **_proxy_variables(PROXY_PORT), **spec.env}
+        port = listener.getsockname()[1] if listener else PROXY_PORT
+        env = {**skeleton.environment(), **_proxy_variables(port, token), **spec.env}
         ground = orders.Ground(
             isolation=self.isolation,
-            wrap=self._wrap,
             binds=tuple(self._system),
             env=env,
             filter=self._filter,
             uid=uid,
             cgroups=tuple(str(folder) for folder in group.folders.values()),
         )
-        return orders.for_bubblewrap(ground, spec)
+        order = self._order(ground, spec, home, port)
+        try:
+            birth = self._nursery.start(
+                order.body, order.descriptors, lambda code: self._ended(run, door, code)
+            )
+        except SandboxFailed:
+            run.tidy()
+            if listener:
+                listener.close()
+            raise
+        finally:
+            order.close()
+        self._open(run, door, birth, listener)
+        self._watchdog.watch(run)
+        if not run.alive:
+            self._watchdog.bury(run)
+        return run
+
+    def _order(self, ground: orders.Ground, spec: Spec, home: Path | None, port: int) -> Order:
+        if home is not None:
+            return plain.for_keeper(ground, spec, home, port)
+        if self._wrap is None:
+            raise NoIsolation("This tier needs bubblewrap or a home directory.")
+        landlock = None
+        if "net" not in self.isolation.features:
+            landlock = {"files": False, "read": [], "write": [], **plain.port_rules(spec, port)}
+        return orders.for_bubblewrap(ground, self._wrap, spec, landlock)
 
     def _own(self, spec: Spec) -> int | None:
         """The user id outside, as root; the writable folders are made to belong to it."""
@@ -127,14 +147,9 @@ class Sandbox:
             give(folder, uid)
         return uid
 
-    def _group(self, spec: Spec) -> Group:
-        if not self._controllers:
-            return Group({})
-        self._count += 1
-        return self._groups.make(str(self._count), spec.limits)
-
-    def _open(self, run: Run, door: Door, birth: Birth) -> None:
-        listener = socket.socket(fileno=birth.descriptors.pop(0))
+    def _open(self, run: Run, door: Door, birth: Birth, listener: socket.socket | None) -> None:
+        if listener is None:
+            listener = socket.socket(fileno=birth.descriptors.pop(0))
         run.born(birth, frozenset({os.fstat(listener.fileno()).st_ino}))
         self._doors.open(door, listener)
 
@@ -144,7 +159,9 @@ class Sandbox:
         self._watchdog.bury(run)
 
 
-def _wrap(isolation: Isolation) -> bubblewrap.Bubblewrap:
+def _wrap(isolation: Isolation) -> bubblewrap.Bubblewrap | None:
+    if not isolation.program:
+        return None
     for wrap in bubblewrap.find():
         if str(wrap.program) == isolation.program:
             return wrap

@@ -89,7 +89,6 @@ class Ground:
     """What an order needs besides the spec: this machine's side of the sandbox."""
 
     isolation: Isolation
-    wrap: Bubblewrap
     binds: tuple[Bind, ...]  # what every sandbox sees
     env: dict[str, str]
     filter: bytes | None
@@ -97,11 +96,13 @@ class Ground:
     cgroups: tuple[str, ...]
 
 
-def for_bubblewrap(ground: Ground, spec: Spec) -> Order:
+def for_bubblewrap(
+    ground: Ground, wrap: Bubblewrap, spec: Spec, landlock: dict[str, Any] | None
+) -> Order:
     """The order for the tiers that use bubblewrap."""
-    isolation, wrap = ground.isolation, ground.wrap
+    isolation = ground.isolation
     order = Order()
-    order.descriptors = _outputs(spec, order)
+    order.descriptors = outputs(spec, order)
     sources: list[str] = []
     mounts = [
         _mount(bind, sources, order) for bind in (*ground.binds, (spec.app, APP, not spec.writable))
@@ -131,7 +132,7 @@ def for_bubblewrap(ground: Ground, spec: Spec) -> Order:
         "drop": None if ground.uid is None else [ground.uid, ground.uid],
         "rlimits": rlimits(spec.limits),
         "cgroups": list(ground.cgroups),
-        "landlock": None,
+        "landlock": landlock,
         "network": private_network,
         "listen": PROXY_PORT,
         "sockets": [int(family) for family in _FIRST_SOCKETS],
@@ -139,7 +140,8 @@ def for_bubblewrap(ground: Ground, spec: Spec) -> Order:
     return order
 
 
-def _outputs(spec: Spec, order: Order) -> list[int]:
+def outputs(spec: Spec, order: Order) -> list[int]:
+    """Where the program's output goes; what nobody wants is thrown away."""
     if spec.stdout is not None and spec.stderr is not None:
         return [spec.stdout, spec.stderr]
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -34,10 +35,12 @@ class Run:
         folders: tuple[Path, ...],
         *,
         private_network: bool,
+        home: Path | None,
     ) -> None:
         self._nursery = nursery
+        self._home = home  # a real directory that is thrown away in the end, if there is one
         self._door = door
-        self.group = group
+        self._group = group
         self.limits = limits
         self.folders = folders  # the writable ones, which count towards its disk
         self._private_network = private_network
@@ -72,7 +75,7 @@ class Run:
     @property
     def oom(self) -> bool:
         """Whether it was ended, wholly or in part, because it used too much memory."""
-        return self._oom or (not self._over.is_set() and self.group.out_of_memory())
+        return self._oom or (not self._over.is_set() and self._group.out_of_memory())
 
     @property
     def disk_full(self) -> bool:
@@ -176,11 +179,17 @@ class Run:
 
     def ended(self, code: int) -> None:
         """Take note that everything inside is gone."""
-        self._oom = self._oom or self.group.out_of_memory()
+        self._oom = self._oom or self._group.out_of_memory()
         # bubblewrap reports a program that died of a signal as 128 and the number, like a shell.
         self._code = 128 - code if 128 < code < 128 + signal.NSIG else code
         self._over.set()
         self._drop_sockets()
+
+    def tidy(self) -> None:
+        """Remove what it leaves behind. May take a moment."""
+        self._group.remove()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
 
     def _fetch_sockets(self, family: int) -> None:
         try:

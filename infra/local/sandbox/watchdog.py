@@ -71,7 +71,7 @@ class Watchdog:
             if run is None:
                 return
             if not run.alive:
-                run.group.remove()
+                run.tidy()
 
     def _look(self) -> None:
         with self._lock:

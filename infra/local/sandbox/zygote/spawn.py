@@ -75,9 +75,9 @@ def start(order: dict[str, Any], descriptors: list[int]) -> tuple[Started, int]:
 
 
 def _take_hold(order: dict[str, Any], pid: int, inner: int) -> Started:
-    _write(f"/proc/{inner}/oom_score_adj", "600")
+    write_text(f"/proc/{inner}/oom_score_adj", "600")
     for folder in order["cgroups"]:
-        _write(f"{folder}/cgroup.procs", str(inner))
+        write_text(f"{folder}/cgroup.procs", str(inner))
     # bubblewrap makes two user namespaces, one in the other. The other namespaces belong to the
     # outer one, so that is asked for by way of one of them.
     names = os.open(f"/proc/{inner}/ns/uts", os.O_RDONLY)
@@ -89,14 +89,16 @@ def _take_hold(order: dict[str, Any], pid: int, inner: int) -> Started:
     return Started(pid, inner, network, owner)
 
 
-def _limit(pid: int, which: int, value: int) -> None:
+def limit(pid: int, which: int, value: int) -> None:
+    """Set a resource limit, soft and hard, of a process (0: this one), never above the present."""
     _, ceiling = resource.prlimit(pid, which)
     if ceiling != resource.RLIM_INFINITY:
         value = min(value, ceiling)
     resource.prlimit(pid, which, (value, value))
 
 
-def _write(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
+    """Write to a file of the kernel's."""
     with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # pathlib is not loaded here
         file.write(text)
 
@@ -201,7 +203,7 @@ def set_limits(started: Started, limits: dict[str, int]) -> None:
     if started.owner is not None:
         kernel.setns(started.owner, kernel.CLONE_NEWUSER)
     for name, value in limits.items():
-        _limit(started.inner, getattr(resource, name), value)
+        limit(started.inner, getattr(resource, name), value)
 
 
 def open_sockets(started: Started, listen: int | None, families: list[int]) -> list[int]:
