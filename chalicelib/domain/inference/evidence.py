@@ -96,14 +96,25 @@ class Source:
         ask: Callable[[str], float] | None = getattr(self.tree, "modified", None)
         return ask(self.path(name)) if ask is not None and self.has(name) else 0.0
 
-    def app_files(self, *suffixes: str, depth: int = 4) -> list[str]:
-        """Files that may be part of the app, the shallow ones first."""
+    def app_files(self, *suffixes: str, depth: int = 4, marks: tuple[str, ...] = ()) -> list[str]:
+        """Files that may be part of the app, the shallow ones first.
+
+        When the top has none of the `marks`, folders that have one are apps of their own.
+        """
+        apart: tuple[str, ...] = ()
+        if marks and self.first(*marks) is None:
+            apart = tuple(
+                f"{name.rpartition('/')[0]}/"
+                for name in self.names
+                if "/" in name and name.rpartition("/")[2] in marks
+            )
         return sorted(
             (
                 name
                 for name in self.names
                 if name.endswith(suffixes)
                 and name.count("/") < depth
+                and not name.startswith(apart)
                 and not NOT_THE_APP & set(name.split("/")[:-1])
             ),
             key=lambda name: (name.count("/"), name),

@@ -114,6 +114,8 @@ class _Work:
                 return None
         if found is None and as_text(as_dict(self.given.get("start")).get("command")):
             found = runtime_of_command(self.given["start"]["command"])
+            if found is not None:
+                self.draft.set("runtime", found, "agent.yaml start.command")
         if found is None and (self.looks.docker is not None or wished == "dockerfile"):
             return self._container()
         if found is None:

@@ -209,8 +209,8 @@ class NodeApp:
             draft.say(
                 "warning",
                 "listens_on_loopback",
-                f"{entry.file} line {line} listens on 127.0.0.1 only, where nothing outside can "
-                "reach it; write server.listen(process.env.PORT, '0.0.0.0').",
+                f"{entry.file} line {line} listens on 127.0.0.1 only, which nothing outside its "
+                "container can reach; write server.listen(process.env.PORT, '0.0.0.0').",
                 self.source.path(entry.file),
                 line,
             )

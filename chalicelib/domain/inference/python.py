@@ -16,13 +16,13 @@ from chalicelib.domain.inference.python_packages import (
     read_packages,
 )
 from chalicelib.domain.inference.python_start import (
+    PYTHON_MARKS,
     find_entries,
     find_script,
     read_modules,
 )
 from chalicelib.domain.inference.versions import wish_python
 
-_MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "uv.lock", "manage.py")
 #: Servers and tools a borrowed start command needs, and the packages that bring them.
 _PROGRAMS = {
     "gunicorn": "gunicorn",
@@ -53,7 +53,7 @@ class PythonApp:
     @property
     def marks(self) -> tuple[str, ...]:
         """The files that make it Python."""
-        marks = tuple(mark for mark in _MARKS if self.source.has(mark))
+        marks = tuple(mark for mark in PYTHON_MARKS if self.source.has(mark))
         return marks or tuple(module.path for module in self.modules[:1])
 
     @property

@@ -279,9 +279,18 @@ def _call(module: Module, node: ast.Call) -> None:
     host = values.get("host") or values.get("server_name")
     if isinstance(host, ast.Constant) and host.value in ("127.0.0.1", "localhost"):
         module.loopback_line = node.lineno
+    if host is None and not node.args[1:] and _local_by_default(module, spelled):
+        module.loopback_line = node.lineno
     transport = values.get("transport")
     if isinstance(transport, ast.Constant) and isinstance(transport.value, str):
         module.transport = transport.value
+
+
+def _local_by_default(module: Module, spelled: str) -> bool:
+    """Whether this runner listens on 127.0.0.1 unless it is told otherwise."""
+    head, _, last = spelled.rpartition(".")
+    flask = any(app.name == head and app.kind == "wsgi" for app in module.apps)
+    return _resolved(module, spelled) == "uvicorn.run" or (last == "run" and flask)
 
 
 def _option(module: Module, node: ast.Call, last: str) -> None:

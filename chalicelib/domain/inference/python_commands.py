@@ -210,8 +210,8 @@ def _listener(module: Module, source: Source, app: App | None) -> Entry:
             (
                 "listens_on_loopback",
                 (
-                    f"{module.path} line {module.loopback_line} listens on 127.0.0.1 only, where "
-                    'nothing outside can reach it; write host="0.0.0.0" and '
+                    f"{module.path} line {module.loopback_line} listens on 127.0.0.1 only, which "
+                    'nothing outside its container can reach; write host="0.0.0.0" and '
                     'port=int(os.environ["PORT"]).'
                 ),
                 module.loopback_line,

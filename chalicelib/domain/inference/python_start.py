@@ -10,6 +10,7 @@ from chalicelib.domain.inference.python_commands import Entry, entry_for, is_pag
 from chalicelib.domain.inference.python_packages import Packages
 
 _MAX_MODULES = 400
+PYTHON_MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "uv.lock", "manage.py")
 #: Where people put the thing that is started, the likeliest first.
 ENTRY_NAMES = (
     "main",
@@ -36,7 +37,7 @@ _NOT_STARTED = re.compile(
 
 def read_modules(source: Source, only: str | None = None) -> list[Module]:
     """Every file that may be started, shallow ones first."""
-    files = [only] if only else source.app_files(".py")
+    files = [only] if only else source.app_files(".py", marks=PYTHON_MARKS)
     return [
         read_module(name, source.text(name))
         for name in files[:_MAX_MODULES]

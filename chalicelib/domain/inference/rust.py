@@ -110,8 +110,8 @@ class RustApp:
                 draft.say(
                     "warning",
                     "listens_on_loopback",
-                    f"{name} line {line} listens on 127.0.0.1 only, where nothing outside can "
-                    "reach it; listen on 0.0.0.0 and the port of the variable PORT.",
+                    f"{name} line {line} listens on 127.0.0.1 only, which nothing outside its "
+                    "container can reach; listen on 0.0.0.0 and the port of the variable PORT.",
                     self.source.path(name),
                     line,
                 )
