@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from contextvars import ContextVar
 from secrets import token_hex
 
 from aws_lambda_powertools.logging import Logger
 
-logger = Logger(service="slipway", log_uncaught_exceptions=False)
-
 _trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 
-def start_trace(trace_id: str | None = None) -> str:
-    """Begins a trace for this request or event and puts its id on every log line."""
-    trace = trace_id or token_hex(16)
-    _trace_id.set(trace)
-    logger.append_keys(trace_id=trace)
-    return trace
+class _Traced(logging.Filter):
+    """Puts the trace id on a line when the line is written, not on every request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.trace_id = trace_id()
+        return True
+
+
+logger = Logger(service="slipway", log_uncaught_exceptions=False)
+logger.addFilter(_Traced())
+
+
+def start_trace(trace: str | None = None) -> None:
+    """Begins a trace for this request or event."""
+    _trace_id.set(trace or token_hex(16))
 
 
 def trace_id() -> str:
     """The id people quote when they report a problem."""
-    return _trace_id.get() or start_trace()
+    found = _trace_id.get()
+    if not found:
+        start_trace()
+        found = _trace_id.get()
+    return found
+
+
+def access_line(method: str, path: str, status: int, milliseconds: float) -> None:
+    """One line for each request. Written by hand: it costs a tenth of what the logger takes, and
+    nothing in it comes from outside (`path` is the route's template)."""
+    sys.stdout.write(
+        f'{{"level":"INFO","message":"request","service":"slipway","trace_id":"{trace_id()}",'
+        f'"method":"{method}","path":"{path}","status":{status},"ms":{milliseconds:.1f}}}\n'
+    )

@@ -26,7 +26,7 @@ from chalicelib.errors import (
     TooLarge,
     Unauthenticated,
 )
-from chalicelib.telemetry import logger, start_trace, trace_id
+from chalicelib.telemetry import access_line, logger, start_trace, trace_id
 
 PREFIX = "/v1"
 MAX_BODY = 1_000_000
@@ -202,15 +202,8 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
         )
     response.headers["X-Trace-Id"] = trace_id()
     response.headers.setdefault("Cache-Control", "no-store")
-    logger.info(
-        "request",
-        extra={
-            "method": declared.method,
-            "path": declared.path,
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - began) * 1000, 1),
-        },
-    )
+    milliseconds = (time.perf_counter() - began) * 1000
+    access_line(declared.method, declared.path, response.status_code, milliseconds)
     return response
 
 
