@@ -139,7 +139,7 @@ def _fixed(
 
 def _setting(text: str, key: str) -> str | None:
     """A plain string in a configuration that is code; one that is computed is not known."""
-    match = re.search(rf"\b{key}\s*:\s*['\"]\.?/?([\w./-]+?)/?['\"]", text)
+    match = re.search(rf"\b{key}\s*:\s*['\"](?:\./)?([\w./-]+?)/?['\"]", text)
     return match.group(1) if match else None
 
 

@@ -82,8 +82,8 @@ class NodeApp:
     def plan_site(self, draft: Draft, hints: Hints, top: Source) -> None:
         """Fill the draft for a site that is built and served."""
         assert self.site is not None  # noqa: S101  (asked for by whoever saw one)
-        manager = self._install(draft, top)
-        self._build(draft, hints, manager, self.site.build or None)
+        if self.site.build or self.scripts.get("build"):
+            self._build(draft, hints, self._install(draft, top), self.site.build or None)
         folder, why = self.site.folder, f"package.json: {self.site.tool}"
         if hints.static:
             folder, why = hints.static[0].value.strip("./"), hints.static[0].source
