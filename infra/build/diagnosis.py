@@ -6,7 +6,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 
 from chalicelib.domain.plan import Plan
 from infra.build.faults import Reason
@@ -35,24 +35,21 @@ _PYTHON_PACKAGES = {
     "yaml": "PyYAML",
 }
 
-_MISSING_VARIABLE = (
-    # A KeyError right out of os.environ, as its traceback shows it.
-    re.compile(r"^KeyError: '([A-Z][A-Z0-9_]{2,})'"),
-    re.compile(
-        r"(?:environment variable|env(?:ironment)? var|variable)s?:? [`'\"]?([A-Z][A-Z0-9_]{2,})[`'\"]?"
-        r"(?: \w+)? (?:is|are|was|must|has)?\s*(?:not|required|missing|be set|undefined|unset)",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"(?:missing|required|set|provide|define|need|no)\b[^A-Z\n]{0,60}?[`'\"]?\b([A-Z][A-Z0-9]*_[A-Z0-9_]{2,})\b"
-    ),
-    re.compile(
-        r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]{2,})\b[`'\"]?\s*(?:env(?:ironment)?\s*(?:variable|var))?\s*"
-        r"(?:is|was|must be|needs to be|has to be|has not been|not|:)\s*"
-        r"(?:not |un)?(?:set|required|missing|defined|provided|found|present|configured)"
-    ),
-    re.compile(r"couldn'?t find env(?:ironment)? var[^:]*:?\s*([A-Z][A-Z0-9_]{2,})", re.IGNORECASE),
-    re.compile(r"environment variable not found: ([A-Z][A-Z0-9_]{2,})"),
+_NAME = r"[`'\"]?\b([A-Z][A-Z0-9]*_[A-Z0-9_]{2,})\b[`'\"]?"
+_LACKING = r"(?:not |un)?(?:set|required|missing|defined|provided|found|present|configured)"
+_MISSING_VARIABLE = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # A KeyError right out of os.environ, as its traceback shows it.
+        r"^KeyError: '([A-Z][A-Z0-9_]{2,})'",
+        r"(?i:environment variable|env var|variable)s?:? [`'\"]?([A-Z][A-Z0-9_]{2,})[`'\"]?[^.\n]{0,40}"
+        r"\b(?i:not|required|missing|must be set|undefined|unset)",
+        rf"(?i:missing|required|set|provide|define|need|no)\b[^A-Z\n]{{0,60}}?{_NAME}",
+        rf"{_NAME}\s*(?i:env(?:ironment)?\s*(?:variable|var))?\s*"
+        rf"(?i:is|was|must be|needs to be|has to be|has not been|not|:)\s*(?i:{_LACKING})",
+        r"(?i:couldn'?t find env(?:ironment)? var)[^:]*:?\s*([A-Z][A-Z0-9_]{2,})",
+        r"(?i:environment variable not found): ([A-Z][A-Z0-9_]{2,})",
+    )
 )
 _OWN_NAMES = frozenset({"PORT", "PATH", "HOME", "PYTHONPATH", "NODE_ENV", "NODE_OPTIONS"})
 
@@ -64,9 +61,10 @@ class Ending:
     code: int
     tail: tuple[str, ...]
     out_of_memory: bool = False
+    disk_full: bool = False
 
 
-def exited(ending: Ending, plan: Plan, source: Path) -> tuple[Reason, ...]:
+def exited(ending: Ending, plan: Plan) -> tuple[Reason, ...]:
     """Why an agent ended before it ever answered."""
     text = "\n".join(ending.tail)
     found = [
@@ -75,7 +73,7 @@ def exited(ending: Ending, plan: Plan, source: Path) -> tuple[Reason, ...]:
             _memory(ending, plan),
             _missing_python_module(text, plan),
             _missing_node_module(text),
-            _missing_variable(ending.tail, plan, source),
+            _missing_variable(ending.tail, plan),
             _port_taken(text),
             _missing_command(ending, text),
             _missing_file(text),
@@ -85,7 +83,7 @@ def exited(ending: Ending, plan: Plan, source: Path) -> tuple[Reason, ...]:
     if ending.code == 0:
         found.append(_job(plan, ending.tail))
     elif not found or found[0].code == "agent_file_missing":
-        found.append(_crash(ending, plan))
+        found.append(_crash(ending))
     return tuple(found[:3])
 
 
@@ -100,8 +98,8 @@ def never_answered(
             Reason(
                 "agent_no_answer",
                 f"The agent opened port {ports}, but gave no HTTP answer to GET {path} within "
-                f"{seconds:g} seconds. Answer HTTP there, or name another port (`port`) or path "
-                f"(`health.path`) in agent.yaml.{_quote(tail)}",
+                f"{seconds:g} seconds. Answer HTTP there, on 0.0.0.0, or name another port (`port`) or path "
+                f"(`health.path`) in agent.yaml.{quote(tail)}",
                 "agent.yaml",
             ),
         )
@@ -111,7 +109,7 @@ def never_answered(
             f"The agent ran for {seconds:g} seconds without opening a port. Make it listen on "
             f"0.0.0.0 and the port in the variable PORT (here {given}): {_listen_hint(plan)}. If it "
             "only needs longer, raise health.timeout_seconds in agent.yaml; a program that serves "
-            f"nothing is a job, not a web service.{_quote(tail)}",
+            f"nothing is a job, not a web service.{quote(tail)}",
         ),
     )
 
@@ -123,121 +121,9 @@ def unhealthy(plan: Plan, status: int, body: str, tail: Sequence[str]) -> Reason
     return Reason(
         "agent_unhealthy",
         f"The health check GET {plan.health_path} answered {status}, not 200.{said} Mend what it "
-        f"checks, or name another path under health.path in agent.yaml.{_quote(tail)}",
+        f"checks, or name another path under health.path in agent.yaml.{quote(tail)}",
         "agent.yaml",
     )
-
-
-def build_failed(
-    what: str, ending: Ending, *, disk_mb: int, memory_mb: int, processes: int
-) -> tuple[Reason, ...]:
-    """Why an install or build command failed."""
-    text = "\n".join(ending.tail)
-    low = text.lower()
-    if "no space left on device" in low or "disk quota exceeded" in low or "enospc" in low:
-        return (
-            Reason(
-                "build_disk_full",
-                f"{what} filled the disk: a build may write {disk_mb} MB. Make it write less, or "
-                "leave large data out of the image and fetch it when the agent starts.",
-            ),
-        )
-    if "file too large" in low or "efbig" in low or ending.code == -signal.SIGXFSZ:
-        return (
-            Reason(
-                "build_file_too_large",
-                f"{what} tried to write a file larger than a build may make ({disk_mb} MB).",
-            ),
-        )
-    if re.search(
-        r"cannot fork|fork: (?:retry: )?resource|eagain|can't start new thread|"
-        r"resource temporarily unavailable",
-        low,
-    ):
-        return (
-            Reason(
-                "build_too_many_processes",
-                f"{what} started more processes than a build may have ({processes}). Look for a "
-                "loop that starts processes without end, or lower its parallelism.",
-            ),
-        )
-    if ending.out_of_memory or re.search(
-        r"out of memory|memoryerror|cannot allocate memory|heap limit", low
-    ):
-        return (
-            Reason(
-                "build_out_of_memory",
-                f"{what} needed more memory than a build may use ({memory_mb} MB).",
-            ),
-        )
-    return (_build_reason(what, ending, text),)
-
-
-def _build_reason(what: str, ending: Ending, text: str) -> Reason:
-    for pattern, code, advice in _BUILD_SIGNS:
-        if found := re.search(pattern, text, re.IGNORECASE):
-            return Reason(
-                code, f"{what} failed: {advice.format(*found.groups())}{_quote(ending.tail)}"
-            )
-    return Reason("build_command_failed", f"{what} {_how(ending.code)}.{_quote(ending.tail)}")
-
-
-_BUILD_SIGNS = (
-    (
-        r"(?:no version of|package) [`']?([\w.\[\]-]+?)[`']? (?:==\S+ )?(?:was )?not found in the package registry",
-        "dependency_unknown",
-        "there is no package named {0}. Correct its name in the file that lists your dependencies.",
-    ),
-    (
-        r"because there is no version of ([^\s]+)",
-        "dependency_unknown",
-        "there is no {0}. Name a version that exists.",
-    ),
-    (
-        r"because ([\w.\[\]-]+) was not found",
-        "dependency_unknown",
-        "there is no package named {0}. Correct its name in the file that lists your dependencies.",
-    ),
-    (
-        r"requires-python.*?([<>=!~ ]*3\.\d+[\w.,<>= ]*)|requires a different python|does not satisfy Python\s*([^\s]*)",
-        "dependency_python",
-        "a package does not support the Python here. Choose a version of it that does.",
-    ),
-    (
-        r"code E404[\s\S]{{0,400}}?'([^']+)@|404 Not Found - GET \S*/((?:@[\w.-]+%2f)?[\w.-]+)".replace(
-            "{{", "{"
-        ).replace("}}", "}"),
-        "dependency_unknown",
-        "the npm registry has no such package. Correct its name in package.json.",
-    ),
-    (
-        r"npm ci.{0,80}can only install packages when your package\.json and package-lock\.json",
-        "lock_out_of_date",
-        "package-lock.json does not match package.json. Run `npm install` and commit the lock.",
-    ),
-    (
-        r"ERR_PNPM_OUTDATED_LOCKFILE|lockfile needs to be updated|The lockfile would have been modified",
-        "lock_out_of_date",
-        "the lock file does not match package.json. Install once and commit the new lock.",
-    ),
-    (
-        r"Could not resolve host|ENOTFOUND|EAI_AGAIN|dns error|failed to lookup address|"
-        r"Tunnel connection failed|403 Forbidden.*proxy|tunneling socket could not",
-        "build_network",
-        "it asked for a host that a build may not reach. Only the package registries are open; "
-        "put what you need into the source, or fetch it when the agent starts.",
-    ),
-    (
-        r"npm ERR! Missing script: \"?([\w:-]+)|Missing script: \"([\w:-]+)\"",
-        "build_script_missing",
-        "package.json has no such script. Add it, or set build.command in agent.yaml.",
-    ),
-    (
-        r"error: failed to select a version for the requirement|no matching package named [`']?([\w-]+)",
-        "dependency_unknown",
-        "cargo cannot get a crate. Vendor your crates with `cargo vendor` and commit .cargo/config.toml.",
-    ),
-)
 
 
 def _memory(ending: Ending, plan: Plan) -> Reason | None:
@@ -254,17 +140,11 @@ def _memory(ending: Ending, plan: Plan) -> Reason | None:
 
 
 def _missing_python_module(text: str, plan: Plan) -> Reason | None:
-    found = None
-    for found in re.finditer(
-        r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)'?", text
-    ):
-        pass
-    if found is None:
-        short = re.search(r"^\S*python\S*: No module named (\S+)$", text, re.MULTILINE)
-        if short is None:
-            return None
-        found = short
-    module = found.group(1)
+    said = re.findall(r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)'?", text)
+    said += re.findall(r"^\S*python\S*: No module named (\S+)$", text, re.MULTILINE)
+    if not said:
+        return None
+    module = said[-1]
     package = _PYTHON_PACKAGES.get(module) or _PYTHON_PACKAGES.get(module.split(".")[0])
     package = package or module.split(".")[0].replace("_", "-")
     file, how = {
@@ -305,7 +185,7 @@ def _missing_node_module(text: str) -> Reason | None:
     )
 
 
-def _missing_variable(tail: Sequence[str], plan: Plan, source: Path) -> Reason | None:
+def _missing_variable(tail: Sequence[str], plan: Plan) -> Reason | None:
     for line in reversed(tail):
         for pattern in _MISSING_VARIABLE:
             found = pattern.search(line)
@@ -317,7 +197,7 @@ def _missing_variable(tail: Sequence[str], plan: Plan, source: Path) -> Reason |
                 return _variable(found.group(1))
     if pydantic := _pydantic_settings(tail):
         return _variable(pydantic)
-    wanted = [name for name in (*plan.required_env, *_sampled(source / plan.root))]
+    wanted = (*plan.required_env, *plan.suggested_env)
     text = "\n".join(tail).lower()
     if wanted and re.search(r"api[_ -]?key|credential|token|secret|environment|env var", text):
         names = ", ".join(dict.fromkeys(wanted))
@@ -341,21 +221,10 @@ def _variable(name: str) -> Reason:
 def _pydantic_settings(tail: Sequence[str]) -> str | None:
     if not any("validation error" in line and "Settings" in line for line in tail):
         return None
-    for line, following in zip(tail, tail[1:], strict=False):
+    for line, following in pairwise(tail):
         if "Field required" in following and re.fullmatch(r"[A-Za-z_]\w+", line.strip()):
             return line.strip().upper()
     return None
-
-
-def _sampled(folder: Path) -> list[str]:
-    """The names in the source's example of its variables; one that holds only PORT is no need."""
-    for name in (".env.example", ".env.sample", ".env.template", "env.example", ".env.dist"):
-        sample = folder / name
-        if sample.is_file():
-            text = sample.read_text("utf-8", "replace")[:20_000]
-            names = re.findall(r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]+)\s*=", text, re.MULTILINE)
-            return [name for name in names if name not in _OWN_NAMES][:8]
-    return []
 
 
 def _port_taken(text: str) -> Reason | None:
@@ -401,18 +270,18 @@ def _job(plan: Plan, tail: Sequence[str]) -> Reason:
         "agent_is_a_job",
         "The agent ended by itself with exit code 0 and never opened a port: that is a job, not a "
         f"server. Make it serve HTTP on the port in the variable PORT ({_listen_hint(plan)}), or "
-        f"name the command that does under start.command in agent.yaml.{_quote(tail)}",
+        f"name the command that does under start.command in agent.yaml.{quote(tail)}",
         "agent.yaml",
     )
 
 
-def _crash(ending: Ending, plan: Plan) -> Reason:
+def _crash(ending: Ending) -> Reason:
     last = next((line.strip() for line in reversed(ending.tail) if line.strip()), "")
     place = _place(ending.tail)
     what = f" Its last words: {last[:300]}" if last else " It said nothing."
     return Reason(
         "agent_crashed",
-        f"The agent {_how(ending.code)} before it answered.{what}{_quote(ending.tail)}",
+        f"The agent {how(ending.code)} before it answered.{what}{quote(ending.tail)}",
         place[0] if place else None,
         place[1] if place else None,
     )
@@ -429,7 +298,8 @@ def _place(tail: Sequence[str]) -> tuple[str, int] | None:
     return None
 
 
-def _how(code: int) -> str:
+def how(code: int) -> str:
+    """An exit code in words."""
     # A shell reports the signal that ended its program as 128 and the signal's number.
     number = -code if code < 0 else code - 128
     try:
@@ -447,7 +317,8 @@ def _listen_hint(plan: Plan) -> str:
     }.get(plan.runtime, "read PORT from the environment")
 
 
-def _quote(tail: Sequence[str]) -> str:
+def quote(tail: Sequence[str]) -> str:
+    """The last lines, to stand below a sentence."""
     lines = [line.rstrip() for line in tail if line.strip()][-_QUOTED_LINES:]
     return (
         "\nLast lines of its output:\n" + "\n".join(line[:300] for line in lines) if lines else ""

@@ -70,6 +70,8 @@ class Ground(Protocol):
     """Where a build really happens. Every method raises BuildFault when the source is at fault."""
 
     name: str
+    serves_files: bool
+    """Whether static files are served without a program of their own."""
 
     def workspace(self, order: Order) -> Path:
         """A new folder for this build."""
@@ -102,8 +104,8 @@ def load_ground(name: str | None) -> Ground:
         return ContainerGround()
     module_name, _, class_name = name.partition(":")
     _see_the_rest_of_the_project()
-    made: Ground = getattr(importlib.import_module(module_name), class_name)()
-    return made
+    ground: Ground = getattr(importlib.import_module(module_name), class_name)()
+    return ground
 
 
 def _see_the_rest_of_the_project() -> None:

@@ -27,7 +27,6 @@ _PROBE_SECONDS = 10.0
 _GRACE_SECONDS = 10.0
 """How long a health path may answer something else than 200 before it counts as broken."""
 _TAIL_LINES = 60
-_OK = 200
 _BUSY = 503
 _SERVER_ERROR = 500
 
@@ -55,7 +54,7 @@ class Trial:
 
     def start(self) -> None:
         """Returns when the agent is up; raises with what to change when it does not come up."""
-        if self._plan.runtime == "static" and not self._plan.start_command:
+        if self._plan.runtime == "static" and self._ground.serves_files:
             self._site = StaticSite.open(self._job.source, self._plan)
             self._journal.info(f"Static site with {self._site.count} files")
             return
@@ -133,7 +132,7 @@ class Trial:
                     f"The agent is up, but GET / answers {answer.status}: {answer.text(300)}"
                 )
             return True
-        if answer.status == _OK:
+        if 200 <= answer.status < 300:
             return True
         health.answer = answer
         health.since = health.since or time.monotonic()
@@ -145,7 +144,7 @@ class Trial:
     def _ended(self, process: Process, code: int) -> Failed:
         time.sleep(0.05)  # its last words may still be on their way
         ending = Ending(code, tuple(self._tail), process.out_of_memory)
-        return Failed(*exited(ending, self._plan, self._job.source))
+        return Failed(*exited(ending, self._plan))
 
     def _late(self, given: int, seen: list[int], health: _Health) -> Failed:
         if health.answer is not None:

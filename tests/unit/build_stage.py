@@ -198,6 +198,7 @@ class DirectRun:
     """One process group."""
 
     oom = False
+    disk_full = False
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
-from infra.build.diagnosis import Ending, build_failed
+from infra.build.build_faults import build_failed
+from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
 from infra.build.grounds import Job
 from infra.build.output import Output
@@ -38,6 +39,9 @@ class Run(Protocol):
 
     @property
     def oom(self) -> bool: ...
+
+    @property
+    def disk_full(self) -> bool: ...
 
 
 class Toolchains(Protocol):
@@ -120,16 +124,7 @@ class Workbench:
 
     def fault(self, command: Command, ending: Ending) -> Failed:
         """What to tell a person about a command that failed."""
-        limits = self.job.order.limits
-        return Failed(
-            *build_failed(
-                command.what,
-                ending,
-                disk_mb=limits.disk_mb,
-                memory_mb=limits.memory_mb,
-                processes=limits.processes,
-            )
-        )
+        return Failed(*build_failed(command.what, ending, self.job.order.limits))
 
     def attempt(self, command: Command) -> Ending:
         """Runs to the end and says how it ended; only the time limit raises."""
@@ -148,7 +143,7 @@ class Workbench:
         if not command.quiet:
             took = duration(time.perf_counter() - began)
             journal.info(f"{command.what}: {'done' if code == 0 else f'exit code {code}'}, {took}")
-        return Ending(code, tuple(output.tail), run.oom)
+        return Ending(code, tuple(output.tail), run.oom, run.disk_full)
 
     def start(
         self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]

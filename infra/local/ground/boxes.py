@@ -56,7 +56,10 @@ def proven(state: Path) -> Isolation:
     machine = _machine()
     try:
         record = json.loads(note.read_bytes())
-        if record.pop("machine") == machine and time.time() - note.stat().st_mtime < _PROVEN_SECONDS:
+        if (
+            record.pop("machine") == machine
+            and time.time() - note.stat().st_mtime < _PROVEN_SECONDS
+        ):
             record["missing"] = tuple(record["missing"])
             record["features"] = frozenset(record["features"])
             return Isolation(**record)

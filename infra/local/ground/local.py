@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.plan import Plan
-
 from infra.build.faults import Failed
 from infra.build.grounds import Job, Published
 from infra.build.layers import Layer
@@ -32,6 +31,7 @@ class LocalGround:
     """Sandboxed processes on this machine; bundles go to the registry the order names."""
 
     name = "sandbox"
+    serves_files = True
 
     def __init__(
         self,

@@ -307,7 +307,7 @@ class NodeInstall:
             return True
         self._tools.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._tools))
-        fresh.chmod(0o755)  # noqa: S103 - the sandbox's user works in it
+        fresh.chmod(0o755)
         ending = self._bench.attempt(
             Command(
                 f"Fetching {manager.name} {manager.version}",
