@@ -90,7 +90,7 @@ deploy: $(UV) .local/venvs/deploy/.ready ## put a stage on AWS (STAGE=prod); say
 
 tools: $(READY)
 	@command -v git >/dev/null || { echo 'git is missing; install it (Debian: apt install git).' >&2; exit 1; }
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
 	  { echo 'Node.js 20 or newer is missing; agents written for it could not be built.' >&2; exit 1; }
 
 $(UV):

@@ -82,7 +82,7 @@ class Deployment:
         if not self.target.is_local and self.target.web_url is None:
             outputs = self._learn_web_address(stack, template, parameters, outputs)
         if self.target.is_local:
-            _step("Verify the mail sender", self.verify_sender)
+            _step("Do what the emulator leaves out", lambda: self.mend_emulator(template, outputs))
         elif (self.root / "frontend" / "dist" / "index.html").exists():
             _step("Publish the web site", lambda: self.publish_site(outputs))
         return {
@@ -188,11 +188,27 @@ class Deployment:
         """The build program and the agent templates."""
         return publish.publish(self.client("s3"), outputs["ArtifactsBucketName"], uploads)
 
-    def verify_sender(self) -> None:
-        """The local cloud's mail service verifies whom it is told to."""
+    def mend_emulator(self, template: str, outputs: dict[str, str]) -> None:
+        """Verify the sender of mail, and give the gateway the refusals it found in the API's body.
+
+        On AWS the first is done by a person, once, and the second by the import of the body.
+        """
         ses = self.client("ses")
         if self.target.mail_from not in ses.list_identities()["Identities"]:
             ses.verify_email_identity(EmailAddress=self.target.mail_from)
+        body = json.loads(template)["Resources"]["RestAPI"]["Properties"]["Body"]
+        wanted = body.get("x-amazon-apigateway-gateway-responses", {})
+        gateway, api = self.client("apigateway"), outputs["RestApiId"]
+        there = {
+            one["responseType"]: one["responseTemplates"]
+            for one in gateway.get_gateway_responses(restApiId=api)["items"]
+            if not one["defaultResponse"]
+        }
+        if there == {kind: one["responseTemplates"] for kind, one in wanted.items()}:
+            return
+        for kind, one in wanted.items():
+            gateway.put_gateway_response(restApiId=api, responseType=kind, **one)
+        gateway.create_deployment(restApiId=api, stageName="api")
 
     def publish_site(self, outputs: dict[str, str]) -> int:
         """The built frontend, and word to the caches that it has changed."""

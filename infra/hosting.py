@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 from infra.target import DeployError, Target
 
 ENVIRONMENT = "production"
+_Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 _PROJECTS = """
 query Projects($workspaceId: String, $after: String) {
@@ -43,14 +45,12 @@ class Place:
 def ensure_place(target: Target, transport: httpx.BaseTransport | None = None) -> Place:
     """Find the stage's project and environment, or make what is missing."""
     with httpx.Client(
-        base_url=target.railway_url,
         headers={"Authorization": f"Bearer {target.railway_token}"},
         timeout=30,
         transport=transport,
     ) as client:
-        project = next(
-            (one for one in _projects(client, target) if one["name"] == target.stack), None
-        )
+        ask = functools.partial(_ask, client, target.railway_url)
+        project = next((one for one in _projects(ask, target) if one["name"] == target.stack), None)
         if project is None:
             given = {
                 "name": target.stack,
@@ -59,7 +59,7 @@ def ensure_place(target: Target, transport: httpx.BaseTransport | None = None) -
             }
             if target.railway_workspace_id:
                 given["workspaceId"] = target.railway_workspace_id
-            project = _ask(client, _CREATE_PROJECT, {"input": given})["projectCreate"]
+            project = ask(_CREATE_PROJECT, {"input": given})["projectCreate"]
         environment = next(
             (
                 edge["node"]
@@ -70,16 +70,16 @@ def ensure_place(target: Target, transport: httpx.BaseTransport | None = None) -
         )
         if environment is None:
             given = {"name": ENVIRONMENT, "projectId": project["id"]}
-            answer = _ask(client, _CREATE_ENVIRONMENT, {"input": given})
+            answer = ask(_CREATE_ENVIRONMENT, {"input": given})
             environment = answer["environmentCreate"]
     return Place(project["id"], environment["id"])
 
 
-def _projects(client: httpx.Client, target: Target) -> Iterator[dict[str, Any]]:
+def _projects(ask: _Ask, target: Target) -> Iterator[dict[str, Any]]:
     after: str | None = None
     while True:
         variables = {"workspaceId": target.railway_workspace_id, "after": after}
-        page = _ask(client, _PROJECTS, variables)["projects"]
+        page = ask(_PROJECTS, variables)["projects"]
         for edge in page["edges"]:
             if not edge["node"].get("deletedAt"):
                 yield edge["node"]
@@ -88,15 +88,17 @@ def _projects(client: httpx.Client, target: Target) -> Iterator[dict[str, Any]]:
         after = page["pageInfo"]["endCursor"]
 
 
-def _ask(client: httpx.Client, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+def _ask(
+    client: httpx.Client, url: str, document: str, variables: dict[str, Any]
+) -> dict[str, Any]:
     try:
-        answer = client.post("", json={"query": document, "variables": variables})
+        answer = client.post(url, json={"query": document, "variables": variables})
         body = answer.json()
     except httpx.HTTPError as problem:
-        raise DeployError(f"Railway ({client.base_url}) did not answer: {problem}") from problem
+        raise DeployError(f"Railway ({url}) did not answer: {problem}") from problem
     except ValueError as problem:
         raise DeployError(
-            f"Railway ({client.base_url}) answered {answer.status_code} without JSON."
+            f"Railway ({url}) answered {answer.status_code} without JSON."
         ) from problem
     if errors := body.get("errors"):
         said = "; ".join(str(error.get("message")) for error in errors)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 INFRA = Path(__file__).parent
-REVISION = b"2"
+REVISION = b"4"
 """Raise it when this module makes something else of the same input."""
 # CloudFront knows these by name; every other header is a custom one to it.
 _REFERRER = "Referrer-Policy"
@@ -125,31 +125,7 @@ def translate(template: dict[str, Any]) -> dict[str, Any]:
     session = Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
     native: dict[str, Any] = translator.translate(copy.deepcopy(template), parameter_values={})
-    _lift_from_body(native["Resources"])
+    api = native["Resources"]["RestAPI"]["Properties"]
+    # The local cloud does not look for them inside the body.
+    api["BinaryMediaTypes"] = api["Body"].pop("x-amazon-apigateway-binary-media-types", [])
     return native
-
-
-def _lift_from_body(resources: dict[str, Any]) -> None:
-    """Say outside the API's body what the local cloud does not read inside it."""
-    api = resources["RestAPI"]["Properties"]
-    body = api["Body"]
-    api["BinaryMediaTypes"] = body.pop("x-amazon-apigateway-binary-media-types", [])
-    deployment = next(
-        one for one in resources.values() if one["Type"] == "AWS::ApiGateway::Deployment"
-    )
-    # The deployment's logical id is a digest of the body with the responses still in it, so a
-    # changed response is deployed; it must only wait for them.
-    deployment["DependsOn"] = []
-    for kind, response in body.pop("x-amazon-apigateway-gateway-responses", {}).items():
-        name = f"Refusal{kind.title().replace('_', '')}"
-        deployment["DependsOn"].append(name)
-        resources[name] = {
-            "Type": "AWS::ApiGateway::GatewayResponse",
-            "Properties": {
-                "RestApiId": {"Ref": "RestAPI"},
-                "ResponseType": kind,
-                "ResponseParameters": response["responseParameters"],
-                "ResponseTemplates": response["responseTemplates"],
-                **({"StatusCode": response["statusCode"]} if "statusCode" in response else {}),
-            },
-        }

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,17 @@ def plain_environment() -> dict[str, str]:
 
 def isolation(layout: Layout) -> dict[str, Any]:
     """How agents will be kept apart; refuses when there is no way to."""
-    found = probe(layout.data / "sandbox")
+    found = probe(layout.yard / "sandbox")
     if not found.usable:
         raise LocalCloudError(
             f"Agents cannot be isolated on this machine, and are not run without: {found.reason}"
         )
-    return asdict(found)
+    return {
+        "tier": found.tier,
+        "name": found.name,
+        "features": sorted(found.features),
+        "missing": list(found.missing),
+    }
 
 
 def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) -> None:
@@ -165,6 +169,8 @@ def _yard(layout: Layout, _credentials: Credentials, title: str) -> Part:
         log=layout.logs / "yard.log",
         ready_url=f"http://127.0.0.1:{layout.ports.graphql}/yard/status",
         env=plain_environment(),
+        start_limit=60,
+        stop_limit=30,
     )
 
 

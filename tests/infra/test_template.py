@@ -1,0 +1,309 @@
+"""What the emulator does not enforce, and what a bill would tell too late."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.settings import Settings
+from infra import package, synthesis
+from infra.deploy import Deployment
+
+Resources = dict[str, dict[str, Any]]
+
+# Every type here costs nothing while nobody uses it (storage by the gigabyte aside). Whoever adds
+# one looks up its price first.
+PRICED_BY_USE = {
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway::Stage",
+    "AWS::CloudFront::Distribution",
+    "AWS::CloudFront::Function",
+    "AWS::CloudFront::OriginAccessControl",
+    "AWS::CloudFront::ResponseHeadersPolicy",
+    "AWS::CodeBuild::Project",
+    "AWS::DynamoDB::Table",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::StepFunctions::StateMachine",
+}
+# Properties of those types that cost by the hour or the month.
+PRICED_BY_TIME = {
+    "CacheClusterEnabled",  # API Gateway
+    "ContributorInsightsSpecification",
+    "FileSystemLocations",
+    "KmsKeyId",
+    "KmsMasterKeyId",
+    "KMSMasterKeyId",
+    "ProvisionedConcurrencyConfig",
+    "ProvisionedThroughput",
+    "SnapStart",
+    "VpcConfig",
+    "WebACLId",
+}
+
+
+def of_type(resources: Resources, kind: str) -> Resources:
+    return {name: one for name, one in resources.items() if one["Type"] == kind}
+
+
+def everything(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key and value in a document, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from everything(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everything(inner)
+
+
+def statements(resources: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in of_type(resources, "AWS::IAM::Role").items():
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_cloudformation_accepts_the_template(template: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(template))
+    lint = "from cfnlint.runner import main; main()"
+    command = [sys.executable, "-c", lint, "--regions", "eu-central-1", "us-east-1"]
+    done = subprocess.run([*command, "--", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_costs_while_nobody_uses_it(resources: Resources) -> None:
+    assert {one["Type"] for one in resources.values()} <= PRICED_BY_USE
+    for name, resource in resources.items():
+        keys = {key for key, _ in everything(resource.get("Properties", {}))}
+        assert not keys & PRICED_BY_TIME, name
+    for table in of_type(resources, "AWS::DynamoDB::Table").values():
+        assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    for distribution in of_type(resources, "AWS::CloudFront::Distribution").values():
+        certificate = distribution["Properties"]["DistributionConfig"]["ViewerCertificate"]
+        assert certificate.get("SslSupportMethod") != "vip"
+
+
+def test_logs_are_kept_for_a_limited_time(resources: Resources) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    assert len(groups) == 6
+    for group in groups.values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}
+
+
+def test_no_role_may_do_more_than_its_part(resources: Resources) -> None:
+    for role, statement in statements(resources):
+        for action in listed(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z]+", action), f"{role}: {action}"
+        for resource in listed(statement["Resource"]):
+            text = json.dumps(resource)
+            assert "Fn::" in text, f"{role}: {resource} names nothing of this stack"
+            assert re.search(r"\$\{(AWS::StackName|Stage|MailIdentity|Table)|Fn::GetAtt", text)
+            assert not text.strip('"').endswith(":*:*")
+
+
+def test_every_role_is_taken_by_one_service_only(resources: Resources) -> None:
+    services = {
+        name: role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+        for name, role in of_type(resources, "AWS::IAM::Role").items()
+    }
+    assert services == {
+        "ApiRole": {"Service": "lambda.amazonaws.com"},
+        "WorkerRole": {"Service": "lambda.amazonaws.com"},
+        "BuildRole": {"Service": "codebuild.amazonaws.com"},
+        "MachineRole": {"Service": "states.amazonaws.com"},
+    }
+
+
+def test_the_build_cannot_reach_the_platforms_secrets(resources: Resources) -> None:
+    for role, statement in statements(resources):
+        if role == "BuildRole" and "ssm:GetParameter" in listed(statement["Action"]):
+            assert statement["Resource"]["Fn::Sub"].endswith("/registry-*")
+
+
+def test_every_function_has_role_environment_and_log_group(
+    resources: Resources, built: package.Package
+) -> None:
+    with zipfile.ZipFile(built.zip_path) as archive:
+        names = set(archive.namelist())
+    functions = of_type(resources, "AWS::Lambda::Function")
+    assert set(functions) == {"APIHandler", "OnUpload", "OnBuild", "DeployStep", "Reconcile"}
+    wanted = re.findall(r'"(SLIPWAY_[A-Z_0-9]+)"', inspect.getsource(Settings.from_env))
+    required = {name for name in wanted if "LIMIT" not in name}
+    for name, function in functions.items():
+        properties = function["Properties"]
+        assert properties["Role"]["Fn::GetAtt"][0] in {"ApiRole", "WorkerRole"}, name
+        variables = properties["Environment"]["Variables"]
+        assert required <= set(variables), name
+        group = resources[properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+        own = properties["FunctionName"]["Fn::Sub"]
+        assert group["LogGroupName"]["Fn::Sub"] == f"/aws/lambda/{own}", name
+        module, _, _ = properties["Handler"].rpartition(".")
+        assert f"{module.replace('.', '/')}.py" in names, name
+
+
+def test_functions_may_write_their_own_logs(resources: Resources) -> None:
+    allowed = {
+        resource["Fn::Sub"].partition(":log-group:")[2].removesuffix(":*")
+        for _, statement in statements(resources)
+        if "logs:PutLogEvents" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    groups = of_type(resources, "AWS::Logs::LogGroup").values()
+    assert allowed == {group["Properties"]["LogGroupName"]["Fn::Sub"] for group in groups}
+
+
+@pytest.mark.parametrize(
+    ("function", "source"),
+    [("OnUpload", "aws.s3"), ("OnBuild", "aws.codebuild"), ("Reconcile", None)],
+)
+def test_events_reach_their_function(
+    resources: Resources, function: str, source: str | None
+) -> None:
+    rules = {
+        name: rule["Properties"]
+        for name, rule in of_type(resources, "AWS::Events::Rule").items()
+        if rule["Properties"]["Targets"][0]["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    }
+    [(name, rule)] = rules.items()
+    if source is not None:
+        assert rule["EventPattern"]["source"] == [source]
+        assert rule["EventPattern"]["detail"], "an event of somebody else's must not wake us"
+    permissions = [
+        one["Properties"]
+        for one in of_type(resources, "AWS::Lambda::Permission").values()
+        if one["Properties"]["FunctionName"] == {"Ref": function}
+    ]
+    assert permissions == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": function},
+            "Principal": "events.amazonaws.com",
+            "SourceArn": {"Fn::GetAtt": [name, "Arn"]},
+        }
+    ]
+
+
+def test_the_reconciler_sleeps_until_something_is_deployed(resources: Resources) -> None:
+    rule = resources["ReconcileRule"]["Properties"]
+    assert rule["State"] == "DISABLED"
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["SLIPWAY_RECONCILE_RULE"] == rule["Name"]
+
+
+def test_the_gateway_may_call_the_api(resources: Resources) -> None:
+    permission = resources["APIHandlerInvokePermission"]["Properties"]
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "${RestAPI}" in permission["SourceArn"]["Fn::Sub"][0] or "RestAPI" in json.dumps(
+        permission["SourceArn"]
+    )
+
+
+def test_the_machine_calls_the_deployment_step_and_may(resources: Resources) -> None:
+    machine = resources["DeployMachine"]["Properties"]
+    step = {"Fn::GetAtt": ["DeployStep", "Arn"]}
+    assert machine["DefinitionSubstitutions"] == {"DeployStepArn": step}
+    assert machine["RoleArn"] == {"Fn::GetAtt": ["MachineRole", "Arn"]}
+    names = set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"]))
+    assert names == {"DeployStepArn"}
+    allowed = [one for role, one in statements(resources) if role == "MachineRole"]
+    assert allowed == [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": step}]
+
+
+def test_buckets_are_private_and_outlive_the_stack(resources: Resources) -> None:
+    buckets = of_type(resources, "AWS::S3::Bucket")
+    assert set(buckets) == {"SourcesBucket", "ArtifactsBucket", "WebBucket"}
+    for name, bucket in buckets.items():
+        block = bucket["Properties"]["PublicAccessBlockConfiguration"]
+        assert all(block.values()), name
+        assert len(block) == 4, name
+        assert bucket["DeletionPolicy"] == "Retain", name
+    assert resources["Table"]["DeletionPolicy"] == "Retain"
+    sources = buckets["SourcesBucket"]["Properties"]
+    [rule] = sources["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+    assert rule["AllowedOrigins"] == [{"Ref": "WebUrl"}]
+    assert sources["NotificationConfiguration"]["EventBridgeConfiguration"] == {
+        "EventBridgeEnabled": True
+    }
+
+
+def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(resources: Resources) -> None:
+    policy = resources["WebHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]
+    secure, custom = policy["SecurityHeadersConfig"], policy["CustomHeadersConfig"]["Items"]
+    hsts = secure["StrictTransportSecurity"]
+    sent = {item["Header"]: item["Value"] for item in custom} | {
+        "Content-Security-Policy": secure["ContentSecurityPolicy"]["ContentSecurityPolicy"][
+            "Fn::Sub"
+        ],
+        "Referrer-Policy": secure["ReferrerPolicy"]["ReferrerPolicy"],
+        "Strict-Transport-Security": f"max-age={hsts['AccessControlMaxAgeSec']}"
+        + ("; includeSubDomains" if hsts["IncludeSubdomains"] else ""),
+        "X-Content-Type-Options": "nosniff" if secure["ContentTypeOptions"] else "",
+        "X-Frame-Options": secure["FrameOptions"]["FrameOption"],
+    }
+    bucket = "https://${SourcesBucket}.s3.${AWS::Region}.${AWS::URLSuffix}"
+    assert sent == {
+        name: value.replace("${UploadOrigin}", bucket)
+        for name, value in synthesis.load_headers().items()
+    }
+    behaviours = resources["Distribution"]["Properties"]["DistributionConfig"]
+    for behaviour in [behaviours["DefaultCacheBehavior"], *behaviours["CacheBehaviors"]]:
+        assert behaviour["ResponseHeadersPolicyId"] == {"Ref": "WebHeaders"}
+
+
+def test_scripts_and_styles_come_from_ourselves_only() -> None:
+    policy = synthesis.load_headers()["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'; ")
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> None:
+    conditional = {name for name, one in resources.items() if "Condition" in one}
+    assert conditional == {
+        "Distribution",
+        "WebAccess",
+        "WebBucket",
+        "WebBucketPolicy",
+        "WebHeaders",
+        "WebPaths",
+    }
+
+
+def test_the_deployment_gives_every_parameter(template: dict[str, Any]) -> None:
+    given = set(re.findall(r'^ {12}"(\w+)":', inspect.getsource(Deployment.parameters), re.MULTILINE))
+    assert given == set(template["Parameters"])
+
+
+def test_refusals_of_the_gateway_look_like_every_other(resources: Resources) -> None:
+    body = resources["RestAPI"]["Properties"]["Body"]
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    assert len(responses) == 5
+    for response in responses.values():
+        text = response["responseTemplates"]["application/json"]
+        problem = json.loads(text.replace("$context.error.messageString", '"said"'))
+        assert set(problem) == {"type", "title", "status", "code", "detail", "trace_id"}
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
