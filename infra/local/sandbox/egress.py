@@ -49,6 +49,7 @@ class Door:
         self._visits: dict[tuple[str, int, bool], Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._closed = False
 
     def visits(self) -> tuple[Visit, ...]:
@@ -57,16 +58,21 @@ class Door:
 
     async def open(self, listener: socket.socket) -> None:
         """Serve the listening socket."""
+        self._listener = listener
         if self._closed:
             listener.close()
             return
         self._server = await asyncio.start_server(self._meet, sock=listener, limit=_HEAD_LIMIT)
+        if self._closed:
+            self._server.close()
 
     async def close(self) -> None:
         """Stop listening and cut what is open."""
         self._closed = True
         if self._server is not None:
             self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for task in self._tasks:
             task.cancel()
 
@@ -206,15 +212,16 @@ class Doorkeeper:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="egress")
         self._thread.start()
+        self._doors: set[Door] = set()
 
     def open(self, door: Door, listener: socket.socket) -> None:
         """Let a door serve its socket; the socket is the door's from now on."""
         listener.setblocking(False)
-        self._submit(door.open(listener))
+        self._submit(self._admit(door, listener))
 
     def shut(self, door: Door) -> None:
         """Shut a door."""
-        self._submit(door.close())
+        self._submit(self._dismiss(door))
 
     def close(self) -> None:
         """Shut everything."""
@@ -227,7 +234,18 @@ class Doorkeeper:
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    async def _admit(self, door: Door, listener: socket.socket) -> None:
+        self._doors.add(door)
+        await door.open(listener)
+
+    async def _dismiss(self, door: Door) -> None:
+        self._doors.discard(door)
+        await door.close()
+
     async def _last_rites(self) -> None:
+        await asyncio.sleep(0)  # what was submitted before us begins before us
+        for door in list(self._doors):
+            await door.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

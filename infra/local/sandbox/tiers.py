@@ -113,7 +113,8 @@ def _wrapped(
 
 
 def _plain(tier: str, name: str, features: frozenset[str], missing: tuple[str, ...]) -> Isolation:
-    texts = [text for feature, text in _WITHOUT.items() if feature not in features]
+    seen = features | {"proc"} if "files" in features else features  # Landlock closes /proc too
+    texts = [text for feature, text in _WITHOUT.items() if feature not in seen]
     if "ports" not in features:
         texts.append(_WITHOUT_PORTS)
     if "scopes" not in features:
