@@ -365,6 +365,7 @@ NAMES = st.lists(
 ).map("/".join)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain import inference
 from chalicelib.domain.manifest import MAX_BYTES, Manifest, manifest_schema, parse_manifest
 from chalicelib.errors import FieldError, Invalid
+from infra import agent_spec
 
 FULL = """\
 name: Weather agent
@@ -307,3 +311,13 @@ def test_whatever_the_values_every_fault_has_a_line(data: dict[str, object]) -> 
     for error in told(text.encode()) or ():
         assert error.line is not None or not error.field
         assert error.line is None or 1 <= error.line <= max(lines, 1)
+
+
+def test_the_document_is_fresh_and_names_every_code() -> None:
+    assert agent_spec.main(["--check"]) == 0
+    text = agent_spec.DOCUMENT.read_text()
+    folder = Path(inference.__file__).parent
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    said = re.findall(r'"(?:error|warning|info)",\s*"([a-z_]+)"', source)
+    assert len(set(said)) > 15
+    assert [code for code in sorted(set(said)) if f"`{code}`" not in text] == []
