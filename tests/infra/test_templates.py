@@ -10,8 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +24,7 @@ from chalicelib.domain.plan import Plan
 from chalicelib.domain.smoke import judge
 from infra.build.static_site import StaticSite
 from infra.templates import FOLDER, pack, publishable, source_files
+from tests.infra.template_calls import ask, free_port
 
 NAMES = ("nodejs", "python", "rust", "static")
 DEFAULT_PORTS = {"python": "8000", "nodejs": "3000", "rust": "8080", "static": "8080"}
@@ -253,13 +252,6 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 def wait_for(port: int) -> None:
     for _ in range(400):
         try:
@@ -269,24 +261,6 @@ def wait_for(port: int) -> None:
         else:
             return
     pytest.fail("the agent did not listen within ten seconds")
-
-
-def ask(port: int, test: dict[str, Any]) -> str:
-    wanted = test["request"]
-    headers = dict(wanted.get("headers", {}))
-    body = wanted.get("body", "").encode() or None
-    if "json" in wanted:
-        body = json.dumps(wanted["json"]).encode()
-        headers["Content-Type"] = "application/json"
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{wanted['path']}", body, headers, method=wanted["method"]
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return judge(test["expect"], response.status, response.headers, response.read())
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return judge(test["expect"], refused.code, refused.headers, refused.read())
 
 
 def ask_site(site: StaticSite, test: dict[str, Any]) -> str:
