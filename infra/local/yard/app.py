@@ -21,15 +21,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.local.yard.access import Gate, Meter, same
 from infra.local.yard.blobs import Blobs
+from infra.local.yard.builds import Builds
 from infra.local.yard.bundles import Bundle, Bundles
+from infra.local.yard.codebuild import CodeBuild
 from infra.local.yard.config import Config
 from infra.local.yard.core import Core
 from infra.local.yard.deployer import Deployer
 from infra.local.yard.deployments import Deployments
 from infra.local.yard.domains import Domains
 from infra.local.yard.edge import Edge
+from infra.local.yard.events import Events
 from infra.local.yard.faults import KINDS, FaultError, Faults, parse_fault
 from infra.local.yard.fleet import Fleet
+from infra.local.yard.live import Live
 from infra.local.yard.logs import Logs
 from infra.local.yard.meter import Sampler
 from infra.local.yard.metrics import Metrics
@@ -43,6 +47,7 @@ from infra.local.yard.slots import Slots
 from infra.local.yard.store import Row, Store, now
 from infra.local.yard.traffic import Traffic
 from infra.local.yard.variables import Variables, given_names, process_environment, rendered
+from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Wire, make_schema
 
 log = logging.getLogger(__name__)
@@ -77,6 +82,10 @@ class Yard:
         self.proxy = Proxy(self.fleet, self.traffic, config.hosting)
         self.edge = Edge(config, self.store, self.proxy.serve)
         self.meter = Meter(config.rate_limit)
+        self.webhooks = Webhooks(config, self.store, self.faults)
+        self.records.listen(self.webhooks.tell)
+        self.events = Events(config.aws, self.store, self.faults)
+        self.builds = Builds(config, self.store, self.events)
         self.deployer = Deployer(self.records, self.fleet, self.faults, self._render)
         self.core = Core(
             config=config,
@@ -126,7 +135,13 @@ class Yard:
         self.store.write_now(self._seed)
         await self.edge.open_all()
         await self.fleet.restore()
-        for work in (self.fleet.watch(), self.traffic.run(), self.sampler.run()):
+        await self.builds.recover()
+        for work in (
+            self.fleet.watch(),
+            self.traffic.run(),
+            self.sampler.run(),
+            self.events.run(),
+        ):
             self._tasks.append(asyncio.create_task(work))
 
     def _seed(self, db: sqlite3.Connection) -> None:
@@ -145,10 +160,13 @@ class Yard:
     async def stop(self) -> None:
         """Ends agents gracefully and leaves everything ready to be brought back."""
         await self.edge.close()
+        await self.builds.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.fleet.close()
+        await self.events.close()
+        await self.webhooks.close()
         await self.traffic.flush()
         self.store.close()
 
@@ -163,7 +181,12 @@ class Yard:
         ]
         graphql = Starlette(routes=[Route("/graphql/v2", self.wire.answer, methods=["POST"]), *own])
         registry = Starlette(routes=[*self.registry.routes(), Route("/v2", self.registry.answer)])
-        ports = {self.config.graphql_port: graphql, self.config.registry_port: registry}
+        codebuild = CodeBuild(self.builds, self.config.codebuild.project_name)
+        ports = {
+            self.config.graphql_port: graphql,
+            self.config.codebuild_port: Starlette(routes=codebuild.routes()),
+            self.config.registry_port: registry,
+        }
 
         async def choose(scope: Scope, receive: Receive, send: Send) -> None:
             async def marked(message: Message) -> None:
@@ -177,27 +200,31 @@ class Yard:
 
     async def _status(self, _request: Request) -> Response:
         counts = self.store.rows("SELECT status, count(*) AS n FROM deployments GROUP BY status")
-        running = [
-            {
-                "deployment": live.id,
-                "service": live.place.service_name,
-                "phase": live.phase,
-                "instances": live.instances(),
-            }
-            for live in self.fleet.lives()
-        ]
         return JSONResponse(
             {
                 "standIn": True,
                 "ready": True,
                 "uptimeSeconds": round(time.time() - self._started_at, 1),
                 "isolation": self.ground.describe(),
-                "services": running,
+                "services": [self._describe(live) for live in self.fleet.lives()],
+                "builds": self.builds.describe(),
                 "deployments": {row["status"]: row["n"] for row in counts},
                 "portsNotBound": sorted(self.edge.unbound.values()),
                 "faults": self.faults.describe(),
             }
         )
+
+    def _describe(self, live: Live) -> dict[str, Any]:
+        row = self.records.get(live.id)
+        domains = self.edge.domains(*live.place.slot)
+        return {
+            "name": live.place.service_name,
+            "status": row["status"] if row else "",
+            "url": f"http://{self.edge.name(domains[0])}" if domains else None,
+            "deployment": live.id,
+            "phase": live.phase,
+            "instances": live.instances(),
+        }
 
     async def _faults(self, request: Request) -> Response:
         _, _, token = request.headers.get("authorization", "").partition(" ")

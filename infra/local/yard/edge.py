@@ -27,7 +27,7 @@ class Edge:
         self._servers: dict[str, asyncio.Server] = {}
         self._rows: dict[str, Row] = {}
         self._retries: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], str] = {}
         self.unbound: dict[str, int] = {}
 
     def name(self, row: Row) -> str:
@@ -100,6 +100,9 @@ class Edge:
         self._rows.pop(domain_id, None)
         if server := self._servers.pop(domain_id, None):
             server.close()
+        for task, served in list(self._connections.items()):
+            if served == domain_id:
+                task.cancel()
 
     async def forget(self, service_id: str, environment_id: str) -> None:
         """Gives back all ports of a service that is deleted."""
@@ -113,8 +116,8 @@ class Edge:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
+                self._connections[task] = domain_id
+                task.add_done_callback(lambda one: self._connections.pop(one, None))
             try:
                 await self._serve(self._rows.get(domain_id, row), reader, writer)
             except asyncio.CancelledError:

@@ -61,6 +61,7 @@ class Live:
         self.site: Site | None = None
         self.replicas: list[Replica] = []
         self.arrived = asyncio.Event()
+        self.was_up = False
         self.last_traffic = asyncio.get_running_loop().time()
         self.inflight = 0
         self.rx_bytes = 0
@@ -193,6 +194,7 @@ class Live:
 
     def _on_replica(self, replica: Replica) -> None:
         if replica.ready.is_set():
+            self.was_up = True
             self.arrived.set()
         elif not any(one.ready.is_set() for one in self.replicas):
             self.arrived.clear()

@@ -115,26 +115,36 @@ class Proxy:
 
     async def _find(self, slot: tuple[str, str]) -> Live:
         """The deployment to ask, woken or waited for where that helps."""
-        live = self._fleet.route(slot)
-        if live is None:
-            raise Down(404, "Nothing is deployed here")
-        if live.phase == "asleep":
-            await self._fleet.wake(live)
-        if live.arrived.is_set():
-            return live
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            live = self._fleet.route(slot)
+            if live is None:
+                raise Down(404, "Nothing is deployed here")
+            if live.phase == "asleep":
+                await self._fleet.wake(live)
+            if live.arrived.is_set():
+                return live
+            left = began + self._patience(live) - loop.time()
+            if left <= 0:
+                raise Down(502, "The agent does not listen on any port")
+            # Not longer at once: meanwhile another deployment may take over.
+            if not await live.arrival(min(left, 0.1)):
+                await asyncio.sleep(0.01)
+
+    def _patience(self, live: Live) -> float:
+        """How long a request waits for an agent that does not listen just now."""
         match live.phase:
             case "stopped":
                 raise Down(502, "The agent was stopped, or ended by itself")
             case "crashed":
                 raise Down(502, "The agent has crashed and is not started again")
             case "waking" | "starting":
-                patience = self._hosting.wake_timeout
-            case _:
-                # Either it was only just started, or it is between a crash and its restart.
-                patience = CONNECT_PATIENCE
-        if not await live.arrival(patience):
-            raise Down(502, "The agent does not listen on any port")
-        return live
+                return self._hosting.wake_timeout
+            case _ if not live.was_up:
+                return self._hosting.start_timeout
+            case _:  # between a crash and the restart after it
+                return CONNECT_PATIENCE
 
     # ---- a site ----
 

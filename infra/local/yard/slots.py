@@ -77,9 +77,9 @@ class Slots:
         if found is None:
             return None
         current, leaving = found.current, found.leaving
-        if leaving is not None and (current is None or not current.arrived.is_set()):
-            return leaving
-        return current
+        if leaving is None or (current is not None and current.arrived.is_set()):
+            return current
+        return leaving if current is None or leaving.arrived.is_set() else current
 
     def lives(self) -> list[Live]:
         """Everything that may have processes, for sampling."""

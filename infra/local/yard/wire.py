@@ -72,9 +72,11 @@ def make_schema(queries: Resolvers, mutations: Resolvers) -> GraphQLSchema:
     moments = schema.type_map["DateTime"]
     assert isinstance(moments, GraphQLScalarType)  # noqa: S101 - our own file says so
     moments.parse_value = parse_moment  # type: ignore[method-assign]
+    moments.coerce_input_value = parse_moment
     variables = schema.type_map["EnvironmentVariables"]
     assert isinstance(variables, GraphQLScalarType)  # noqa: S101
     variables.parse_value = _parse_variables  # type: ignore[method-assign]
+    variables.coerce_input_value = _parse_variables
     return schema
 
 

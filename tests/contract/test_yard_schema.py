@@ -1,0 +1,111 @@
+"""The stand-in's schema is an exact subset of Railway's, and serves the documents written for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    build_client_schema,
+    build_schema,
+    parse,
+    validate,
+)
+
+from infra.local.yard.wire import SCHEMA_FILE
+
+RAILWAY = Path(__file__).resolve().parents[3] / "shared" / "railway"
+needs_railway = pytest.mark.skipif(
+    not (RAILWAY / "schema.json").exists(),
+    reason="Railway's schema.json is not beside this project: the subset cannot be checked",
+)
+
+
+@pytest.fixture(scope="module")
+def ours() -> GraphQLSchema:
+    return build_schema(SCHEMA_FILE.read_text())
+
+
+@pytest.fixture(scope="module")
+def theirs() -> GraphQLSchema:
+    raw = json.loads((RAILWAY / "schema.json").read_text())
+    # Railway's schema breaks a rule of newer validators; clients are not concerned by it.
+    return build_client_schema(raw.get("data", raw), assume_valid=True)
+
+
+def differences(mine: Any, real: Any) -> list[str]:
+    """What is in one type of ours that is not exactly so in Railway's."""
+    name = mine.name
+    if type(mine) is not type(real):
+        return [f"{name} is another kind of type"]
+    if isinstance(mine, GraphQLEnumType):
+        return [] if set(mine.values) == set(real.values) else [f"{name} has other values"]
+    if isinstance(mine, GraphQLScalarType):
+        return []
+    found = []
+    if isinstance(mine, GraphQLInputObjectType) and set(mine.fields) != set(real.fields):
+        found.append(f"{name} has other fields")
+    for field, given in mine.fields.items():
+        if field not in real.fields:
+            found.append(f"{name}.{field} does not exist")
+            continue
+        actual = real.fields[field]
+        if str(given.type) != str(actual.type):
+            found.append(f"{name}.{field} is {given.type}, at Railway {actual.type}")
+        if isinstance(mine, GraphQLObjectType):
+            mine_args = {arg: str(it.type) for arg, it in given.args.items()}
+            real_args = {arg: str(it.type) for arg, it in actual.args.items()}
+            if mine_args != real_args:
+                found.append(f"{name}.{field} takes {mine_args}, at Railway {real_args}")
+        elif given.default_value != actual.default_value:
+            found.append(f"{name}.{field} has another default")
+    return found
+
+
+@needs_railway
+def test_every_type_field_argument_and_value_is_exactly_railways(
+    ours: GraphQLSchema, theirs: GraphQLSchema
+) -> None:
+    found = [
+        line
+        for name, mine in ours.type_map.items()
+        if not name.startswith("__")
+        for line in (
+            differences(mine, theirs.type_map[name])
+            if name in theirs.type_map
+            else [f"{name} does not exist"]
+        )
+    ]
+    assert found == []
+
+
+@needs_railway
+def test_every_query_and_mutation_document_is_valid_against_the_subset(
+    ours: GraphQLSchema,
+) -> None:
+    document = parse((RAILWAY / "documents.graphql").read_text())
+    fragments = [one for one in document.definitions if one.kind == "fragment_definition"]
+    bad = []
+    for one in document.definitions:
+        if not isinstance(one, OperationDefinitionNode):
+            continue
+        if one.operation is OperationType.SUBSCRIPTION:
+            continue
+        alone = type(document)(definitions=(one, *fragments))
+        errors = [e for e in validate(ours, alone) if "is never used" not in e.message]
+        bad += [(one.name.value if one.name else "", e.message) for e in errors]
+    assert bad == []
+
+
+def test_the_subset_is_a_valid_schema(ours: GraphQLSchema) -> None:
+    assert ours.query_type is not None
+    assert len(ours.type_map) > 100
