@@ -15,6 +15,7 @@ import httpx
 
 from infra.local.layout import FIRST_PERSON, Layout, LocalCloudError
 
+NAME = "First agent"
 _LIMIT_SECONDS = 180.0
 _FINAL = {
     "version": frozenset({"ready", "rejected", "failed", "cancelled"}),
@@ -30,6 +31,16 @@ class Person:
     def __init__(self, http: httpx.Client, email: str) -> None:
         self.http = http
         self.email = email
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.http.close()
 
     def ask(self, method: str, path: str, **given: Any) -> dict[str, Any]:
         """Call the API; a refusal is raised in the platform's own words."""
@@ -124,24 +135,24 @@ class FirstAgent:
     def deploy(self) -> dict[str, Any]:
         """The live agent: its name and its URL."""
         try:
-            person = sign_in(self.layout.web_url, FIRST_PERSON)
-            agents = person.ask("GET", "/agents")["items"]
-            agent = next((one for one in agents if one["name"] == "First agent"), None)
-            agent = agent or person.create(
-                "/agents",
-                {
-                    "name": "First agent",
-                    "description": "Made of the Python template when this local cloud was new.",
-                    "runtime": "python",
-                },
-            )
-            version = person.create(
-                f"/agents/{agent['id']}/versions",
-                {"source": "template", "template": "python", "deploy": True},
-            )
-            deployment = person.wait_for_live(agent["id"], version["id"])
+            with sign_in(self.layout.web_url, FIRST_PERSON) as person:
+                return self._deploy(person)
         except httpx.HTTPError as problem:
             raise LocalCloudError(f"The platform did not answer: {problem}") from problem
+
+    def _deploy(self, person: Person) -> dict[str, Any]:
+        agents = person.ask("GET", "/agents")["items"]
+        agent = next((one for one in agents if one["name"] == NAME), None)
+        if agent is None:
+            told = "Made of the Python template when this local cloud was new."
+            agent = person.create(
+                "/agents", {"name": NAME, "description": told, "runtime": "python"}
+            )
+        version = person.create(
+            f"/agents/{agent['id']}/versions",
+            {"source": "template", "template": "python", "deploy": True},
+        )
+        deployment = person.wait_for_live(agent["id"], version["id"])
         return {
             "name": agent["name"],
             "agent_id": agent["id"],
@@ -153,29 +164,41 @@ class FirstAgent:
 
 def sign_in(web_url: str, email: str) -> Person:
     """Ask for a link, read it in the mailbox, and follow it."""
-    http = httpx.Client(base_url=web_url, timeout=40, trust_env=False)
-    mailbox = f"/local/mailbox?format=json&to={httpx.QueryParams({'': email})['']}"
-    seen = {mail["sent_at"] for mail in http.get(mailbox).json()["items"]}
-    Person(http, email).ask("POST", "/auth/email", json={"email": email})
-    mails = wait_for(
-        lambda: {"items": http.get(mailbox).json()["items"]},
-        lambda found: any(mail["sent_at"] not in seen for mail in found["items"]),
+    person = Person(httpx.Client(base_url=web_url, timeout=40, trust_env=False), email)
+    try:
+        _redeem(person)
+    except BaseException:
+        person.close()
+        raise
+    return person
+
+
+def _redeem(person: Person) -> None:
+    mailbox = httpx.QueryParams({"format": "json", "to": person.email})
+
+    def mails() -> dict[str, Any]:
+        document: dict[str, Any] = person.http.get(f"/local/mailbox?{mailbox}").json()
+        return document
+
+    seen = {mail["sent_at"] for mail in mails()["items"]}
+    person.ask("POST", "/auth/email", json={"email": person.email})
+    found = wait_for(
+        mails,
+        lambda now: any(mail["sent_at"] not in seen for mail in now["items"]),
         15,
         what="the sign-in mail",
     )
-    mail = next(mail for mail in mails["items"] if mail["sent_at"] not in seen)
-    link = urlsplit(mail["links"][0])
-    secret = parse_qs(link.fragment or link.query)["token"][0]
-    session = Person(http, email).ask("POST", "/auth/email/redeem", json={"token": secret})
-    http.headers["Authorization"] = f"Bearer {session['access_token']}"
-    return Person(http, email)
+    mail = next(mail for mail in found["items"] if mail["sent_at"] not in seen)
+    secret = parse_qs(urlsplit(mail["links"][0]).fragment)["token"][0]
+    session = person.ask("POST", "/auth/email/redeem", json={"token": secret})
+    person.http.headers["Authorization"] = f"Bearer {session['access_token']}"
 
 
 def api_token(layout: Layout, email: str, *, name: str) -> str:
     """An API token for a person of this local cloud."""
     try:
-        person = sign_in(layout.web_url, email)
-        return str(person.create("/tokens", {"name": name})["token"])
+        with sign_in(layout.web_url, email) as person:
+            return str(person.create("/tokens", {"name": name})["token"])
     except httpx.HTTPError as problem:
         raise LocalCloudError(
             f"{layout.web_url} does not answer ({problem}); `make up` starts the local cloud."

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,7 +40,6 @@ from infra.local.cloud import Cloud
 from infra.local.layout import ROOT, Layout
 from infra.synthesis import load_headers
 
-DIST = ROOT / "frontend" / "dist"
 STATIC = ROOT / "infra" / "local" / "static"
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 _HOP_BY_HOP = frozenset(
@@ -54,9 +54,17 @@ _LINK = re.compile(r"https?://[^\s<>\"']+")
 class Web:
     """The web server of one local cloud."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        dist: Path = ROOT / "frontend" / "dist",
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.layout = layout
         self.cloud = Cloud(layout)
+        self.dist = dist
+        self._transport = transport
         self._api_id = ""
         self._api_read_at = 0.0
         self._seen: tuple[float, dict[str, Any]] = (0.0, {})
@@ -70,10 +78,9 @@ class Web:
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             limits = httpx.Limits(max_connections=200, max_keepalive_connections=64)
             timeout = httpx.Timeout(35, connect=2)
-            self.upstream = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
-            # What a caller does not send is not to be added: an answer encoded in a way the caller
-            # does not know could not be read.
-            self.upstream.headers = httpx.Headers()
+            self.upstream = httpx.AsyncClient(
+                limits=limits, timeout=timeout, trust_env=False, transport=self._transport
+            )
             async with self.upstream:
                 yield
 
@@ -109,6 +116,10 @@ class Web:
             headers=self._forwarded(request),
             content=_limited(request) if has_body else None,
         )
+        for name in ("accept", "accept-encoding", "user-agent"):
+            # What the caller did not send is not to be added: it might not know the encoding.
+            if name not in request.headers:
+                del outgoing.headers[name]
         try:
             answer = await self.upstream.send(outgoing, stream=True)
         except _TooLarge:
@@ -188,7 +199,7 @@ class Web:
         return seen
 
     def _pages(self) -> ASGIApp:
-        built = StaticFiles(directory=DIST, check_dir=False)
+        built = StaticFiles(directory=self.dist, check_dir=False)
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
@@ -201,7 +212,7 @@ class Web:
         if request.method not in {"GET", "HEAD"}:
             return PlainTextResponse("Pages can only be read.", 405, {"Allow": "GET, HEAD"})
         path = request.url.path.lstrip("/")
-        if not (DIST / "index.html").exists():
+        if not (self.dist / "index.html").exists():
             if path == "sign-in":
                 return pages.sign_in()
             if path:
