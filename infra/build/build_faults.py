@@ -25,14 +25,19 @@ _HOSTS = (
 #: Pattern, code, advice; the pattern's first filled group takes the place of {}.
 _SIGNS = (
     (
-        r"Because ([\w.\[\]-]+) was not found in the (?:package registry|provided)|"
-        r"Because there (?:is|are) no versions? of ([^\s,]+)|No solution found[\s\S]*?no version of (\S+)",
+        (
+            r"Because ([\w.\[\]-]+) was not found in the (?:package registry|provided)|"
+            r"Because there (?:is|are) no versions? of ([^\s,]+)|"
+            r"No solution found.*?no version of (\S+)"
+        ),
         "dependency_unknown",
         "there is no {}. Correct the name or the version where your dependencies are listed.",
     ),
     (
-        r"Because the (?:current|requested) Python version \(([^)]+)\) does not satisfy|"
-        r"requires a different python|requires-python",
+        (
+            r"Because the (?:current|requested) Python version \(([^)]+)\) does not satisfy|"
+            r"requires a different python|requires-python"
+        ),
         "dependency_python",
         "a package does not run on the Python here ({}). Choose a version of it that does.",
     ),
@@ -47,8 +52,11 @@ _SIGNS = (
         "there is no {}. Name a version that exists in package.json.",
     ),
     (
-        r"can only install packages when your (package\.json) and package-lock\.json|"
-        r"ERR_PNPM_OUTDATED_LOCKFILE|lockfile needs to be updated|lockfile would have been modified",
+        (
+            r"can only install packages when your (package\.json) and package-lock\.json|"
+            r"ERR_PNPM_OUTDATED_LOCKFILE|lockfile needs to be updated|"
+            r"lockfile would have been modified"
+        ),
         "lock_out_of_date",
         "the lock file does not match package.json. Install once on your side and commit the lock.",
     ),
@@ -60,21 +68,26 @@ _SIGNS = (
     (
         r"no matching package named [`']?([\w-]+)|failed to (?:get|load|download) [`']?([\w-]+)",
         "dependency_unknown",
-        "cargo cannot get {}. Vendor your crates with `cargo vendor`, and commit the folder and "
-        ".cargo/config.toml.",
+        (
+            "cargo cannot get {}. Vendor your crates with `cargo vendor`, and commit the folder "
+            "and .cargo/config.toml."
+        ),
     ),
     (
         _HOSTS,
         "build_network",
-        "it asked for a host that a build may not reach. Only the package registries are open: "
-        "put what you need into the source, or fetch it when the agent starts.",
+        (
+            "it asked for a host that a build may not reach. Only the package registries are open: "
+            "put what you need into the source, or fetch it when the agent starts."
+        ),
     ),
 )
 
 
 def build_failed(what: str, ending: Ending, limits: Limits) -> tuple[Reason, ...]:
     """Why an install or build command failed."""
-    text = "\n".join(ending.tail)
+    # As one line, because installers wrap their sentences.
+    text = " ".join(" ".join(ending.tail).split())
     reason = _limit(what, ending, limits, text.lower()) or _sign(what, ending, text)
     return (
         reason or Reason("build_command_failed", f"{what} {how(ending.code)}.{quote(ending.tail)}"),

@@ -13,6 +13,13 @@ from infra.build.faults import Reason
 
 _QUOTED_LINES = 6
 
+#: Lines that only fill the screen: npm's usage text, frames of a runtime's own code.
+_IDLE = re.compile(
+    r"^npm (?:error|ERR!)\s*(?:$|\[|--|-w|Usage:|Options:|Run \"npm help|A complete log|aliases:|"
+    r"(?:If|Limits|Sets|When|Set|Enable|Include|Comma|Dependency|Instead|Allows) )|"
+    r"^\s+at .*\(?node:|^Node\.js v\d"
+)
+
 #: Modules whose package has another name.
 _PYTHON_PACKAGES = {
     "PIL": "Pillow",
@@ -42,11 +49,15 @@ _MISSING_VARIABLE = tuple(
     for pattern in (
         # A KeyError right out of os.environ, as its traceback shows it.
         r"^KeyError: '([A-Z][A-Z0-9_]{2,})'",
-        r"(?i:environment variable|env var|variable)s?:? [`'\"]?([A-Z][A-Z0-9_]{2,})[`'\"]?[^.\n]{0,40}"
-        r"\b(?i:not|required|missing|must be set|undefined|unset)",
+        (
+            r"(?i:environment variable|env var|variable)s?:? [`'\"]?([A-Z][A-Z0-9_]{2,})[`'\"]?"
+            r"[^.\n]{0,40}\b(?i:not|required|missing|must be set|undefined|unset)"
+        ),
         rf"(?i:missing|required|set|provide|define|need|no)\b[^A-Z\n]{{0,60}}?{_NAME}",
-        rf"{_NAME}\s*(?i:env(?:ironment)?\s*(?:variable|var))?\s*"
-        rf"(?i:is|was|must be|needs to be|has to be|has not been|not|:)\s*(?i:{_LACKING})",
+        (
+            rf"{_NAME}\s*(?i:env(?:ironment)?\s*(?:variable|var))?\s*"
+            rf"(?i:is|was|must be|needs to be|has to be|has not been|not|:)\s*(?i:{_LACKING})"
+        ),
         r"(?i:couldn'?t find env(?:ironment)? var)[^:]*:?\s*([A-Z][A-Z0-9_]{2,})",
         r"(?i:environment variable not found): ([A-Z][A-Z0-9_]{2,})",
     )
@@ -98,8 +109,8 @@ def never_answered(
             Reason(
                 "agent_no_answer",
                 f"The agent opened port {ports}, but gave no HTTP answer to GET {path} within "
-                f"{seconds:g} seconds. Answer HTTP there, on 0.0.0.0, or name another port (`port`) or path "
-                f"(`health.path`) in agent.yaml.{quote(tail)}",
+                f"{seconds:g} seconds. Answer HTTP there, on 0.0.0.0, or name another port "
+                f"(`port`) or path (`health.path`) in agent.yaml.{quote(tail)}",
                 "agent.yaml",
             ),
         )
@@ -318,8 +329,9 @@ def _listen_hint(plan: Plan) -> str:
 
 
 def quote(tail: Sequence[str]) -> str:
-    """The last lines, to stand below a sentence."""
-    lines = [line.rstrip() for line in tail if line.strip()][-_QUOTED_LINES:]
-    return (
-        "\nLast lines of its output:\n" + "\n".join(line[:300] for line in lines) if lines else ""
-    )
+    """The last telling lines, to stand below a sentence."""
+    lines = [line.rstrip() for line in tail if line.strip() and not _IDLE.search(line)]
+    if not lines:
+        return ""
+    shown = [line[:300] for line in lines[-_QUOTED_LINES:]]
+    return "\nLast lines of its output:\n" + "\n".join(shown)

@@ -64,8 +64,10 @@ def _python(plan: Plan, names: frozenset[str]) -> list[str]:
     return [
         f"FROM {base} AS build",
         "WORKDIR /app",
-        "ENV UV_PROJECT_ENVIRONMENT=/app/.venv VIRTUAL_ENV=/app/.venv UV_LINK_MODE=copy "
-        'UV_COMPILE_BYTECODE=1 PATH="/app/.venv/bin:$PATH"',
+        (
+            "ENV UV_PROJECT_ENVIRONMENT=/app/.venv VIRTUAL_ENV=/app/.venv UV_LINK_MODE=copy "
+            'UV_COMPILE_BYTECODE=1 PATH="/app/.venv/bin:$PATH"'
+        ),
         f"RUN {_UV} && uv venv /app/.venv",
         *_copied_first(plan, names),
         *_in(_install_folder(plan), *_python_install(plan)),
@@ -155,9 +157,11 @@ def _rust(plan: Plan, names: frozenset[str]) -> list[str]:
         *_in(folder, *(f"{command}{locked}" for command in compile_it)),
         *_steps(plan),
         # Of what the compiler wrote, only the finished programs.
-        f"RUN mkdir /programs && find {release} -maxdepth 1 -type f -perm -u+x "
-        f"-exec cp {{}} /programs/ \\; && rm -rf {release}/.. && mkdir -p {release} "
-        f"&& cp /programs/* {release}/",
+        (
+            f"RUN mkdir /programs && find {release} -maxdepth 1 -type f -perm -u+x "
+            f"-exec cp {{}} /programs/ \\; && rm -rf {release}/.. && mkdir -p {release} "
+            f"&& cp /programs/* {release}/"
+        ),
         "FROM debian:trixie-slim",
         *_final(plan),
     ]

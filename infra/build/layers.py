@@ -1,4 +1,4 @@
-"""A layer is a deterministic tar: the same files always make the same bytes, so blobs are shared."""
+"""A layer is a deterministic tar: the same files make the same bytes, so blobs are shared."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _walk(folder: Path, keep: Keep) -> Iterator[tuple[str, os.DirEntry[str]]]:
 def _add(tar: tarfile.TarFile, name: str, entry: os.DirEntry[str]) -> None:
     if entry.is_symlink():
         info = _info(name, tarfile.SYMTYPE, 0o777)
-        info.linkname = os.readlink(entry.path)
+        info.linkname = os.readlink(entry.path)  # noqa: PTH115 - as it is, not as a Path would tidy it
         tar.addfile(info)
     elif entry.is_dir(follow_symlinks=False):
         tar.addfile(_info(name, tarfile.DIRTYPE, 0o755))

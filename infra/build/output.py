@@ -31,7 +31,7 @@ class Output:
         *,
         full: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.tail: deque[str] = deque(maxlen=60)
+        self.tail: deque[str] = deque(maxlen=400)
         self._on_line = on_line
         self._masker = masker
         self._full = full

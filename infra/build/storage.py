@@ -95,7 +95,9 @@ class Storage:
                     sink.seek(0)
                     sink.truncate()
             try:
-                answer = self._send(method, where, body, content_type, sink, timeout)
+                answer = self._send(
+                    method, where, body, content_type=content_type, sink=sink, timeout=timeout
+                )
             except WireError as error:
                 problem = str(error)
                 continue
@@ -116,6 +118,7 @@ class Storage:
         method: str,
         where: Location,
         body: bytes,
+        *,
         content_type: str | None,
         sink: BinaryIO | None,
         timeout: float,
@@ -125,7 +128,13 @@ class Storage:
             self._connections[base] = Connection(*dial(base))
         connection = self._connections[base]
         headers = sign(
-            method, connection.host, path, body, self._current(), self._region, time.time()
+            method,
+            connection.host,
+            path,
+            body,
+            credentials=self._current(),
+            region=self._region,
+            now=time.time(),
         )
         if content_type:
             headers["Content-Type"] = content_type
@@ -152,6 +161,7 @@ def sign(
     host: str,
     path: str,
     body: bytes,
+    *,
     credentials: Credentials,
     region: str,
     now: float,

@@ -26,7 +26,7 @@ _PAUSE_SECONDS = 0.015
 _PROBE_SECONDS = 10.0
 _GRACE_SECONDS = 10.0
 """How long a health path may answer something else than 200 before it counts as broken."""
-_TAIL_LINES = 60
+_TAIL_LINES = 200
 _BUSY = 503
 _SERVER_ERROR = 500
 
@@ -123,7 +123,7 @@ class Trial:
         path = self._plan.health_path or "/"
         timeout = min(_PROBE_SECONDS, self._job.deadline.left + 0.5)
         try:
-            answer = _ask(process, port, "GET", path, {}, b"", timeout)
+            answer = _ask(process, port, "GET", path, timeout=timeout)
         except WireError:
             return False
         if self._plan.health_path is None:
@@ -205,7 +205,9 @@ class Trial:
             return self._site.answer(method, path)
         if self._process is None or self._port is None:
             raise WireError("the agent is not running", stage="connect")
-        return _ask(self._process, self._port, method, path, headers, body, seconds)
+        return _ask(
+            self._process, self._port, method, path, timeout=seconds, headers=headers, body=body
+        )
 
 
 def _request_body(request: Mapping[str, Any], headers: dict[str, str]) -> bytes:
@@ -222,13 +224,14 @@ def _ask(
     port: int,
     method: str,
     path: str,
-    headers: Mapping[str, str],
-    body: bytes,
+    *,
     timeout: float,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> Answer:
     connection = Connection(lambda seconds: process.connect(port, seconds), f"localhost:{port}")
     try:
-        plain = {"Connection": "close", **headers}
+        plain = {"Connection": "close", **(headers or {})}
         payload = body if body or method in {"POST", "PUT", "PATCH"} else None
         return connection.request(method, path, plain, payload, timeout=timeout, max_body=1_048_576)
     finally:

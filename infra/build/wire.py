@@ -110,13 +110,13 @@ class Connection:
         reused = self._socket is not None
         start = body.tell() if body is not None and not isinstance(body, bytes) else 0
         try:
-            return self._exchange(method, head, body, deadline, sink, max_body)
+            return self._exchange(method, head, body, deadline, sink=sink, max_body=max_body)
         except WireError as broken:
             if not reused or broken.stage not in {"send", "answer"}:
                 raise
             if body is not None and not isinstance(body, bytes):
                 body.seek(start)
-            return self._exchange(method, head, body, deadline, sink, max_body)
+            return self._exchange(method, head, body, deadline, sink=sink, max_body=max_body)
 
     def _exchange(
         self,
@@ -124,6 +124,7 @@ class Connection:
         head: bytes,
         body: bytes | BinaryIO | None,
         deadline: float,
+        *,
         sink: BinaryIO | None,
         max_body: int,
     ) -> Answer:

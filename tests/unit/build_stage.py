@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -211,10 +212,8 @@ class DirectRun:
             return None
 
     def kill(self) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
     def connect(self, port: int, timeout: float) -> socket.socket:
@@ -224,7 +223,7 @@ class DirectRun:
         inodes = set()
         for pid in self._family():
             try:
-                links = [os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()]
+                links = [str(f.readlink()) for f in Path(f"/proc/{pid}/fd").iterdir()]
             except OSError:
                 continue
             inodes |= {link[8:-1] for link in links if link.startswith("socket:")}

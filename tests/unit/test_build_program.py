@@ -26,7 +26,8 @@ class H(BaseHTTPRequestHandler):
         status = 200 if self.path != "/broken" else 500
         body = json.dumps({"path": self.path, "me": {"ok": True, "n": 1}}).encode()
         self.send_response(status); self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+        self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
     def log_message(self, *a): print("got", self.path, flush=True)
 print("token is", os.environ.get("TOKEN"), flush=True)
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
@@ -129,7 +130,7 @@ def test_a_static_folder_is_tested_and_labelled(
 
 
 @pytest.mark.parametrize(
-    ("code", "expected", "words"),
+    "ending",
     [
         ("import fastapi_that_is_not\n", "module_missing", "fastapi-that-is-not"),
         ("import yaml_missing, os\n", "module_missing", "requirements.txt"),
@@ -141,13 +142,9 @@ def test_a_static_folder_is_tested_and_labelled(
     ],
 )
 def test_an_agent_that_ends_says_what_to_change(
-    cloud: Cloud,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    code: str,
-    expected: str,
-    words: str,
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: tuple[str, str, str]
 ) -> None:
+    code, expected, words = ending
     assert build(cloud, tmp_path, monkeypatch, {"main.py": code}, PLAN) == 1
     report = cloud.report()
     assert report["state"] == "failed"
@@ -288,7 +285,7 @@ def test_storage_that_stumbles_loses_nothing(
     cloud.fail_writes = 3
     assert build(cloud, tmp_path, monkeypatch, {"main.py": SERVER}, PLAN) == 0
     numbers = [key for key in cloud.objects if "build-log" in key]
-    assert sorted(numbers)[0].endswith("000001.jsonl")
+    assert min(numbers).endswith("000001.jsonl")
     assert "Fetched source.zip" in cloud.log_text()
 
 

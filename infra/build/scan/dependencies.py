@@ -129,8 +129,7 @@ def popular(registry: str) -> frozenset[str]:
 @cache
 def denied(registry: str) -> dict[str, str]:
     """Names known to be traps, each with the name that was meant."""
-    pairs = (line.split() for line in _list(f"denied_{registry}.txt"))
-    return {trap: meant for trap, meant in pairs}
+    return dict(line.split(maxsplit=1) for line in _list(f"denied_{registry}.txt"))
 
 
 def _list(file: str) -> list[str]:

@@ -74,17 +74,20 @@ def scan_text(name: str, data: bytes, allowed: Allowed) -> list[Finding]:
             if rule is ASSIGNMENT and line in taken:
                 continue
             taken.add(line)
-            findings.append(_finding(rule, name, line, data, match.start(), allowed))
+            vouched = rule.may_be_allowed and (
+                _vouched(rule, data, match.start()) or allowed.covers(rule.name, name)
+            )
+            findings.append(_finding(rule, name, line, vouched=vouched))
             count += 1
             if count == _MANY:
                 break
     return findings
 
 
-def _finding(rule: Rule, name: str, line: int, data: bytes, at: int, allowed: Allowed) -> Finding:
+def _finding(rule: Rule, name: str, line: int, *, vouched: bool) -> Finding:
     level: Level = rule.level
     detail = rule.detail
-    if rule.may_be_allowed and (_vouched(rule, data, at) or allowed.covers(rule.name, name)):
+    if vouched:
         level = "info"
         detail += " It is allowed by a note in the source."
     elif rule.secret and level == "block" and _MILD.search(name):

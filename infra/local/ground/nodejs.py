@@ -8,90 +8,24 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, Kept, identity, key_of
+from infra.local.ground.cache import DependencyCache, Kept, copy_tree, identity, key_of
+from infra.local.ground.node_managers import CACHE, ENV, LOCKS, NPM, TOOLS, Manager, manager_for
 
 MODULES = "node_modules"
-_TOOLS = "/build/tools"
-_CACHE = "/build/packages"
-_ENV = {
-    "npm_config_cache": f"{_CACHE}/npm",
-    "npm_config_update_notifier": "false",
-    "npm_config_fund": "false",
-    "npm_config_audit": "false",
-    "npm_config_progress": "false",
-    # Packages that come as programs for another manager must not stop this one.
-    "COREPACK_ENABLE_STRICT": "0",
-    "SKIP_YARN_COREPACK_CHECK": "1",
-}
 _KEY_FILES = (
     "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml",
-    "pnpm-workspace.yaml", "bun.lock", "bun.lockb", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs",
+    "pnpm-workspace.yaml", "bun.lock", "bun.lockb", ".npmrc", ".yarnrc", ".yarnrc.yml",
+    ".pnpmfile.cjs",
 )  # fmt: skip
 #: Scripts of the source itself that a package manager runs after installing.
 _OWN_SCRIPTS = ("install", "postinstall", "prepare")
 _GIT_HOOKS = ("husky", "lefthook", "simple-git-hooks", "yorkie", "pre-commit")
-_LEFTOVERS = frozenset({".cache", ".vite", ".vite-temp", ".package-lock.json"})
-
-
-@dataclass(frozen=True)
-class Manager:
-    """A package manager: where it comes from on npm, and what to say to it."""
-
-    name: str
-    package: str
-    version: str
-    program: str
-    install: tuple[str, ...]
-    locked: tuple[str, ...]
-    add: tuple[str, ...]
-    env: Mapping[str, str]
-
-
-def manager_for(installer: str, version: str | None) -> Manager:
-    """The manager for a plan's installer; npm is the one every Node.js brings."""
-    if installer == "yarn-classic":
-        return Manager(
-            "yarn", "yarn", "1.22.22", "yarn/bin/yarn.js",
-            ("install", "--non-interactive", "--ignore-scripts", "--ignore-engines"),
-            ("--frozen-lockfile",),
-            ("add", "--ignore-scripts", "--ignore-engines", "--ignore-workspace-root-check"),
-            {"YARN_CACHE_FOLDER": f"{_CACHE}/yarn"},
-        )  # fmt: skip
-    if installer == "yarn-berry":
-        return Manager(
-            "yarn", "@yarnpkg/cli-dist", version or "4", "@yarnpkg/cli-dist/bin/yarn.js",
-            ("install",), ("--immutable",), ("add",),
-            {
-                "YARN_GLOBAL_FOLDER": f"{_CACHE}/berry", "YARN_NODE_LINKER": "node-modules",
-                "YARN_ENABLE_SCRIPTS": "false", "YARN_ENABLE_TELEMETRY": "0",
-                "YARN_IGNORE_PATH": "1", "YARN_ENABLE_IMMUTABLE_INSTALLS": "false",
-                "YARN_ENABLE_PROGRESS_BARS": "false", "YARN_NM_MODE": "classic",
-            },
-        )  # fmt: skip
-    if installer == "pnpm":
-        return Manager(
-            "pnpm", "pnpm", version or "9", "pnpm/bin/pnpm.cjs",
-            ("install", "--ignore-scripts", "--package-import-method=copy", f"--store-dir={_CACHE}/pnpm",
-             "--config.manage-package-manager-versions=false", "--config.package-manager-strict=false"),
-            ("--frozen-lockfile",),
-            ("add", "--ignore-scripts", "--package-import-method=copy", f"--store-dir={_CACHE}/pnpm",
-             "--config.manage-package-manager-versions=false", "--config.package-manager-strict=false",
-             "--ignore-workspace-root-check"),
-            {},
-        )  # fmt: skip
-    return Manager(
-        "npm", "", "", "",
-        ("install", "--ignore-scripts", "--no-audit", "--no-fund"), (),
-        ("install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"),
-        {},
-    )  # fmt: skip
 
 
 class NodeInstall:
@@ -116,7 +50,7 @@ class NodeInstall:
         if self._node is None:
             raise Failed.because(
                 "node_missing",
-                "This machine has no Node.js, which this source needs. The operator must install it.",
+                "This machine has no Node.js, which this source needs. Install it.",
             )
         self._check_wish(self._node)
         for folder in {self._plan.root, self._root}:
@@ -175,7 +109,7 @@ class NodeInstall:
                 f"{manager.name} is not on this machine and could not be fetched from the "
                 "registry: npm installs the dependencies, without their lock file."
             )
-            manager = manager_for("npm", None)
+            manager = NPM
         manifest = self._folder / "package.json"
         before = manifest.read_bytes() if manifest.is_file() else None
         if installer != "none":
@@ -190,20 +124,28 @@ class NodeInstall:
 
     def _run_install(self, manager: Manager) -> None:
         what = f"Installing the dependencies with {manager.name}"
-        if manager.name == "npm":
-            if self._has("package-lock.json", "npm-shrinkwrap.json"):
-                self._run(manager, what, "ci", *manager.install[1:])
-            else:
-                self._report.warn(
-                    "There is no lock file that npm can read: versions are chosen now and may "
-                    "differ next time. Commit package-lock.json."
-                )
-                self._run(manager, what, *manager.install, "--no-package-lock")
-            return
-        locked = self._has("yarn.lock", "pnpm-lock.yaml")
         if manager.name == "yarn":
             self._use_our_registry()
-        self._run(manager, what, *manager.install, *(manager.locked if locked else ()))
+        locks = LOCKS[manager.name]
+        if not self._has(*locks):
+            self._report.warn(
+                f"There is no {locks[0]}: versions are chosen now, and may differ next time. "
+                "Commit the lock file."
+            )
+            self._run(manager, what, *manager.install, *manager.loose)
+            return
+        command = self._command(manager, what, *manager.locked)
+        ending = self._bench.attempt(command)
+        if ending.code == 0:
+            return
+        reason = self._bench.fault(command, ending)
+        if not any(one.code == "lock_out_of_date" for one in reason.reasons):
+            raise reason
+        self._report.warn(
+            f"{locks[0]} does not match package.json, so it cannot be obeyed everywhere: "
+            f"{manager.name} chooses what is missing. Install once and commit the lock file."
+        )
+        self._run(manager, what, *manager.install, *manager.loose)
 
     def _use_our_registry(self) -> None:
         """yarn.lock names the registry of its writer; builds reach only the configured one."""
@@ -226,10 +168,9 @@ class NodeInstall:
         self._report.journal.info(
             "Some dependencies bring install scripts; they run in the sandbox"
         )
-        words = ("rebuild",) if manager.name in {"npm", "pnpm"} else ()
-        argv = (
-            self._argv(manager, *words) if words else ("npm", "rebuild", "--no-audit", "--no-fund")
-        )
+        argv: tuple[str, ...] = ("npm", "rebuild", "--no-audit", "--no-fund")
+        if manager.name == "pnpm":
+            argv = self._argv(manager, "rebuild")
         scratch = self._bench.job.scratch / "packages"
         scratch.mkdir(exist_ok=True)
         self._bench.run(
@@ -237,8 +178,8 @@ class NodeInstall:
                 "Running the dependencies' install scripts",
                 argv,
                 workdir=self._root,
-                env={**_ENV, **manager.env},
-                binds=((scratch, _CACHE, False), *self._tool_binds(manager)),
+                env={**ENV, **manager.env},
+                binds=((scratch, CACHE, False), *self._tool_binds(manager)),
             )
         )
 
@@ -258,9 +199,8 @@ class NodeInstall:
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
         modules = self._folder / MODULES
-        for pattern in ("*/package.json", "@*/*/package.json", ".pnpm/*/node_modules/*/package.json",
-                        ".pnpm/*/node_modules/@*/*/package.json"):  # fmt: skip
-            for path in modules.glob(pattern):
+        for place in ("*", "@*/*", ".pnpm/*/node_modules/*", ".pnpm/*/node_modules/@*/*"):
+            for path in modules.glob(f"{place}/package.json"):
                 yield _json(path)
 
     def _own_scripts(self) -> None:
@@ -273,7 +213,7 @@ class NodeInstall:
             if not text or any(hook in text for hook in _GIT_HOOKS):
                 continue
             command = Command(
-                f"Running the script {name!r}", ("npm", "run", name), workdir=self._root, env=_ENV
+                f"Running the script {name!r}", ("npm", "run", name), workdir=self._root, env=ENV
             )
             ending = self._bench.attempt(command)
             if ending.code != 0 and name == "prepare":
@@ -312,13 +252,13 @@ class NodeInstall:
             Command(
                 f"Fetching {manager.name} {manager.version}",
                 (
-                    "npm", "install", "--prefix", _TOOLS, "--ignore-scripts", "--no-audit",
+                    "npm", "install", "--prefix", TOOLS, "--ignore-scripts", "--no-audit",
                     "--no-fund", f"{manager.package}@{manager.version}",
                 ),
                 # In the tools' folder, where no configuration of the source is read.
-                workdir=_TOOLS,
-                env={**_ENV, "npm_config_cache": "/build/tmp/npm"},
-                binds=((fresh, _TOOLS, False),),
+                workdir=TOOLS,
+                env={**ENV, "npm_config_cache": "/build/tmp/npm"},
+                binds=((fresh, TOOLS, False),),
             )
         )  # fmt: skip
         if ending.code == 0:
@@ -331,27 +271,28 @@ class NodeInstall:
         return False
 
     def _run(self, manager: Manager, what: str, *words: str) -> None:
-        self._downloads.mkdir(parents=True, exist_ok=True)
+        self._bench.run(self._command(manager, what, *words))
+
+    def _command(self, manager: Manager, what: str, *words: str) -> Command:
         # Without scripts, nothing that strangers wrote runs while the download cache is in reach.
-        self._bench.run(
-            Command(
-                what,
-                self._argv(manager, *words),
-                workdir=self._root,
-                env={**_ENV, **manager.env},
-                binds=((self._downloads, _CACHE, False), *self._tool_binds(manager)),
-            )
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        return Command(
+            what,
+            self._argv(manager, *words),
+            workdir=self._root,
+            env={**ENV, **manager.env},
+            binds=((self._downloads, CACHE, False), *self._tool_binds(manager)),
         )
 
     def _argv(self, manager: Manager, *words: str) -> tuple[str, ...]:
         if manager.name == "npm":
             return ("npm", *words)
-        return ("node", f"{_TOOLS}/{MODULES}/{manager.program}", *words)
+        return ("node", f"{TOOLS}/{MODULES}/{manager.program}", *words)
 
     def _tool_binds(self, manager: Manager) -> tuple[tuple[Path, str, bool], ...]:
         if manager.name == "npm":
             return ()
-        return ((self._tools / _safe(f"{manager.name}-{manager.version}"), _TOOLS, True),)
+        return ((self._tools / _safe(f"{manager.name}-{manager.version}"), TOOLS, True),)
 
     def _installed(self) -> Iterator[str]:
         """Every top-most node_modules below the folder; workspaces have their own."""
@@ -382,33 +323,6 @@ class NodeInstall:
             if self._has(name):
                 parts += [name, (self._folder / name).read_bytes()]
         return key_of(*parts)
-
-
-def copy_tree(source: Path, target: Path) -> None:
-    """A copy with owners and times; cp clones blocks where the file system can."""
-    subprocess.run(["cp", "-a", "--reflink=auto", os.fspath(source), os.fspath(target)], check=True)
-
-
-def unchanged(kept: Path, here: Path) -> bool:
-    """Whether a copied folder still is what was copied, caches of build tools aside."""
-    return _facts(kept) == _facts(here)
-
-
-def _facts(folder: Path) -> dict[str, tuple[int, int, int]]:
-    facts = {}
-    stack = [(os.fspath(folder), "")]
-    while stack:
-        place, prefix = stack.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if not prefix and entry.name in _LEFTOVERS:
-                    continue
-                found = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append((entry.path, f"{prefix}{entry.name}/"))
-                else:
-                    facts[prefix + entry.name] = (found.st_mode, found.st_size, found.st_mtime_ns)
-    return facts
 
 
 def _safe(name: str) -> str:

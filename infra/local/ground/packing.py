@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from chalicelib.domain.plan import Plan
 from infra.build.grounds import Job
 from infra.build.layers import Layer, write_layer
-from infra.local.ground.cache import Kept
-from infra.local.ground.nodejs import MODULES, unchanged
+from infra.local.ground.cache import Kept, unchanged
+from infra.local.ground.nodejs import MODULES
 
 _NEVER = frozenset({".git", "__pycache__", ".DS_Store", ".slipway-requirements.txt"})
 _BUILD_CACHES = frozenset({f"{MODULES}/.cache", f"{MODULES}/.vite", f"{MODULES}/.vite-temp"})

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from chalicelib.domain.plan import Plan
 from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
 from infra.local.ground.cache import DependencyCache, Kept, key_of
+from infra.local.ground.python_lists import (
+    deciding_files,
+    locked,
+    pipenv_wants,
+    poetry_wants,
+    read_toml,
+    usual_files,
+)
+from infra.local.ground.python_versions import python_version, satisfies
 
 VENV = ".venv"
 _LIST = ".slipway-requirements.txt"
@@ -113,7 +116,7 @@ class PythonInstall:
         path = Path(own[0], "python3") if own else Path("/usr/bin/python3")
         here = ".".join(map(str, sys.version_info[:2]))
         version = here if own else python_version(os.fspath(path))
-        if wish and not _satisfies(self._plan.toolchain or "", version):
+        if wish and not satisfies(self._plan.toolchain or "", version):
             self._bench.job.report.warn(
                 f"The source wishes for Python {self._plan.toolchain}; here it runs on {version}."
             )
@@ -129,7 +132,7 @@ class PythonInstall:
         if installer == "pipenv":
             return self._from_pipenv()
         if installer in {"pyproject", "requirements"}:
-            files = self._plan.install_files or _usual_files(self._folder, installer)
+            files = self._plan.install_files or usual_files(self._folder, installer)
             return [word for name in files for word in ("-r", name)]
         return []
 
@@ -193,9 +196,10 @@ class PythonInstall:
         return ["--no-deps", "-r", _LIST]
 
     def _from_poetry(self) -> list[str]:
-        lines = list(poetry_wants(_toml(self._folder / "pyproject.toml")))
+        lines = list(poetry_wants(read_toml(self._folder / "pyproject.toml")))
         pins = [
-            f"{name}=={version}" for name, version in _locked(_toml(self._folder / "poetry.lock"))
+            f"{name}=={version}"
+            for name, version in locked(read_toml(self._folder / "poetry.lock"))
         ]
         (self._folder / _LIST).write_text("\n".join(lines) + "\n")
         (self._folder / _PINS).write_text("\n".join(pins) + "\n")
@@ -250,7 +254,7 @@ class PythonInstall:
     def _is_package(self) -> bool:
         if self._plan.installer not in {"uv-lock", "poetry", "pyproject"}:
             return False
-        record = _toml(self._folder / "pyproject.toml")
+        record = read_toml(self._folder / "pyproject.toml")
         if record.get("tool", {}).get("uv", {}).get("package") is False:
             return False
         if record.get("tool", {}).get("poetry", {}).get("package-mode") is False:
@@ -260,144 +264,13 @@ class PythonInstall:
     def _key(self) -> str:
         plan = self._plan
         parts: list[str | bytes] = [
-            "python", plan.installer, plan.toolchain or "", self._root, "\n".join(plan.extra_packages),
-            *map(str, self._python),
+            "python", plan.installer, plan.toolchain or "", self._root,
+            "\n".join(plan.extra_packages), *map(str, self._python),
         ]  # fmt: skip
-        for name in _deciding_files(self._folder, plan):
+        for name in deciding_files(self._folder, plan):
             parts += [name, (self._folder / name).read_bytes()]
         return key_of(*parts)
 
 
 def _needs_build(ending: Ending) -> bool:
     return any(_NEEDS_BUILD.search(line) for line in ending.tail)
-
-
-@cache
-def python_version(program: str) -> str:
-    """The version of an interpreter, from its name when that says it."""
-    if named := re.fullmatch(r"python(3\.\d+)", Path(program).resolve().name):
-        return named.group(1)
-    say = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([program, "-Sc", say], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def _satisfies(wish: str, version: str) -> bool:
-    """Whether a wish such as "3.11", ">=3.10" or "^3.9,<3.14" includes this version."""
-    here = tuple(map(int, version.split(".")))
-    for operator, minor in re.findall(r"(>=|<=|>|<|==|!=|~=|~|\^)?\s*3\.(\d+)", wish):
-        there = (3, int(minor))
-        if operator == ">=" or operator in {"^", "~="}:
-            fine = here >= there
-        elif operator == "<":
-            fine = here < there
-        elif operator == "<=":
-            fine = here <= there
-        elif operator == ">":
-            fine = here > there
-        elif operator == "!=":
-            fine = True
-        else:
-            fine = here == there
-        if not fine:
-            return False
-    return True
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Failed.because(
-            "manifest_unreadable", f"{path.name} is not valid TOML: {error}.", file=path.name
-        ) from error
-
-
-def _usual_files(folder: Path, installer: str) -> tuple[str, ...]:
-    name = "pyproject.toml" if installer == "pyproject" else "requirements.txt"
-    return (name,) if (folder / name).is_file() else ()
-
-
-def _deciding_files(folder: Path, plan: Plan) -> list[str]:
-    """Every file whose bytes decide what is installed, following -r, -c and local paths."""
-    names = {
-        "uv-lock": ("uv.lock", "pyproject.toml"),
-        "poetry": ("poetry.lock", "pyproject.toml"),
-        "pipenv": ("Pipfile.lock", "Pipfile"),
-        "pyproject": ("pyproject.toml", "setup.py", "setup.cfg"),
-    }.get(plan.installer, ())
-    found = {name for name in (*names, *plan.install_files) if (folder / name).is_file()}
-    if plan.installer == "requirements":
-        for name in plan.install_files or _usual_files(folder, plan.installer):
-            found |= _included(folder, name)
-    return sorted(found)
-
-
-def _included(folder: Path, start: str) -> set[str]:
-    seen: set[str] = set()
-    todo = [start]
-    while todo:
-        name = todo.pop()
-        path = folder / name
-        if name in seen or not path.is_file():
-            continue
-        seen.add(name)
-        for line in path.read_text("utf-8", "replace").splitlines():
-            if found := re.match(r"\s*(?:-r|--requirement|-c|--constraint)[= ]\s*(\S+)", line):
-                todo.append((Path(name).parent / found.group(1)).as_posix())
-            elif re.match(
-                r"\s*(?:-e\s|--editable|\.{1,2}(?:/|\[|\s*$)|file:|\S+\s*@\s*(?:file:|\.))", line
-            ):
-                # The source itself is installed: then all of it decides.
-                return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return seen
-
-
-def poetry_wants(record: dict[str, Any]) -> Iterator[str]:
-    """The names a Poetry project asks for; their versions come from its lock."""
-    project = record.get("project") or {}
-    yield from (str(line) for line in project.get("dependencies") or ())
-    table = (record.get("tool") or {}).get("poetry", {}).get("dependencies") or {}
-    for name, wish in table.items():
-        if name.lower() == "python":
-            continue
-        details = wish[0] if isinstance(wish, list) and wish else wish
-        if not isinstance(details, dict):
-            yield name
-        elif not details.get("optional"):
-            yield _with_details(name, details)
-
-
-def _with_details(name: str, details: dict[str, Any]) -> str:
-    extras = f"[{','.join(details['extras'])}]" if details.get("extras") else ""
-    if "git" in details:
-        ref = details.get("rev") or details.get("tag") or details.get("branch")
-        return f"{name}{extras} @ git+{details['git']}" + (f"@{ref}" if ref else "")
-    if "url" in details:
-        return f"{name}{extras} @ {details['url']}"
-    if "path" in details:
-        return f"./{details['path']}"
-    marker = details.get("markers")
-    return f"{name}{extras}" + (f" ; {marker}" if marker else "")
-
-
-def _locked(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for package in record.get("package") or ():
-        kind = (package.get("source") or {}).get("type")
-        if kind in {None, "legacy"}:
-            yield package["name"], package["version"]
-
-
-def pipenv_wants(section: dict[str, Any]) -> Iterator[str]:
-    """Pipfile.lock lists the whole set, each with its exact version."""
-    for name, details in section.items():
-        extras = f"[{','.join(details['extras'])}]" if details.get("extras") else ""
-        marker = f" ; {details['markers']}" if details.get("markers") else ""
-        if "version" in details:
-            yield f"{name}{extras}{details['version']}{marker}"
-        elif "git" in details:
-            yield f"{name}{extras} @ git+{details['git']}@{details.get('ref', 'HEAD')}{marker}"
-        elif "path" in details:
-            yield f"{details['path']}"

@@ -9,8 +9,7 @@ from typing import Any
 
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, identity, key_of
-from infra.local.ground.nodejs import copy_tree
+from infra.local.ground.cache import DependencyCache, copy_tree, identity, key_of
 
 _ENV = {
     "CARGO_TERM_PROGRESS_WHEN": "never",
@@ -30,10 +29,10 @@ class RustBuild:
         self._root = plan.install_root if plan.install_root is not None else plan.root
         self._folder = bench.app / self._root
         # cargo's settings lie in its home, which is the sandbox's; only the crates are kept.
-        self._home = bench.build_tools.env.get("CARGO_HOME", "/tmp/cargo") + "/registry"
+        self._home = bench.build_tools.env.get("CARGO_HOME", "/build/cargo") + "/registry"
 
     def build(self) -> None:
-        """Compiles; the crates that others wrote are taken compiled when nothing about them changed."""
+        """Compiles; crates that others wrote come compiled when nothing about them changed."""
         missing = self._bench.build_tools.missing
         if "cargo" in missing:
             raise Failed.because(
