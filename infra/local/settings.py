@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from infra.local.layout import (
     REGION,
     ROOT,
@@ -80,7 +82,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         },
         "codebuild": {
             "project_name": f"slipway-{STAGE}-build",
-            "buildspec": str(ROOT / "infra" / "build" / "buildspec.yml"),
+            "buildspec": _buildspec(),
             "environment": {
                 "SLIPWAY_PROGRAM": str(layout.program),
                 "SLIPWAY_BUILD_GROUND": "infra.local.ground:LocalGround",
@@ -117,6 +119,12 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "watch_seconds": "0.3,0.3,0.5,0.5,1,1,2",
     }
     write_private(layout.target, json.dumps(target, indent=1))
+
+
+def _buildspec() -> str:
+    """The commands of a build. CodeBuild's `sh` is bash, and Debian's is not: say which."""
+    spec = yaml.safe_load((ROOT / "infra" / "build" / "buildspec.yml").read_text())
+    return yaml.safe_dump({**spec, "env": {"shell": "bash", **spec.get("env", {})}})
 
 
 def _aws(layout: Layout, credentials: Credentials, title: str) -> Part:
