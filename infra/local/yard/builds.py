@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.local.yard import warden
 from infra.local.yard.build_record import BuildRecord
 from infra.local.yard.buildspec import BadBuildspec, Buildspec, parse_buildspec, script
 from infra.local.yard.config import Config
@@ -23,7 +24,7 @@ from infra.local.yard.store import Row, Store, dump, new_id
 
 log = logging.getLogger(__name__)
 
-WARDEN = Path(__file__).with_name("warden.py")
+WARDEN = Path(warden.__file__)
 PASSED_ON = (
     "HOME",
     "LANG",
@@ -209,13 +210,14 @@ class Builds:
     ) -> int:
         report_read, report_write = os.pipe()
         program = work / "build.sh"
-        program.write_text(script(spec, report_write))
+        program.write_text(script(spec, warden.REPORT))
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
                 "-S",
                 str(WARDEN),
+                str(report_write),
                 spec.shell,
                 str(program),
                 cwd=work / "src",

@@ -10,10 +10,23 @@ import signal
 import sys
 
 
+#: Where the command reports. A small number: some shells know descriptors of one digit only.
+REPORT = 9
+
+
 def main(argv: list[str]) -> int:
-    """The exit code of the command, or 128 + the signal that ended it."""
+    """The exit code of the command, or 128 + the signal that ended it.
+
+    `argv` is the descriptor that the command's REPORT leads to, and the command.
+    """
+    report, *argv = argv
+    if int(report) != REPORT:
+        os.set_inheritable(int(report), False)
     null = os.open(os.devnull, os.O_RDONLY)
-    actions = [(os.POSIX_SPAWN_DUP2, null, 0)]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, null, 0),
+        (os.POSIX_SPAWN_DUP2, int(report), REPORT),
+    ]
     session = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsid=True)
     handle = os.pidfd_open(session)
     ended, _, _ = select.select([handle, 0], [], [])
