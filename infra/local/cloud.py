@@ -71,7 +71,7 @@ class Cloud:
     def agents(self) -> list[dict[str, Any]]:
         """What the yard runs at the moment: name, status, address."""
         return [
-            {"name": one.get("service"), "status": one.get("phase"), "url": one.get("url")}
+            {"name": one["name"], "status": one["status"], "url": one["url"]}
             for one in self.yard_status().get("services", [])
         ]
 

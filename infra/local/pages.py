@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
-_GOOD = frozenset({"live", "CREATE_COMPLETE", "UPDATE_COMPLETE", "running"})
+_GOOD = frozenset({"live", "CREATE_COMPLETE", "UPDATE_COMPLETE", "SUCCESS", "running"})
 
 
 def home(status: dict[str, Any]) -> HTMLResponse:

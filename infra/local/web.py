@@ -297,7 +297,7 @@ def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
     """Everything there is to know about how the local cloud is."""
     there = layout.read(layout.supervisor)
     agents: list[dict[str, Any]] | None = None
-    with contextlib.suppress(httpx.HTTPError, ValueError):
+    with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
         agents = cloud.agents()
     return {
         "state": there.get("state", "stopped"),
