@@ -210,16 +210,22 @@ def codes(files: dict[str, str]) -> list[str]:
         ),
         (
             {"requirements.txt": "mcp", "server.py": MCP + MAIN + "mcp.run(transport='sse')\n"},
-            "FASTMCP_HOST=0.0.0.0 FASTMCP_PORT=$PORT python server.py",
-            (),
+            (
+                "python -c 'import os, uvicorn; from server import mcp; "
+                "mcp.settings.transport_security = None; "
+                'uvicorn.run(mcp.sse_app(), host="0.0.0.0", port=int(os.environ["PORT"]))\''
+            ),
+            ("mcp<2",),
         ),
         (
-            {"requirements.txt": "mcp", "server.py": MCP + MAIN + "mcp.run()\n"},
+            {"requirements.txt": "mcp==1.9.0", "server.py": MCP + MAIN + "mcp.run()\n"},
             (
-                "FASTMCP_HOST=0.0.0.0 FASTMCP_PORT=$PORT mcp run server.py:mcp "
-                "--transport streamable-http"
+                "python -c 'import os, uvicorn; from server import mcp; "
+                "mcp.settings.transport_security = None; "
+                'uvicorn.run(mcp.streamable_http_app(), host="0.0.0.0", '
+                'port=int(os.environ["PORT"]))\''
             ),
-            ("mcp[cli]",),
+            (),
         ),
         (
             {

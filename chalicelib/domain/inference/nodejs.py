@@ -120,6 +120,9 @@ class NodeApp:
         draft.add("extra_packages", entry.extra, f"{entry.why} needs it")
         if program(entry.command) == "bun" and not self._uses("bun"):
             draft.add("extra_packages", ("bun",), entry.why)
+        if "bun" in draft.get("extra_packages", ()):
+            # Its program is put in place by a script of its own, which installing may leave out.
+            draft.add("post_install", ("node node_modules/bun/install.js",), entry.why)
         self._listening(draft, entry)
         self._missing(draft, entry)
 

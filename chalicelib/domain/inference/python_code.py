@@ -24,6 +24,8 @@ _MAKERS = {
     "fastmcp.FastMCP": "fastmcp",
     "mcp.server.fastmcp.FastMCP": "mcp",
     "mcp.server.FastMCP": "mcp",
+    "mcp.server.mcpserver.MCPServer": "mcp2",
+    "mcp.server.MCPServer": "mcp2",
     "flask.Flask": "wsgi",
     "flask_openapi3.OpenAPI": "wsgi",
     "apiflask.APIFlask": "wsgi",
@@ -72,6 +74,12 @@ _SERVER_IMPORTS = frozenset(
     | {"litestar", "cherrypy", "werkzeug", "panel", "a2a", "mcp", "fastmcp", "socket", "xmlrpc"}
     | {"agno", "python_a2a", "uagents", "mesop", "falcon", "blacksheep", "hug", "viewflow"}
 )
+_DEFAULT_PORTS = {
+    "aiohttp.web.run_app": 8080,
+    "uvicorn.run": 8000,
+    "bottle.run": 8080,
+    "nicegui.ui.run": 8080,
+}
 _READS_PORT = re.compile(r"['\"][A-Z_]*PORT['\"]|\bPORT\b\s*[:=].*(env|config)")
 _HARMLESS_CALLS = re.compile(
     r"(^|\.)(print|basicConfig|load_dotenv|getenv|get|int|str|float|bool|info|debug|warning|"
@@ -276,6 +284,10 @@ def _call(module: Module, node: ast.Call) -> None:
     port = values.get("port") or values.get("server_port")
     if isinstance(port, ast.Constant) and isinstance(port.value, int):
         module.port, module.port_line = port.value, node.lineno
+    elif port is None and not node.args[1:]:
+        default = _default_port(module, spelled)
+        if default is not None:
+            module.port, module.port_line = default, node.lineno
     host = values.get("host") or values.get("server_name")
     if isinstance(host, ast.Constant) and host.value in ("127.0.0.1", "localhost"):
         module.loopback_line = node.lineno
@@ -284,6 +296,17 @@ def _call(module: Module, node: ast.Call) -> None:
     transport = values.get("transport")
     if isinstance(transport, ast.Constant) and isinstance(transport.value, str):
         module.transport = transport.value
+
+
+def _default_port(module: Module, spelled: str) -> int | None:
+    """The port a runner takes when it is given none."""
+    full = _resolved(module, spelled)
+    for name, port in _DEFAULT_PORTS.items():
+        if full == name:
+            return port
+    head, _, last = spelled.rpartition(".")
+    flask = any(app.name == head and app.kind == "wsgi" for app in module.apps)
+    return 5000 if last == "run" and flask else None
 
 
 def _local_by_default(module: Module, spelled: str) -> bool:

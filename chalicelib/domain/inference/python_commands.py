@@ -11,6 +11,14 @@ from chalicelib.domain.inference.python_code import App, Module
 from chalicelib.domain.inference.python_packages import Packages
 
 _APP_ORDER = ("app", "application", "api", "server", "asgi_app", "demo", "mcp")
+#: The transports FastMCP's own program offers, by what the source names.
+_FASTMCP = {
+    None: "http",
+    "stdio": "http",
+    "http": "http",
+    "streamable-http": "http",
+    "sse": "sse",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def _best_app(module: Module, packages: Packages) -> App | None:
         kind = _made_kind(packages) if app.kind == "made" else app.kind
         if kind is not None:
             apps.append(App(app.name, kind, app.line, app.factory))
-    weak = ("mcp", "fastmcp", "runner", "gradio")
+    weak = ("mcp", "mcp2", "fastmcp", "runner", "gradio")
     apps.sort(
         key=lambda app: (
             app.kind in weak,
@@ -138,19 +146,24 @@ def _gradio_entry(module: Module, app: App, source: Source, packages: Packages) 
 
 
 def _mcp_entry(module: Module, app: App, source: Source, packages: Packages) -> Entry:
-    """An MCP server; one that would speak over stdio is started with a transport that has a URL."""
-    env = "FASTMCP_HOST=0.0.0.0 FASTMCP_PORT=$PORT "
-    if module.transport not in (None, "stdio"):
-        return _at(
-            module, app, env + run_file(module, source), port=_fixed_port(module), protocol="mcp"
-        )
-    file = shlex.quote(module.path)
+    """An MCP server; one that would speak over stdio is given a transport that has a URL."""
+    # The first generation's names are gone from the second, which an unpinned `mcp` installs.
+    extra = ("mcp<2",) if app.kind == "mcp" and "mcp" not in packages.pins else ()
+    if module.prepares or (app.kind == "fastmcp" and module.transport not in _FASTMCP):
+        env = "FASTMCP_HOST=0.0.0.0 FASTMCP_PORT=$PORT "
+        fixed = _fixed_port(module) if module.port else 8000
+        command = env + run_file(module, source)
+        return _at(module, app, command, extra, port=fixed, protocol="mcp")
     if app.kind == "fastmcp":
-        command = f"fastmcp run {file}:{app.name} --transport http --host 0.0.0.0 --port $PORT"
-        extra: tuple[str, ...] = () if packages.has("fastmcp") else ("fastmcp",)
+        file, transport = shlex.quote(module.path), _FASTMCP[module.transport]
+        command = (
+            f"fastmcp run {file}:{app.name} --transport {transport} --host 0.0.0.0 --port $PORT"
+        )
+        extra = () if packages.has("fastmcp") else ("fastmcp",)
     else:
-        command = f"{env}mcp run {file}:{app.name} --transport streamable-http"
-        extra = ("mcp[cli]",)
+        command = _mcp_over_http(module, app, source)
+    if module.transport not in (None, "stdio"):
+        return _at(module, app, command, extra, protocol="mcp")
     note = (
         "stdio_server",
         (
@@ -169,6 +182,21 @@ def _mcp_entry(module: Module, app: App, source: Source, packages: Packages) -> 
     )
 
 
+def _mcp_over_http(module: Module, app: App, source: Source) -> str:
+    """The SDK's own runner binds 127.0.0.1 and refuses foreign Host headers; its app does not."""
+    if app.kind == "mcp2":
+        before, arguments = "", 'host="0.0.0.0"'
+    else:
+        before, arguments = f"{app.name}.settings.transport_security = None; ", ""
+    method = "sse_app" if module.transport == "sse" else "streamable_http_app"
+    code = (
+        f"import os, uvicorn; from {_dotted(module, source)} import {app.name}; {before}"
+        f"uvicorn.run({app.name}.{method}({arguments}), "
+        'host="0.0.0.0", port=int(os.environ["PORT"]))'
+    )
+    return f"{_prefix(module, source)}python -c '{code}'"
+
+
 def _runner_entry(module: Module, app: App, source: Source, packages: Packages) -> Entry:
     del packages
     return _listener(module, source, app)
@@ -181,6 +209,7 @@ _COMMANDS: dict[str, Callable[[Module, App, Source, Packages], Entry]] = {
     "dash": _dash_entry,
     "gradio": _gradio_entry,
     "mcp": _mcp_entry,
+    "mcp2": _mcp_entry,
     "fastmcp": _mcp_entry,
     "runner": _runner_entry,
 }

@@ -70,7 +70,9 @@ class Protocol(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_enum_values=True, serialize_by_alias=True
+    )
 
 
 class Build(_Part):
@@ -250,7 +252,9 @@ class Manifest(_Part):
     health: Health | None = Field(
         None, description="How Slipway sees that it is up; any answer on / when not given."
     )
-    protocol: Protocol = Field(Protocol.HTTP, description="What it speaks at its URL.")
+    protocol: Protocol | None = Field(
+        None, description="What it speaks at its URL; found out when not given."
+    )
     env: list[Variable] = Field(
         default_factory=list, max_length=200, description="Variables the agent reads."
     )
