@@ -6,11 +6,11 @@ import re
 import signal
 
 from infra.build.diagnosis import Ending, how, quote
-from infra.build.faults import Reason
+from infra.build.faults import Failed, Reason
 from infra.build.order import Limits
 
 _DISK = r"no space left on device|disk quota exceeded|\benospc\b"
-_FILE = r"file too large|\befbig\b"
+_FILE = r"file too large|file size limit exceeded|\befbig\b"
 _PROCESSES = (
     r"cannot fork|fork: (?:retry: )?resource|can't start new thread|"
     r"resource temporarily unavailable|spawn \S+ eagain"
@@ -82,6 +82,17 @@ _SIGNS = (
         ),
     ),
 )
+
+
+def timed_out(what: str, ending: Ending, limits: Limits, fault: Failed) -> Failed:
+    """The time is over; the last words may tell of a limit that was hit long before."""
+    reason = _limit(what, ending, limits, " ".join(ending.tail).lower())
+    return Failed(reason, *fault.reasons) if reason else fault
+
+
+def starved(line: str) -> bool:
+    """Whether a line tells that no further process could be started."""
+    return "annot fork" in line or "emporarily unavailable" in line
 
 
 def build_failed(what: str, ending: Ending, limits: Limits) -> tuple[Reason, ...]:

@@ -118,9 +118,9 @@ def never_answered(
         Reason(
             "agent_no_port",
             f"The agent ran for {seconds:g} seconds without opening a port. Make it listen on "
-            f"0.0.0.0 and the port in the variable PORT (here {given}): {_listen_hint(plan)}. If it "
-            "only needs longer, raise health.timeout_seconds in agent.yaml; a program that serves "
-            f"nothing is a job, not a web service.{quote(tail)}",
+            f"0.0.0.0 and the port in the variable PORT (here {given}): {_listen_hint(plan)}. If "
+            "it only needs longer, raise health.timeout_seconds in agent.yaml; a program that "
+            f"serves nothing is a job, not a web service.{quote(tail)}",
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
-from infra.build.build_faults import build_failed
+from infra.build.build_faults import build_failed, starved, timed_out
 from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
 from infra.build.grounds import Job
@@ -24,6 +25,8 @@ Network = Literal["registries", "none"]
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 _TEMPORARY = "/build/tmp"
+_HOPELESS = 200
+"""So many refused forks in one command are no accident."""
 
 
 class Run(Protocol):
@@ -68,6 +71,11 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     binds: tuple[Bind, ...] = ()
     quiet: bool = False
+
+    @property
+    def shown(self) -> str:
+        """How the log announces it."""
+        return self.what if self.argv[0] == "sh" else f"{self.what}: {' '.join(self.argv)}"
 
 
 class Workbench:
@@ -130,16 +138,20 @@ class Workbench:
         """Runs to the end and says how it ended; only the time limit raises."""
         journal = self.job.report.journal
         if not command.quiet:
-            journal.info(f"{command.what}: {' '.join(command.argv)}")
+            journal.info(command.shown)
         began = time.perf_counter()
-        output = Output(
-            lambda line: journal.write("info", line), journal.masker, full=lambda: journal.full
-        )
+        hungry = _Hunger()
+
+        def heard(line: str) -> None:
+            hungry.heard(line)
+            journal.write("info", line)
+
+        output = Output(heard, journal.masker, full=lambda: journal.full)
         try:
             run = self._box().start(self._spec(command, output.write_end))
         finally:
             output.detach()
-        code = self._wait(run, command, output)
+        code = self._wait(run, command, output, hungry)
         if not command.quiet:
             took = duration(time.perf_counter() - began)
             journal.info(f"{command.what}: {'done' if code == 0 else f'exit code {code}'}, {took}")
@@ -214,13 +226,34 @@ class Workbench:
             **extra,
         }
 
-    def _wait(self, run: Run, command: Command, output: Output) -> int:
+    def _wait(self, run: Run, command: Command, output: Output, hungry: _Hunger) -> int:
         deadline = self.job.deadline
         try:
-            while (code := run.wait(min(1.0, deadline.left))) is None:
+            while (code := run.wait(min(0.5, deadline.left))) is None:
+                if hungry.hopeless:
+                    code = -signal.SIGKILL
+                    break
                 if deadline.over:
-                    raise deadline.fault(command.what)
+                    run.kill()
+                    output.finish()
+                    ending = Ending(-signal.SIGKILL, tuple(output.tail), run.oom, run.disk_full)
+                    fault = deadline.fault(command.what)
+                    raise timed_out(command.what, ending, self.job.order.limits, fault)
         finally:
             run.kill()  # also what the command left running in the background
             output.finish()
         return code
+
+
+class _Hunger:
+    """Notices a program that starts processes without end: it would fill the whole time limit."""
+
+    def __init__(self) -> None:
+        self._refusals = 0
+
+    def heard(self, line: str) -> None:
+        self._refusals += starved(line)
+
+    @property
+    def hopeless(self) -> bool:
+        return self._refusals >= _HOPELESS

@@ -21,7 +21,7 @@ from infra.local.ground.cache import DependencyCache, Kept
 from infra.local.ground.nodejs import NodeInstall
 from infra.local.ground.packing import pack
 from infra.local.ground.python import PythonInstall
-from infra.local.ground.rust import RustBuild
+from infra.local.ground.rust import RustBuild, simple_build
 
 if TYPE_CHECKING:
     from infra.local.ground.boxes import ReadyBox
@@ -81,8 +81,8 @@ class LocalGround:
             command = Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root)
             if bench.attempt(command).code != 0:
                 job.report.warn(f"The step {line!r} failed; the build goes on without it.")
-        if plan.build_command:
-            line = plan.build_command
+        line = plan.build_command
+        if line and not (plan.runtime == "rust" and simple_build(line)):
             bench.run(Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root))
         self._layers = pack(job, self._kept)
 
@@ -155,7 +155,7 @@ class LocalGround:
         if plan.runtime == "python":
             self._kept = PythonInstall(bench, self._cache, self._shared(job, "uv")).install()
         elif plan.runtime == "rust":
-            if not (plan.build_command or "").startswith("cargo "):
+            if not plan.build_command or simple_build(plan.build_command):
                 RustBuild(bench, self._cache, self._shared(job, "cargo")).build()
         elif plan.runtime == "nodejs" or plan.installer != "none":
             downloads = self._shared(job, "packages")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ class RustBuild:
         self._cache = cache
         self._downloads = downloads
         plan = bench.job.order.plan
+        self._wanted = simple_build(plan.build_command) or ("cargo", "build", "--release")
         self._root = plan.install_root if plan.install_root is not None else plan.root
         self._folder = bench.app / self._root
         # cargo's settings lie in its home, which is the sandbox's; only the crates are kept.
@@ -43,7 +46,8 @@ class RustBuild:
             self._bench.job.report.warn("This machine has no C compiler; linking may fail.")
         self._downloads.mkdir(parents=True, exist_ok=True)
         foreign = self._foreign_crates()
-        locked = ("--locked",) if (self._folder / "Cargo.lock").is_file() else ()
+        lock = (self._folder / "Cargo.lock").is_file() and "--locked" not in self._wanted
+        locked = ("--locked",) if lock else ()
         if foreign and not self._vendored():
             self._bench.run(
                 Command(
@@ -65,7 +69,7 @@ class RustBuild:
             Command(
                 "Compiling",
                 # Nothing is fetched any more, and what others wrote cannot change the crates here.
-                ("cargo", "build", "--release", "--offline", *locked),
+                (*self._wanted, "--offline", *locked),
                 workdir=self._root,
                 network="none",
                 env=_ENV,
@@ -116,6 +120,14 @@ class RustBuild:
             if path.is_file():
                 parts += [name, path.read_bytes()]
         return key_of(*parts)
+
+
+def simple_build(line: str | None) -> tuple[str, ...] | None:
+    """The words of a plain `cargo build …`; None for anything that needs a shell."""
+    if not line or re.search(r"[|&;<>$`(){}*?]", line):
+        return None
+    words = tuple(shlex.split(line))
+    return words if words[:2] == ("cargo", "build") else None
 
 
 def _toml(path: Path) -> dict[str, Any]:
