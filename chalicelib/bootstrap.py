@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -58,6 +59,8 @@ class Adapters:
     schedule: Schedule
     caller: Caller
     clock: Clock
+    webhook_secret: Callable[[], str]
+    """The secret in the address the host's webhooks come to."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Platform:
     idempotency: Idempotency
     store: Store
     turns: Turns
+    webhook_secret: Callable[[], str]
 
 
 def wire(settings: Settings, adapters: Adapters) -> Platform:
@@ -147,6 +151,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         idempotency=Idempotency(store=store, clock=clock),
         store=store,
         turns=turns,
+        webhook_secret=adapters.webhook_secret,
     )
 
 
@@ -196,10 +201,6 @@ def _on_aws(settings: Settings) -> Platform:
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
+            webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )
-
-
-def webhook_secret(platform: Platform) -> str:
-    """The secret in the address the host's webhooks come to."""
-    return parameter(f"{platform.settings.parameters}/railway-webhook-secret")

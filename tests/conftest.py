@@ -97,6 +97,7 @@ class World:
                 schedule=self.schedule,
                 caller=self.caller,
                 clock=self.clock,
+                webhook_secret=lambda: "hook",
             ),
         )
 

@@ -9,7 +9,6 @@ from chalice.app import Blueprint
 from pydantic import ConfigDict, Field
 
 from chalicelib.api.http import Call, Model, View, endpoint
-from chalicelib.bootstrap import webhook_secret
 from chalicelib.errors import Unauthenticated
 
 webhooks = Blueprint(__name__)
@@ -45,7 +44,7 @@ class Acknowledged(View):
     public=True,
 )
 def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Acknowledged:  # noqa: ARG001
-    expected = webhook_secret(call.platform)
+    expected = call.platform.webhook_secret()
     if not hmac.compare_digest(query.secret.encode(), expected.encode()):
         raise Unauthenticated("The secret in this webhook's address is not ours.")
     call.platform.reconciler.run()

@@ -45,11 +45,12 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
         size, digest = path.stat().st_size, _digest(path)
         try:
             archive = open_archive(path, version.source.filename, limits or Limits())
+            # Reading a member may find it damaged, too.
+            understood = _read(archive, version.manifest)
         except ArchiveRejected as rejected:
             return Understood(
                 digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
             )
-        understood = _read(archive, version.manifest)
     return Understood(**{**understood, "digest": digest, "size": size})
 
 

@@ -6,9 +6,10 @@ be done twice; it may itself be killed at any point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, DeploymentState
 from chalicelib.domain.versions import Reason
@@ -71,17 +72,17 @@ class Reconciler:
         run = Run()
         for version in list(every(self._store, OPEN_VERSIONS)):
             run.versions += 1
-            self._guard(run, lambda v=version: self._versions.reconcile(v))
+            self._guard(run, partial(self._versions.reconcile, version))
         serving: list[Deployment] = []
         for deployment in list(every(self._store, OPEN_DEPLOYMENTS)):
             if deployment.state.is_moving:
                 run.moving += 1
-                self._guard(run, lambda d=deployment: self._take_up(d, run))
+                self._guard(run, partial(self._take_up, deployment, run))
             else:
                 serving.append(deployment)
         run.serving = len(serving)
         for batch in _batches(serving):
-            self._guard(run, lambda b=batch: self._compare(b, run))
+            self._guard(run, partial(self._compare, batch, run))
         if not (run.versions or run.moving or run.serving):
             self._schedule.disable()
         return run
@@ -91,13 +92,16 @@ class Reconciler:
         if deployment.state.is_serving:
             self._compare([deployment], Run())
 
-    def _guard(self, run: Run, work: object) -> None:
+    def _guard(self, run: Run, work: Callable[[], object]) -> None:
         """One thing that cannot be mended now must not keep the others from it."""
         try:
-            work()  # type: ignore[operator]
+            work()
         except PlatformError as error:
             run.failed += 1
             logger.warning("could not reconcile", extra={"detail": error.detail})
+        except Exception:  # noqa: BLE001 - a fault in one is no reason to leave the others
+            run.failed += 1
+            logger.exception("could not reconcile")
 
     def _take_up(self, deployment: Deployment, run: Run) -> None:
         """A moving deployment needs a living execution, or its turn."""

@@ -49,6 +49,7 @@ from chalicelib.telemetry import logger
 
 MAX_UPLOAD_BYTES = 100 * 1000 * 1000
 UPLOAD_FORM_SECONDS = 3600
+INTAKE_LIMIT = timedelta(minutes=10)
 SECRET_AT_BUILD = "set-by-slipway-when-it-runs"  # noqa: S105 - stands in for secrets at build time
 _TRIES = 5
 
@@ -312,7 +313,19 @@ class Versions:
                     ),
                 )
         elif version.state is VersionState.UPLOADED:
-            if not version.hold and age > timedelta(seconds=20):
+            if not version.hold and age > INTAKE_LIMIT:
+                self._move(
+                    version,
+                    VersionEvent.FAILED,
+                    reasons=(
+                        Reason(
+                            "intake_failed",
+                            "We could not read this source or start its build, again and again. "
+                            "That is our fault; upload it once more, and report it if it stays.",
+                        ),
+                    ),
+                )
+            elif not version.hold and age > timedelta(seconds=20):
                 self.receive_upload(version.org_id, version.id)
             elif version.hold and age > timedelta(days=1):
                 self._move(

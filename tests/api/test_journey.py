@@ -190,5 +190,14 @@ def test_the_build_log_is_read_from_a_cursor(client: Client, world: World) -> No
     assert (bad.status, bad.json["code"]) == (422, "cursor_invalid")
 
 
-def test_the_railway_webhook_needs_its_secret(nobody: Client) -> None:
-    assert nobody("POST", "/webhooks/railway", {"type": "Deployment.deployed"}).status == 422
+def test_the_railway_webhook_needs_its_secret_and_makes_us_look(
+    client: Client, nobody: Client, world: World
+) -> None:
+    _, deployment_id = make_live(client, world)
+    sent = {"type": "Deployment.crashed", "resource": {"deployment": {"id": "host-0"}}}
+    assert nobody("POST", "/webhooks/railway", sent).status == 422
+    assert nobody("POST", "/webhooks/railway?secret=guess", sent).status == 401
+    world.host.set_status("host-0", "CRASHED")
+    assert nobody("POST", "/webhooks/railway?secret=hook", sent).status == 202
+    reply = client("GET", "/deployments/{deployment_id}", deployment_id=deployment_id)
+    assert reply.json["state"] == "crashed"

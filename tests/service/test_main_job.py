@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from chalicelib.domain.versions import VersionState
 from chalicelib.errors import Conflict, Invalid, NotFound
 from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, every
 from chalicelib.services.variables import VariableValue
-from tests.conftest import World
+from tests.conftest import World, zipped
 
 
 def test_a_source_goes_in_and_a_live_url_comes_out(world: World) -> None:
@@ -316,6 +317,29 @@ def test_a_lost_build_event_is_found(world: World) -> None:
     found = world.platform.versions.get(who, version.agent_id, version.id)
     assert found.state is VersionState.READY
     assert found.deployment_id is not None
+
+
+def test_an_intake_that_always_breaks_ends_and_harms_nobody_else(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    broken, _ = world.platform.versions.create_upload(
+        who, agent.id, filename="a.zip", size=None, deploy=False
+    )
+    live = world.live(who, world.agent(who, "Other"))
+    world.artifacts.sources[broken.source.key] = zipped({"index.html": "x"})
+
+    def broken_fetch(key: str, to: Path) -> None:
+        raise ZeroDivisionError
+
+    world.artifacts.fetch_source = broken_fetch  # type: ignore[method-assign]
+    world.platform.reconciler.run()
+    world.clock.sleep(timedelta(hours=1).total_seconds())
+    world.host.set_status(live.host.deployment_id, "CRASHED")
+    run = world.platform.reconciler.run()
+    found = world.platform.versions.get(who, agent.id, broken.id)
+    assert (found.state, found.reasons[0].code) == (VersionState.FAILED, "intake_failed")
+    assert world.platform.deployments.get(who, live.id).state is DeploymentState.CRASHED
+    assert run.failed == 0
 
 
 def test_an_upload_that_never_comes_ends(world: World) -> None:

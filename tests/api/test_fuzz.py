@@ -1,0 +1,69 @@
+"""The API, fuzzed from its own OpenAPI document: no 500, no status that is not documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chalicelib import bootstrap
+from tests.api.wsgi import wsgi
+from tests.conftest import World
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
+schema = schemathesis.openapi.from_path(DOCUMENT)
+schema.app = wsgi
+
+# A repeat is not another request: what these would do is tested by name.
+schema = schema.exclude(operation_id=["delete_agent"])
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> dict[str, str]:
+    """A platform with something in it, and the ids of what there is."""
+    world = World()
+    bootstrap.install(world.platform)
+    token = world.access_token()
+    who = world.platform.accounts.principal(token)
+    agent = world.agent(who)
+    live = world.live(who, agent)
+    return {
+        "token": token,
+        "agent_id": agent.id,
+        "version_id": live.version_id,
+        "deployment_id": live.id,
+        "environment": "production",
+    }
+
+
+@schema.parametrize()
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_input_is_answered_with_a_fault_or_a_surprise(case: Any, fuzzed: dict[str, str]) -> None:
+    for name in list(case.path_parameters or {}):
+        # Half of the calls are about something that exists.
+        if name in fuzzed and len(str(case.path_parameters[name])) % 2:
+            case.path_parameters[name] = fuzzed[name]
+    headers = {"Authorization": f"Bearer {fuzzed['token']}"}
+    case.call_and_validate(
+        base_url="http://localhost/api/v1",
+        headers=headers,
+        checks=(
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ),
+    )
