@@ -161,7 +161,7 @@ SECRETS = (
         level="warn",
         pattern=r"(?i)\b(?:postgres(?:ql)?|mysql|mongodb(?:\+srv)?|redis|amqps?|https?)://[^\s:/@'\"<>${}]+:"
         r"(?!password\b|pass\b|secret\b|postgres\b|user\b|root\b|example\b|changeme\b|x{3,}|\*{3,})[^\s:/@'\"<>${}\[\]]{6,}@"
-        r"(?!localhost|127\.0\.0\.1|db\b|postgres\b|mysql\b|redis\b|mongo\b|host\b|example)",
+        r"(?!localhost|127\.0\.0\.1|(?:db|postgres|mysql|redis|mongo|host)[:/]|example)",
         hints=(b"://",),
         detail="An address with a password in it.",
         advice="Keep the address in a secret variable instead, and change the password.",
@@ -260,7 +260,7 @@ HOSTILE = (
         pattern=r"(?<![\w.])(?:eval|exec)\(\s*(?:await\s+)?(?:flask\.)?(?:request|req|self\.request)\.(?:args|form|json|data|values|get_json|body|query|params|query_params|headers|cookies|GET|POST)\b"
         r"|(?<![\w.])(?:eval|Function)\(\s*(?:req|request|ctx|ctx\.request|event)\.(?:body|query|params|headers)\b"
         r"|(?:os\.system|os\.popen|subprocess\.(?:run|call|Popen|check_output|getoutput))\(\s*(?:f['\"][^'\"\n]*\{)?\s*(?:flask\.)?(?:request|req)\.(?:args|form|json|data|values|get_json|GET|POST|query_params)\b"
-        r"|(?:exec|execSync)\(\s*(?:`[^`\n]*\$\{)?\s*(?:req|request)\.(?:body|query|params)\b",
+        r"|(?:(?<![\w.])exec|(?:child_process|cp)\.exec|execSync)\(\s*(?:`[^`\n]*\$\{)?\s*(?:req|request)\.(?:body|query|params)\b",
         hints=(
             b"eval(",
             b"exec(",

@@ -81,9 +81,9 @@ class LocalGround:
             command = Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root)
             if bench.attempt(command).code != 0:
                 job.report.warn(f"The step {line!r} failed; the build goes on without it.")
-        line = plan.build_command
-        if line and not (plan.runtime == "rust" and simple_build(line)):
-            bench.run(Command(f"Running {line!r}", ("sh", "-c", line), workdir=plan.root))
+        build = plan.build_command
+        if build and not (plan.runtime == "rust" and simple_build(build)):
+            bench.run(Command(f"Running {build!r}", ("sh", "-c", build), workdir=plan.root))
         self._layers = pack(job, self._kept)
 
     def start(
