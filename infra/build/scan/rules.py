@@ -78,7 +78,7 @@ def _token(
 
 SECRETS = (
     _token(
-        "aws_access_key", "an AWS access key id", r"(?:AKIA|ASIA)[A-Z2-7]{16}", b"AKIA", b"ASIA"
+        "aws_access_key", "an AWS access key id", r"(?:AKIA|ASIA)[A-Z0-9]{16}", b"AKIA", b"ASIA"
     ),
     Rule(
         name="secret_aws_secret_key",
