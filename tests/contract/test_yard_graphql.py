@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.contract.yard_harness import (
     ACCOUNT,
     ENVIRONMENT,
@@ -16,6 +18,8 @@ from tests.contract.yard_harness import (
     running,
     server,
 )
+
+OWN = "project-token"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,7 @@ class TestTokens:
         found = yard.post("query { apiToken { workspaces { id } } }", token=WORKSPACE).json()
         assert found["data"]["apiToken"]["workspaces"]
 
-    def project(self, yard: Yard, query: str, token: str = "project-token") -> dict[str, object]:
+    def project(self, yard: Yard, query: str, token: str = OWN) -> dict[str, object]:
         answer = yard.http.post(
             f"{yard.url}/graphql/v2",
             json={"query": query},
@@ -285,8 +289,6 @@ class TestVariables:
 
 
 def test_a_query_takes_less_than_five_milliseconds(yard: Yard) -> None:
-    import time
-
     service = yard.service("quick", yard.push(server(), command="exec python3 main.py"))
     deployment = service.up()
     service.read(deployment)

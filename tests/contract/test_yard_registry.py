@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.contract.yard_harness import Yard, digest, running
 
 AUTH = ("builder", "secret")
@@ -141,11 +143,12 @@ def test_names_that_leave_the_registry_are_unknown(yard: Yard) -> None:
 
 
 def test_a_large_blob_passes_without_filling_memory(yard: Yard) -> None:
-    assert yard.process is not None
+    process = yard.process
+    assert process is not None
 
     def peak() -> int:
-        with open(f"/proc/{yard.process.pid}/status") as file:  # type: ignore[union-attr]
-            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
     piece, count = b"\xa5" * (1 << 20), 64
     name = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The stand-in's schema is an exact subset of Railway's, and serves the documents written for it."""
+"""The stand-in's schema is an exact subset of Railway's and serves every document for it."""
 
 from __future__ import annotations
 
@@ -42,15 +42,26 @@ def theirs() -> GraphQLSchema:
     return build_client_schema(raw.get("data", raw), assume_valid=True)
 
 
+def arguments(field: Any) -> dict[str, str]:
+    """The arguments of a field and their types."""
+    return {name: str(one.type) for name, one in field.args.items()}
+
+
 def differences(mine: Any, real: Any) -> list[str]:
     """What is in one type of ours that is not exactly so in Railway's."""
     name = mine.name
     if type(mine) is not type(real):
         return [f"{name} is another kind of type"]
-    if isinstance(mine, GraphQLEnumType):
-        return [] if set(mine.values) == set(real.values) else [f"{name} has other values"]
     if isinstance(mine, GraphQLScalarType):
         return []
+    if isinstance(mine, GraphQLEnumType):
+        return [] if set(mine.values) == set(real.values) else [f"{name} has other values"]
+    return field_differences(mine, real)
+
+
+def field_differences(mine: Any, real: Any) -> list[str]:
+    """The same for types with fields."""
+    name = mine.name
     found = []
     if isinstance(mine, GraphQLInputObjectType) and set(mine.fields) != set(real.fields):
         found.append(f"{name} has other fields")
@@ -62,10 +73,8 @@ def differences(mine: Any, real: Any) -> list[str]:
         if str(given.type) != str(actual.type):
             found.append(f"{name}.{field} is {given.type}, at Railway {actual.type}")
         if isinstance(mine, GraphQLObjectType):
-            mine_args = {arg: str(it.type) for arg, it in given.args.items()}
-            real_args = {arg: str(it.type) for arg, it in actual.args.items()}
-            if mine_args != real_args:
-                found.append(f"{name}.{field} takes {mine_args}, at Railway {real_args}")
+            if arguments(given) != arguments(actual):
+                found.append(f"{name}.{field} takes other arguments: {arguments(actual)}")
         elif given.default_value != actual.default_value:
             found.append(f"{name}.{field} has another default")
     return found

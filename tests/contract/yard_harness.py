@@ -28,10 +28,11 @@ ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
 SERVER = """
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+BOOT = os.urandom(8).hex()
 class Agent(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        body = json.dumps({"path": self.path, "pid": os.getpid(), "version": VERSION,
+        body = json.dumps({"path": self.path, "pid": os.getpid(), "boot": BOOT, "version": VERSION,
             "headers": dict(self.headers), "env": dict(os.environ)}).encode()
         status = int(self.path[8:]) if self.path.startswith("/status/") else 200
         self.send_response(status)

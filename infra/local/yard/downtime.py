@@ -61,7 +61,9 @@ async def say_down(exchange: Exchange, down: Down) -> None:
         (b"Cache-Control", b"no-store"),
         (b"X-Railway-Fallback", b"true"),
     ]
-    await begin_answer(exchange, down.status, headers)
+    # A body that nobody read stands in the way of another request.
+    unread = exchange.client.http.their_state is h11.SEND_BODY
+    await begin_answer(exchange, down.status, headers, closing=unread)
     if exchange.method != "HEAD":
         await exchange.client.send(h11.Data(data=data))
     await end_answer(exchange)

@@ -85,7 +85,7 @@ class Broken(Exception):
 async def both_ways(exchange: Exchange, upstream: Peer) -> None:
     """The request's body goes up while the answer comes down: either may end first."""
     client = exchange.client
-    up = _carry_body(exchange, upstream) if exchange.has_body else finish(exchange, upstream)
+    up = _carry_body(exchange, upstream) if exchange.has_body else finish(upstream)
     body = asyncio.create_task(up)
     answer = asyncio.create_task(carry_answer(exchange, upstream))
     tasks: list[asyncio.Task[Any]] = [body, answer]
@@ -110,14 +110,12 @@ async def both_ways(exchange: Exchange, upstream: Peer) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def finish(exchange: Exchange, upstream: Peer) -> None:
-    """Tells the agent that the request is complete, and takes the client's own end of it."""
+async def finish(upstream: Peer) -> None:
+    """Tells the agent that the request is complete."""
     try:
         await upstream.send(h11.EndOfMessage())
     except ConnectionError as exc:
         raise Broken(str(exc)) from exc
-    if exchange.client.http.their_state is h11.SEND_BODY:
-        await exchange.client.next_event()
 
 
 async def _carry_body(exchange: Exchange, upstream: Peer) -> None:
@@ -170,7 +168,9 @@ async def carry_answer(exchange: Exchange, upstream: Peer, first: object = None)
     if not isinstance(event, h11.Response):
         raise Broken("it did not begin with a response")
     exchange.passage.upstream_ms = round((time.monotonic() - exchange.began) * 1000)
-    await begin_answer(exchange, event.status_code, list(event.headers.raw_items()), event.reason)
+    await begin_answer(
+        exchange, event.status_code, list(event.headers.raw_items()), reason=event.reason
+    )
     while True:
         event = await heard(upstream)
         if isinstance(event, h11.Data):
@@ -184,10 +184,17 @@ async def carry_answer(exchange: Exchange, upstream: Peer, first: object = None)
 
 
 async def begin_answer(
-    exchange: Exchange, status: int, headers: Headers, reason: bytes = b""
+    exchange: Exchange,
+    status: int,
+    headers: Headers,
+    *,
+    reason: bytes = b"",
+    closing: bool = False,
 ) -> None:
     """Sends the head of an answer, marked as coming through the stand-in."""
     kept = _without(headers, HOP_BY_HOP | _named_by_connection(headers))
+    if closing:
+        kept.append((b"Connection", b"close"))
     exchange.passage.status = status
     await exchange.client.send(
         h11.Response(status_code=status, reason=reason, headers=marked(exchange, kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -10,6 +11,7 @@ import h11
 
 CHUNK = 1 << 17
 HEAD_LIMIT = 1 << 16
+LINGER_SECONDS = 2.0
 
 
 class Peer:
@@ -73,6 +75,14 @@ class Peer:
     def stale(self) -> bool:
         """Whether a connection that was kept has been closed by the other side meanwhile."""
         return self.reader.at_eof() or self.writer.is_closing()
+
+    async def linger(self) -> None:
+        """Hears the other side out for a moment, so that our last words are not lost to a reset."""
+        with contextlib.suppress(OSError, TimeoutError):
+            self.writer.write_eof()
+            async with asyncio.timeout(LINGER_SECONDS):
+                while await self.reader.read(CHUNK):
+                    continue
 
     def close(self) -> None:
         """Lets go of the connection."""

@@ -62,11 +62,14 @@ class Proxy:
                         event = await client.next_event()
                 except h11.RemoteProtocolError as exc:
                     await refuse(client, exc)
+                    await client.linger()
                     return
                 if not isinstance(event, h11.Request):
                     return
                 await self._exchange(client, event, slot, row["target_port"])
                 if not client.reusable:
+                    if client.http.their_state is h11.SEND_BODY:
+                        await client.linger()
                     return
                 client.http.start_next_cycle()
 
@@ -83,6 +86,8 @@ class Proxy:
         passage.agent = found.get(b"user-agent", b"").decode(errors="replace")[:500]
         exchange = Exchange(client, request, slot, target, passage, time.monotonic())
         try:
+            if not exchange.has_body:
+                await client.next_event()  # the end of the request, which is there already
             await self._answer(exchange)
         except Down as exc:
             passage.errors = exc.reason
@@ -161,7 +166,7 @@ class Proxy:
         if answer.status != 304:
             length = answer.length if answer.file else len(answer.body)
             headers.append((b"Content-Length", str(length).encode()))
-        await begin_answer(exchange, answer.status, headers)
+        await begin_answer(exchange, answer.status, headers, closing=exchange.has_body)
         if exchange.method != "HEAD":
             await send_file(exchange, answer)
         await end_answer(exchange)
@@ -254,7 +259,7 @@ class Proxy:
 
     async def _upgrade(self, exchange: Exchange, upstream: Peer) -> None:
         client = exchange.client
-        await finish(exchange, upstream)
+        await finish(upstream)
         event = await heard(upstream)
         if not (isinstance(event, h11.InformationalResponse) and event.status_code == 101):
             await carry_answer(exchange, upstream, event)

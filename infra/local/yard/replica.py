@@ -94,6 +94,8 @@ class Replica:
         self._stopping = False
         self.over.clear()
         self.begun.clear()
+        # At once, not when the task gets its turn: it must not look ended until then.
+        self._set("INITIALIZING")
         self._task = asyncio.create_task(self._supervise())
 
     async def stop(self, grace: float, state: str = "STOPPED") -> None:

@@ -9,7 +9,6 @@ import select
 import signal
 import sys
 
-
 #: Where the command reports. A small number: some shells know descriptors of one digit only.
 REPORT = 9
 
