@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,10 +41,18 @@ T = TypeVar("T")
 class Deployment:
     """One run: the steps in their order, and what they hand to each other."""
 
-    def __init__(self, target: Target, root: Path, work: Path) -> None:
+    def __init__(
+        self,
+        target: Target,
+        root: Path,
+        work: Path,
+        *,
+        railway: httpx.BaseTransport | None = None,
+    ) -> None:
         self.target = target
         self.root = root
         self.work = work
+        self._railway = railway
         self._session = Session(
             aws_access_key_id=target.aws_access_key_id,
             aws_secret_access_key=target.aws_secret_access_key,
@@ -59,28 +68,34 @@ class Deployment:
     def run(self) -> dict[str, Any]:
         """Everything, in order; the stack's outputs and what clients need to know."""
         account = _step("Check credentials", self.check_account)
-        place = _step("Find the place at Railway", lambda: ensure_place(self.target))
+        place = _step("Find the place at Railway", lambda: ensure_place(self.target, self._railway))
         built = _step("Package the application", self.build_package)
         template = _step("Make the template", lambda: self.make_template(built))
         code_bucket = f"slipway-code-{account}-{self.target.region}"
         _step("Upload the package", lambda: self.upload_code(code_bucket, built))
-        program = publish.build_program()
-        parameters = self.parameters(place, code_bucket, built, program.key)
         _step("Store the secrets", self.store_secrets)
-        stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)
+        program = publish.build_program()
         uploads = [program, *publish.templates(self.root)]
-        if outputs := stack.outputs():
+        stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)
+        before = stack.outputs()
+        parameters = self.parameters(place, code_bucket, built, program.key)
+        parameters["WebUrl"] = self.target.web_url or before.get("WebAddress", UNKNOWN_WEB_URL)
+        if before:
             # Before functions are told of a program, it has to be there.
+            _step("Publish the templates", lambda: self.publish_artifacts(before, uploads))
+
+        def apply() -> bool:
+            return stack.apply(template, parameters, self.client("s3"))
+
+        changed = _step("Update the stack" if before else "Create the stack", apply)
+        outputs = stack.outputs()
+        if not before:
             _step("Publish the templates", lambda: self.publish_artifacts(outputs, uploads))
-        deploy = lambda: stack.apply(template, parameters, self.client("s3"))  # noqa: E731
-        changed = _step("Update the stack" if outputs else "Create the stack", deploy)
-        if not outputs:
-            outputs = stack.outputs()
-            _step("Publish the templates", lambda: self.publish_artifacts(outputs, uploads))
-        else:
-            outputs = stack.outputs()
-        if not self.target.is_local and self.target.web_url is None:
-            outputs = self._learn_web_address(stack, template, parameters, outputs)
+        if parameters["WebUrl"] == UNKNOWN_WEB_URL:
+            # The functions cannot refer to the distribution in the template: it refers to the
+            # API, and the API to them. So they are told once it has a name.
+            parameters["WebUrl"] = outputs["WebAddress"]
+            _step("Set the web address", apply)
         if self.target.is_local:
             _step("Do what the emulator leaves out", lambda: self.mend_emulator(template, outputs))
         elif (self.root / "frontend" / "dist" / "index.html").exists():
@@ -134,7 +149,7 @@ class Deployment:
     def parameters(
         self, place: Place, code_bucket: str, built: Package, program_key: str
     ) -> dict[str, str]:
-        """The template's parameters: all that the two grounds differ in."""
+        """The template's parameters but the web's address: all that the two grounds differ in."""
         target = self.target
         return {
             "Stage": target.stage,
@@ -143,7 +158,6 @@ class Deployment:
             "CodeBucket": code_bucket,
             "CodeKey": _code_key(built),
             "BuildProgramKey": program_key,
-            "WebUrl": target.web_url or UNKNOWN_WEB_URL,
             "MailFrom": target.mail_from,
             "MailIdentity": target.mail_identity or target.mail_from,
             "ImageRepository": target.image_repository,
@@ -223,18 +237,6 @@ class Deployment:
                 },
             )
         return written
-
-    def _learn_web_address(
-        self, stack: Stack, template: str, parameters: dict[str, str], outputs: dict[str, str]
-    ) -> dict[str, str]:
-        """Tell the functions the distribution's name, which the first deployment finds out.
-
-        They cannot refer to it in the template: the distribution refers to the API, and the API
-        to the functions.
-        """
-        told = {**parameters, "WebUrl": outputs["WebAddress"]}
-        _step("Set the web address", lambda: stack.apply(template, told, self.client("s3")))
-        return stack.outputs()
 
 
 def ensure_bucket(s3: Any, bucket: str, region: str) -> None:

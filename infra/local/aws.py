@@ -348,7 +348,7 @@ def real_resources(extract: Callable[..., str]) -> Callable[..., str]:
     return extract_as_aws
 
 
-def use_worker_python(lambda_runtime: ModuleType, python: str) -> None:
+def use_worker_python(lambda_runtime: Any, python: str) -> None:
     """Run Python handlers with an interpreter that sees none of the emulator's packages."""
     detect = lambda_runtime._detect_runtime_binary
 
@@ -421,8 +421,8 @@ async def _answer(send: Send, status: int, document: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until told to stop, then save."""
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
+    from hypercorn.asyncio import serve  # type: ignore[import-not-found]
+    from hypercorn.config import Config  # type: ignore[import-not-found]
 
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "WARNING"), stream=sys.stderr)
     emulator = Emulator(os.environ)
