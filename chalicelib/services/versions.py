@@ -438,8 +438,13 @@ class Versions:
         values = self._variables.open(stored) if stored else {}
         secret = {name for name, hidden in stored.names.items() if hidden} if stored else set()
         declared = (version.manifest or {}).get("env") or []
-        secret |= {item["name"] for item in declared if item.get("required")} - set(values)
-        secret |= {item["name"] for item in declared if item.get("secret")}
+        secret |= {item["name"] for item in declared if item.get("secret")} & set(values)
+        # Only what the agent cannot do without gets a stand-in; the rest stays unset.
+        secret |= {
+            item["name"]
+            for item in declared
+            if item.get("required") and item.get("default") is None
+        } - set(values)
         plain = {name: value for name, value in values.items() if name not in secret}
         return {
             "org_id": version.org_id,
