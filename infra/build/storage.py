@@ -223,7 +223,9 @@ def find_credentials(env: Mapping[str, str]) -> Credentials:
         headers["Authorization"] = token
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    answer = Connection(*dial(url)).request("GET", target, headers, timeout=5)
+    connection = Connection(*dial(url))
+    answer = connection.request("GET", target, headers, timeout=5)
+    connection.close()
     if answer.status != 200:
         raise StorageError(f"The credentials endpoint answered {answer.status}: {answer.text(200)}")
     record = json.loads(answer.body)

