@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -402,6 +403,35 @@ def test_the_build_program_can_carry_it_without_any_package() -> None:
         check=False,
     )
     assert done.stdout.split("\n")[:2] == ["[]", "[]"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "piece"),
+    [
+        ("pyproject.toml", "a."),
+        ("setup.py", "install_requires = ["),
+        ("render.yaml", "\n"),
+        ("site1/settings.py", "\n"),
+        (".env.example", "A= "),
+        ("Dockerfile", "RUN a \\\n"),
+        ("app.py", "("),
+        ("index.html", "<div id='app'>"),
+    ],
+)
+def test_no_content_takes_long(name: str, piece: str) -> None:
+    text = piece * (260_000 // len(piece))
+    manage = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')"
+    began = time.process_time()
+    infer(Files({"manage.py": manage, "package.json": "{}", name: text}))
+    assert time.process_time() - began < 2
+
+
+def test_a_large_source_takes_about_a_second() -> None:
+    files = {f"src/part{n // 100}/m{n}.py": "x = 1\n" * 100 for n in range(9_900)}
+    began = time.process_time()
+    plan = plan_of({**files, "main.py": FASTAPI, "requirements.txt": "fastapi"})
+    assert time.process_time() - began < 4
+    assert "main:app" in (plan.start_command or "")
 
 
 FRAGMENTS = [

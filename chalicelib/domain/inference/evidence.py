@@ -20,6 +20,9 @@ NOT_THE_APP = frozenset(
     | {"migrations", "alembic", "notebooks", "scripts", "tools"}
 )
 _READ_LIMIT = 262_144
+#: The TOML parser's time grows with the square of some contents; no honest file is this long.
+_MAX_TOML = 65_536
+_MAX_WORD = 2_000
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -124,6 +127,9 @@ class Source:
         text = self.text(name)
         if not text.strip() or name in self.broken:
             return {}
+        if load is tomllib.loads and len(text) > _MAX_TOML:
+            self.broken[name] = (f"it is longer than {_MAX_TOML // 1024} KB", None)
+            return {}
         try:
             data = load(text)
         except (ValueError, RecursionError) as error:
@@ -193,5 +199,5 @@ def as_list(value: object) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """The value when it is text, else nothing."""
-    return value.strip() if isinstance(value, str) else ""
+    """The value when it is text of a sane length, else nothing."""
+    return value.strip() if isinstance(value, str) and len(value) <= _MAX_WORD else ""

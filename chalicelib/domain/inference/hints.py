@@ -117,7 +117,7 @@ def _railway(source: Source, hints: Hints) -> None:
 def _render(source: Source, hints: Hints) -> None:
     """The first web service of render.yaml; without a YAML library its plain lines are enough."""
     name = source.first("render.yaml", "render.yml")
-    services = re.split(r"^\s*-\s+(?=type:|name:)", source.text(name), flags=re.MULTILINE)[1:]
+    services = re.split(r"^[ \t]*-[ \t]+(?=type:|name:)", source.text(name), flags=re.MULTILINE)[1:]
     web = next((part for part in services if re.search(r"type:\s*['\"]?web\b", part)), "")
     if name is None or not web:
         return
@@ -132,13 +132,13 @@ def _render(source: Source, hints: Hints) -> None:
 
 
 def _yaml_value(text: str, key: str) -> str:
-    match = re.search(rf"^\s*(?:-\s+)?{key}:[ \t]*(.+?)[ \t]*$", text, re.MULTILINE)
+    match = re.search(rf"^[ \t]*(?:-[ \t]+)?{key}:[ \t]*(.+?)[ \t]*$", text, re.MULTILINE)
     if match is None:
         return ""
     value = match.group(1)
     if value[:1] in "'\"" and value[-1:] == value[:1] and len(value) > 1:
         return value[1:-1]
-    return "" if value[:1] in "|>" else re.sub(r"\s+#.*$", "", value)
+    return "" if value[:1] in "|>" else re.sub(r"\s#.*$", "", value).rstrip()
 
 
 def _app_json(source: Source, hints: Hints) -> None:

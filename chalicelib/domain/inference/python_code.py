@@ -355,7 +355,7 @@ def _resolved(module: Module, spelled: str) -> str:
 
 def _read_words(module: Module, text: str) -> None:
     """The little that can be said of code that does not parse."""
-    for match in re.finditer(r"^\s*(?:from|import)\s+([\w.]+)", text, re.MULTILINE):
+    for match in re.finditer(r"^[ \t]*(?:from|import)[ \t]+([\w.]+)", text, re.MULTILINE):
         module.imports.add(match.group(1))
     found = re.search(r"^(\w+)\s*=\s*(Flask|FastAPI|Starlette)\(", text, re.MULTILINE)
     if found:

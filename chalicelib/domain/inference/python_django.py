@@ -58,7 +58,7 @@ def django_steps(source: Source, entry: Entry, draft: Draft) -> None:
         or re.search(r"(^|/)settings(/[^/]+)?\.py$", name)
     ]
     text = "\n".join(here.text(name) for name in names)
-    if re.search(r"^\s*STATIC_ROOT\s*=", text, re.MULTILINE):
+    if re.search(r"^[ \t]*STATIC_ROOT[ \t]*=", text, re.MULTILINE):
         draft.add(
             "post_install",
             (f"{prefix}python manage.py collectstatic --noinput",),
@@ -71,7 +71,7 @@ def django_steps(source: Source, entry: Entry, draft: Draft) -> None:
             "SQLite in the settings",
         )
     for name in names:
-        line = here.line_of(name, r"^\s*ALLOWED_HOSTS\s*=")
+        line = here.line_of(name, r"^[ \t]*ALLOWED_HOSTS[ \t]*=")
         if line is None:
             continue
         value = here.text(name).splitlines()[line - 1]

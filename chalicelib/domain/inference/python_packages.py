@@ -253,8 +253,9 @@ def _as_requirement(name: str, wanted: object) -> str:
 
 
 def _setup_requirements(source: Source) -> list[str]:
-    match = re.search(r"install_requires\s*=\s*\[(.*?)\]", source.text("setup.py"), re.DOTALL)
-    return re.findall(r"['\"]([^'\"]+)['\"]", match.group(1)) if match else []
+    _, _, rest = source.text("setup.py").partition("install_requires")
+    listed = rest.partition("[")[2].partition("]")[0]
+    return re.findall(r"['\"]([^'\"]+)['\"]", listed)
 
 
 def _pinned_below(packages: Packages, name: str, below: tuple[int, ...]) -> bool:

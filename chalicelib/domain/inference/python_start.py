@@ -10,6 +10,8 @@ from chalicelib.domain.inference.python_commands import Entry, entry_for, is_pag
 from chalicelib.domain.inference.python_packages import Packages
 
 _MAX_MODULES = 400
+#: Parsing may cost seconds for each megabyte; what is started lies near the top.
+_MAX_CODE = 1_500_000
 PYTHON_MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "uv.lock", "manage.py")
 #: Where people put the thing that is started, the likeliest first.
 ENTRY_NAMES = (
@@ -38,11 +40,16 @@ _NOT_STARTED = re.compile(
 def read_modules(source: Source, only: str | None = None) -> list[Module]:
     """Every file that may be started, shallow ones first."""
     files = [only] if only else source.app_files(".py", marks=PYTHON_MARKS)
-    return [
-        read_module(name, source.text(name))
-        for name in files[:_MAX_MODULES]
-        if only or not _NOT_STARTED.search(name)
-    ]
+    modules: list[Module] = []
+    room = _MAX_CODE
+    for name in files[:_MAX_MODULES]:
+        if only or not _NOT_STARTED.search(name):
+            text = source.text(name)
+            room -= len(text)
+            if room < 0:
+                break
+            modules.append(read_module(name, text))
+    return modules
 
 
 def find_entries(source: Source, packages: Packages, modules: list[Module]) -> list[Entry]:

@@ -37,7 +37,7 @@ def sample_variables(source: Source, draft: Draft) -> None:
         match = _LINE.match(line)
         if match is None:
             continue
-        key, value = match.group(1), re.sub(r"\s+#.*$", "", match.group(2)).strip().strip("'\"")
+        key, value = match.group(1), re.sub(r"\s#.*$", "", match.group(2)).strip().strip("'\"")
         if key in _GIVEN or not _PLACEHOLDER.search(value) or key in wanted:
             continue
         wanted.append(key)
