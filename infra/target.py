@@ -79,7 +79,7 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         raise DeployError(
             f"Deploying to AWS needs Python {wanted}, because the Lambda runtime follows the "
             f"interpreter that packages; this is {sys.version.split()[0]}. "
-            f"Run `make deploy STAGE={stage} PYTHON=python{wanted}`."
+            f"Run `make deploy STAGE={stage} DEPLOY_PYTHON=python{wanted}`."
         )
     required = {
         "RAILWAY_TOKEN": "an account or workspace token of Railway, where agents run",

@@ -293,7 +293,9 @@ def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> 
 
 
 def test_the_deployment_gives_every_parameter(template: dict[str, Any]) -> None:
-    given = set(re.findall(r'^ {12}"(\w+)":', inspect.getsource(Deployment.parameters), re.MULTILINE))
+    given = set(
+        re.findall(r'^ {12}"(\w+)":', inspect.getsource(Deployment.parameters), re.MULTILINE)
+    )
     assert given | {"WebUrl"} == set(template["Parameters"])
 
 
