@@ -211,19 +211,19 @@ def codes(files: dict[str, str]) -> list[str]:
         (
             {"requirements.txt": "mcp", "server.py": MCP + MAIN + "mcp.run(transport='sse')\n"},
             (
-                "python -c 'import os, uvicorn; from server import mcp; "
+                "python -c 'import sys, uvicorn; from server import mcp; "
                 "mcp.settings.transport_security = None; "
-                'uvicorn.run(mcp.sse_app(), host="0.0.0.0", port=int(os.environ["PORT"]))\''
+                'uvicorn.run(mcp.sse_app(), host="0.0.0.0", port=int(sys.argv[1]))\' $PORT'
             ),
             ("mcp<2",),
         ),
         (
             {"requirements.txt": "mcp==1.9.0", "server.py": MCP + MAIN + "mcp.run()\n"},
             (
-                "python -c 'import os, uvicorn; from server import mcp; "
+                "python -c 'import sys, uvicorn; from server import mcp; "
                 "mcp.settings.transport_security = None; "
                 'uvicorn.run(mcp.streamable_http_app(), host="0.0.0.0", '
-                'port=int(os.environ["PORT"]))\''
+                "port=int(sys.argv[1]))' $PORT"
             ),
             (),
         ),

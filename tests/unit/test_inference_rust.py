@@ -22,9 +22,10 @@ def test_a_package_is_built_and_its_binary_started() -> None:
         {
             "Cargo.toml": '[package]\nname = "my-agent"\nrust-version = "1.75"\n',
             "src/main.rs": 'let port = std::env::var("PORT");',
+            "rust-toolchain.toml": '[toolchain]\nchannel = "1.80.1"\n',
         }
     )
-    assert (plan.runtime, plan.installer, plan.toolchain) == ("rust", "cargo", "1.75")
+    assert (plan.runtime, plan.installer, plan.toolchain) == ("rust", "cargo", "1.80")
     assert plan.build_command == "cargo build --release --bin my-agent"
     assert plan.start_command == "./target/release/my-agent"
     assert plan.port is None

@@ -52,7 +52,7 @@ class Entry:
     handle: object = None
 
 
-class ArchiveRejected(Exception):  # noqa: N818  (it is a verdict, not a mishap)
+class ArchiveRejected(Exception):
     """The archive must not be opened; each finding says what is wrong and how to mend it."""
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
@@ -76,7 +76,7 @@ def printable(name: str) -> str:
     """A name that is safe to show, store and log, whatever bytes it was made of."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     shown = _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", shown)
-    return shown if len(shown) <= 200 else shown[:197] + "..."  # noqa: PLR2004
+    return shown if len(shown) <= 200 else shown[:197] + "..."
 
 
 @dataclass

@@ -190,11 +190,11 @@ def _mcp_over_http(module: Module, app: App, source: Source) -> str:
         before, arguments = f"{app.name}.settings.transport_security = None; ", ""
     method = "sse_app" if module.transport == "sse" else "streamable_http_app"
     code = (
-        f"import os, uvicorn; from {_dotted(module, source)} import {app.name}; {before}"
+        f"import sys, uvicorn; from {_dotted(module, source)} import {app.name}; {before}"
         f"uvicorn.run({app.name}.{method}({arguments}), "
-        'host="0.0.0.0", port=int(os.environ["PORT"]))'
+        'host="0.0.0.0", port=int(sys.argv[1]))'
     )
-    return f"{_prefix(module, source)}python -c '{code}'"
+    return f"{_prefix(module, source)}python -c '{code}' $PORT"
 
 
 def _runner_entry(module: Module, app: App, source: Source, packages: Packages) -> Entry:
@@ -241,7 +241,7 @@ def _listener(module: Module, source: Source, app: App | None) -> Entry:
                 (
                     f"{module.path} line {module.loopback_line} listens on 127.0.0.1 only, which "
                     'nothing outside its container can reach; write host="0.0.0.0" and '
-                    'port=int(os.environ["PORT"]).'
+                    "take the port from the variable PORT."
                 ),
                 module.loopback_line,
             ),

@@ -56,12 +56,13 @@ def wish_rust(source: Source, draft: Draft) -> None:
     """rust-toolchain(.toml), then Cargo.toml's rust-version."""
     toolchain = as_dict(source.toml("rust-toolchain.toml").get("toolchain"))
     package = as_dict(source.toml("Cargo.toml").get("package"))
+    oldest = as_text(package.get("rust-version"))
     _wish(
         draft,
         [
             (as_text(toolchain.get("channel")), "rust-toolchain.toml"),
             (_first_line(source, "rust-toolchain"), "rust-toolchain"),
-            (as_text(package.get("rust-version")), "Cargo.toml rust-version"),
+            (f">={oldest}" if oldest else "", "Cargo.toml rust-version"),
         ],
         parts=2,
     )
