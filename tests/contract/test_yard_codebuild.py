@@ -1,4 +1,4 @@
-"""Builds behind CodeBuild's API are really executed, described as AWS does, and told of by events."""
+"""Builds behind CodeBuild's API are really executed, and told of as AWS does it."""
 
 from __future__ import annotations
 

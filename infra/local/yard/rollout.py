@@ -154,7 +154,7 @@ class Rollouts:
             self._slots.spawn(self._replace(slot, former, live))
 
     async def _replace(self, slot: Slot, former: Live, live: Live) -> None:
-        """The old one serves until the new one has arrived, and overlaps as long as asked."""
+        """The old one ends what it has begun, and overlaps as long as asked."""
         await asyncio.gather(
             live.arrival(self._slots.hosting.start_timeout), asyncio.sleep(live.overlap_seconds)
         )

@@ -76,10 +76,9 @@ class Slots:
         found = self.all.get(slot)
         if found is None:
             return None
-        current, leaving = found.current, found.leaving
-        if leaving is None or (current is not None and current.arrived.is_set()):
-            return current
-        return leaving if current is None or leaving.arrived.is_set() else current
+        # What is called SUCCESS is what answers, even while it is not listening yet: requests
+        # wait for it. Sending them to the former one would make a status that lies.
+        return found.current or found.leaving
 
     def lives(self) -> list[Live]:
         """Everything that may have processes, for sampling."""
