@@ -13,6 +13,7 @@ from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
+    InferredValue,
     Reason,
     Source,
     SourceKind,
@@ -481,6 +482,7 @@ class Versions:
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
+                **_observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
@@ -564,6 +566,16 @@ class Versions:
         if found is None:
             raise NotFound("This version is gone.")
         return found
+
+
+def _observed_health(version: Version, report: Mapping[str, Any]) -> dict[str, Any]:
+    """An agent that named no health path, but whose root answered 200 when the build started it,
+    has one: with it the host switches over only when the new deployment answers."""
+    plan = version.plan or {}
+    if plan.get("health_path") or report.get("root_status") != 200:
+        return {}
+    seen = InferredValue("health_path", "/", "GET / answered 200 when the build started the agent")
+    return {"plan": {**plan, "health_path": "/"}, "inferred": (*version.inferred, seen)}
 
 
 def _item(version: Version, event: str, actor: str, detail: str = "") -> HistoryItem:

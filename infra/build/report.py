@@ -49,6 +49,8 @@ class Report:
     image: str | None = None
     size_bytes: int = 0
     warnings: list[str] = field(default_factory=list)
+    root_status: int | None = None
+    """What `GET /` answered, where no health path is named."""
 
     def warn(self, message: str) -> None:
         """Something a person should look at, in the log and in the report."""
@@ -108,6 +110,7 @@ class Report:
             "image": self.image,
             "size_bytes": self.size_bytes,
             "warnings": self.warnings,
+            "root_status": self.root_status,
         }
 
 

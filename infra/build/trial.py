@@ -127,6 +127,7 @@ class Trial:
         except WireError:
             return False
         if self._plan.health_path is None:
+            self._job.report.root_status = answer.status
             if answer.status >= _SERVER_ERROR:
                 self._job.report.warn(
                     f"The agent is up, but GET / answers {answer.status}: {answer.text(300)}"

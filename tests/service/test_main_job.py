@@ -89,6 +89,17 @@ def test_a_build_without_a_report_is_not_called_a_success(world: World) -> None:
     assert found.reasons[0].code == "build_lost"
 
 
+def test_a_root_that_answers_at_build_time_becomes_the_health_path(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    ready = world.finish_build(world.upload(who, agent), root_status=200)
+    assert ready.plan is not None
+    assert ready.plan["health_path"] == "/"
+    other = world.finish_build(world.upload(who, agent), root_status=404)
+    assert other.plan is not None
+    assert other.plan["health_path"] is None
+
+
 def test_a_held_version_waits_for_a_person(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)
