@@ -14,13 +14,13 @@ UV := .local/venvs/boot/bin/uv
 PY := .venv/bin/python
 READY := .venv/.ready .local/venvs/emulator/.ready .local/venvs/lambda/.ready
 # Deploying to AWS packages with the Python that Lambda runs.
-DEPLOY_PYTHON ?= $(shell command -v python3.13 || echo $(PYTHON))
+DEPLOY_PYTHON ?= $(shell python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 DEPLOY_PY := .local/venvs/deploy/bin/python
 PYTEST := $(PY) -m pytest
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs token test test-fast check format gen bench deploy tools
+.PHONY: help up down reset status logs token test test-fast check format gen bench deploy tools deploy-tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,8 +81,7 @@ bench: tools ## measure speed and size, beside their limits; writes .local/bench
 
 # ---- AWS -------------------------------------------------------------------------------------
 
-deploy: $(UV) .local/venvs/deploy/.ready ## put a stage on AWS (STAGE=prod); says what settings it needs
-	@test -n "$(STAGE)" || { echo 'Say which stage: make deploy STAGE=prod' >&2; exit 2; }
+deploy: deploy-tools ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
 
@@ -118,6 +117,12 @@ $(UV):
 .local/venvs/deploy/.ready: requirements-dev.txt | $(UV)
 	@echo 'Setting up: the tools that deploy (.local/venvs/deploy)' >&2
 	@$(call fresh_venv,.local/venvs/deploy,$(DEPLOY_PYTHON),requirements-dev.txt)
+
+deploy-tools: $(UV)
+	@test -n "$(STAGE)" || { echo 'Say which stage: make deploy STAGE=prod' >&2; exit 2; }
+	@say='import sys; print(sys.version)'; \
+	test "$$($(DEPLOY_PY) -c "$$say" 2>/dev/null)" = "$$($(DEPLOY_PYTHON) -c "$$say")" || rm -rf .local/venvs/deploy
+	@$(MAKE) -s .local/venvs/deploy/.ready
 
 .local/npm/.ready: tests/tools/package-lock.json
 	@echo 'Setting up: test tools from npm (.local/npm)' >&2
