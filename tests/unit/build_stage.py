@@ -23,6 +23,21 @@ from infra.local.sandbox.spec import Spec, Toolchain
 
 REPOSITORY = "slipway/agt_1"
 
+SERVER = """
+import json, os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class H(BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = 200 if self.path != "/broken" else 500
+        body = json.dumps({"path": self.path, "me": {"ok": True, "n": 1}}).encode()
+        self.send_response(status); self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): print("got", self.path, flush=True)
+print("token is", os.environ.get("TOKEN"), flush=True)
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
 
 class Cloud:
     """S3 and a registry behind one port, both in memory."""

@@ -16,22 +16,7 @@ from infra.build import program
 from infra.build.order import Location, Order
 from infra.build.storage import Storage
 from infra.local.ground import LocalGround
-from tests.unit.build_stage import Cloud, DirectBox, toolchains, zipped
-
-SERVER = """
-import json, os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class H(BaseHTTPRequestHandler):
-    def do_GET(self):
-        status = 200 if self.path != "/broken" else 500
-        body = json.dumps({"path": self.path, "me": {"ok": True, "n": 1}}).encode()
-        self.send_response(status); self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body))); self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *a): print("got", self.path, flush=True)
-print("token is", os.environ.get("TOKEN"), flush=True)
-ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
-"""
+from tests.unit.build_stage import SERVER, Cloud, DirectBox, toolchains, zipped
 
 PLAN: dict[str, Any] = {"runtime": "python", "start_command": f"{sys.executable} main.py"}
 

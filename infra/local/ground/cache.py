@@ -70,20 +70,27 @@ class DependencyCache:
             layer = write_layer(fresh / "layer.tar", tree, "app")
             (fresh / "folders").write_text("\n".join(folders))
             (fresh / _NOTE).write_text(layer.note())
-            # Another build may have been first with the same set; the newer one replaces it, since
-            # a half-removed entry looks the same as a whole one only until its note is read.
-            with contextlib.suppress(OSError):
-                fresh.rename(place / key)
+            self._put(fresh, org_id, key)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         kept = self.find(org_id, key)
         if kept is None:
             raise OSError(f"the dependencies could not be kept in {place}")
-        if fresh.exists():
-            shutil.rmtree(fresh, ignore_errors=True)
         self._prune(place)
         return kept
+
+    def _put(self, fresh: Path, org_id: str, key: str) -> None:
+        """In one step, so that nobody ever sees half of it."""
+        entry = fresh.with_name(key)
+        with contextlib.suppress(OSError):
+            fresh.rename(entry)
+            return
+        if self.find(org_id, key) is None:  # the remains of an interrupted removal
+            shutil.rmtree(entry, ignore_errors=True)
+            fresh.rename(entry)
+        else:  # another build was first with the same set
+            shutil.rmtree(fresh, ignore_errors=True)
 
     def _prune(self, place: Path) -> None:
         entries = sorted(place.glob(f"*/{_NOTE}"), key=lambda note: note.stat().st_mtime)
