@@ -1,0 +1,158 @@
+"""Measures speed and size, each beside its limit or a peer measured in the same run.
+
+`make bench` prints a table and writes `.local/bench.json`: name → value, unit, limit, ratio. A
+ratio of at most 1 is within the limit. Nothing here is a test: these figures are for reading.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.bench import dispatch, floor, load
+from tests.e2e.conftest import LocalCloud, end, new_cloud
+
+ROOT = Path(__file__).parents[2]
+RESULT = ROOT / ".local" / "bench.json"
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value. `limit` is what it is compared with, in the same unit."""
+
+    value: float
+    unit: str
+    limit: float
+    against: str
+
+    @property
+    def ratio(self) -> float:
+        return self.value / self.limit if self.limit else 0.0
+
+
+Figures = dict[str, Figure]
+
+
+def main() -> None:
+    """Runs every measurement and shows it as soon as it is there."""
+    figures: Figures = {}
+    print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
+    for measure in (_dispatch, _cold_import, _package):
+        _show(figures, measure())
+    cloud = new_cloud()
+    try:
+        _show(figures, _starts(cloud))
+        _show(figures, _api(cloud))
+        _show(figures, _deploys(cloud))
+    finally:
+        end(cloud)
+    RESULT.parent.mkdir(exist_ok=True)
+    content = {name: {**asdict(f), "ratio": round(f.ratio, 3)} for name, f in figures.items()}
+    RESULT.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"\nWritten to {RESULT.relative_to(ROOT)}.")
+
+
+def _show(figures: Figures, found: Figures) -> None:
+    for name, figure in found.items():
+        unit = figure.unit
+        print(
+            f"{name:<44} {figure.value:>8.2f} {unit:<2}{figure.limit:>8.2f} {unit:<2}"
+            f"{figure.ratio:>6.2f}  {figure.against}",
+            flush=True,
+        )
+    figures |= found
+
+
+def _dispatch() -> Figures:
+    _, bare, ours = dispatch.ratio()
+    return {"dispatch with validation": Figure(ours, "µs", 1.6 * bare, "1.6 × bare Chalice")}
+
+
+def _cold_import() -> Figures:
+    def seconds(code: str) -> float:
+        runs = []
+        for _ in range(9):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+            runs.append(time.perf_counter() - began)
+        return statistics.median(runs)
+
+    exit_now = "import os; os._exit(0)"
+    net = seconds(f"import app; {exit_now}") - seconds(exit_now)
+    return {
+        "cold import of the API function": Figure(net * 1000, "ms", 250, "over the interpreter")
+    }
+
+
+def _package() -> Figures:
+    package = max((ROOT / ".local" / "package").rglob("*.zip"), key=lambda p: p.stat().st_mtime)
+    size = package.stat().st_size / 1e6
+    return {"Lambda package": Figure(size, "MB", 15, "limit")}
+
+
+def _starts(cloud: LocalCloud) -> Figures:
+    first = cloud.up()
+    cloud.down()
+    warm = cloud.up()
+    return {
+        "make up, first run (tools installed)": Figure(first, "s", 120, "limit"),
+        "make up, warm": Figure(warm, "s", 15, "limit"),
+    }
+
+
+def _api(cloud: LocalCloud) -> Figures:
+    person = cloud.sign_in("bench@example.org")
+    agent = person.create("/agents", {"name": "Bench"})
+    live = cloud.deploy(person, agent["id"], floor.source("static"))
+    figures: Figures = {}
+    for name, path in (
+        ("GET /agents, 8 clients, p95", "/agents"),
+        ("GET /deployments/{id}, 8 clients, p95", f"/deployments/{live['id']}"),
+    ):
+        p95 = load.p95(f"{cloud.api_url}{path}", str(person.http.headers["Authorization"]))
+        figures[name] = Figure(p95 * 1000, "ms", 200, "limit")
+    return figures
+
+
+def _deploys(cloud: LocalCloud) -> Figures:
+    person = cloud.sign_in("bench@example.org")
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory(prefix="slipway-floor-") as folder:
+        for runtime in ("python", "nodejs", "rust", "static"):
+            agent = person.create("/agents", {"name": f"Bench {runtime}"})
+            files = floor.source(runtime)
+
+            def deploy(agent_id: str = agent["id"], files: floor.Files = files) -> None:
+                cloud.deploy(person, agent_id, files)
+
+            deploy()  # fills the caches
+            by_hand = _median(lambda r=runtime: floor.by_hand(r, Path(folder)))
+            live = _median(deploy)
+            figures[f"{runtime}: upload to live"] = Figure(
+                live, "s", 1.5 * by_hand, f"1.5 × {by_hand:.2f} s by hand in the same sandbox"
+            )
+        figures["first change of state after the upload"] = Figure(
+            _median(lambda: None, lambda: floor.first_change(person)), "s", 1, "limit"
+        )
+    return figures
+
+
+def _median(work: Callable[[], object], value: Callable[[], float] | None = None) -> float:
+    runs = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        found = value() if value else work()
+        runs.append(found if isinstance(found, float) else time.perf_counter() - began)
+    return statistics.median(runs)
+
+
+if __name__ == "__main__":
+    main()
