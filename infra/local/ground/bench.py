@@ -47,10 +47,8 @@ class Run(Protocol):
     def disk_full(self) -> bool: ...
 
 
-class Toolchains(Protocol):
-    """What a runtime needs to see of this machine, as `infra.local.sandbox` knows it."""
-
-    def __call__(self, runtime: str, purpose: Literal["build", "run"]) -> Toolchain: ...
+Toolchains = Callable[[str, Literal["build", "run"]], Toolchain]
+"""What a runtime needs to see of this machine, as `infra.local.sandbox` knows it."""
 
 
 class Box(Protocol):
