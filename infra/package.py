@@ -153,7 +153,11 @@ def _dependencies(root: Path, stage: str, architecture: str, work: Path) -> Path
             "@app.route('/')\ndef index():\n    return {}\n"
         )
         (staging / "requirements.txt").write_bytes(requirements)
-        _, archive = _chalice(staging, stage)
+        try:
+            _, archive = _chalice(staging, stage)
+        except PackagingError:
+            # It asks the package registry a hundred times and gives up at the first no.
+            _, archive = _chalice(staging, stage)
         trimmed = Path(folder) / "deps.zip"
         with zipfile.ZipFile(trimmed, "w", zipfile.ZIP_DEFLATED) as out:
             _copy(archive, out, skip={"app.py"})
@@ -259,7 +263,7 @@ def _chalice(staging: Path, stage: str) -> tuple[dict[str, Any], Path]:
     )
     said = f"{done.stdout}\n{done.stderr}".strip()
     if done.returncode or not (out / "sam.json").exists():
-        raise PackagingError(f"`chalice package` failed:\n{said}")
+        raise PackagingError(f"`chalice package` failed (exit code {done.returncode}):\n{said}")
     if "Could not install dependencies" in said:
         raise PackagingError(f"Chalice could not build a dependency:\n{said}")
     return json.loads((out / "sam.json").read_text()), out / "deployment.zip"
