@@ -3,6 +3,10 @@
 Every attempt answers "shut" or what it got away with. It is given the targets as JSON in TARGETS.
 """
 
+# ruff: noqa: BLE001, PLC0415, PTH101, PTH103, PTH108, PTH116, PTH118, PTH123, PTH208, S103
+# ruff: noqa: S104, SIM105, TRY300, UP031
+# It attacks on purpose, as plainly as possible.
+
 import contextlib
 import ctypes
 import errno
@@ -395,22 +399,6 @@ def bomb():
 
 
 @attempt
-def hog():
-    """Take memory until refused, in one process."""
-    pid = os.fork()
-    if pid == 0:
-        taken = []
-        try:
-            for _ in range(1200):
-                taken.append(bytearray(b"x") * (1 << 20))
-        except MemoryError:
-            os._exit(3)
-        os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    return "took 1.2 GB" if status == 0 else SHUT
-
-
-@attempt
 def core_dump():
     import resource
 
@@ -432,8 +420,18 @@ def hypervisor():
 def proxy_to_loopback():
     proxy = os.environ["HTTP_PROXY"].rpartition("@")[2].removeprefix("http://")
     host, port = proxy.split(":")
-    for name in ("127.0.0.1", "localhost", "127.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0",
-                 TARGETS["address"], "169.254.169.254", "2130706433", "0x7f000001"):
+    for name in (
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        TARGETS["address"],
+        "169.254.169.254",
+        "2130706433",
+        "0x7f000001",
+    ):
         with socket.create_connection((host, int(port)), timeout=5) as near:
             near.sendall(f"CONNECT {name}:{TARGETS['tcp']} HTTP/1.1\r\n".encode() + _pass())
             answer = near.recv(200)

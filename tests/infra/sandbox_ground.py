@@ -9,7 +9,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.local.sandbox import Isolation, Limits, Run, Sandbox, Spec
+from infra.local.sandbox import Isolation, Limits, Run, Sandbox, Spec, remove
 
 ATTACKS = Path(__file__).with_name("sandbox_attacks.py")
-MEMORY_MB = 192
+MEMORY_MB = 256
 
 
 @dataclass
@@ -163,7 +162,7 @@ def app(files: dict[str, str] | None = None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def open_folder(prefix: str) -> Path:
@@ -185,7 +184,7 @@ def own_address() -> str:
 
 def descriptors() -> list[str]:
     """What this process holds open."""
-    return sorted(os.listdir("/proc/self/fd"))
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def python(code: str) -> list[str]:

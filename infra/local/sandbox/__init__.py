@@ -15,6 +15,7 @@ from infra.local.sandbox.spec import (
 )
 from infra.local.sandbox.tiers import probe
 from infra.local.sandbox.toolchains import registry_hosts, toolchains
+from infra.local.sandbox.trees import remove
 
 __all__ = [
     "BadSpec",
@@ -30,5 +31,6 @@ __all__ = [
     "Visit",
     "probe",
     "registry_hosts",
+    "remove",
     "toolchains",
 ]

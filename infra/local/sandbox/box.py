@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import secrets
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -14,21 +16,24 @@ from infra.local.sandbox import bubblewrap, orders, plain, seccomp, skeleton
 from infra.local.sandbox.addresses import Policy, normal
 from infra.local.sandbox.cgroups import Group, Groups
 from infra.local.sandbox.egress import Door, Doorkeeper
-from infra.local.sandbox.identity import give, identities
+from infra.local.sandbox.identity import identities
 from infra.local.sandbox.nursery import Birth, Nursery
 from infra.local.sandbox.orders import Order
 from infra.local.sandbox.run import Run
 from infra.local.sandbox.spec import (
     APP,
     PROXY_PORT,
+    Bind,
     Egress,
     Isolation,
     NoIsolation,
     SandboxFailed,
     Spec,
 )
+from infra.local.sandbox.trees import give
 from infra.local.sandbox.watchdog import Watchdog
 
+_NODE_HOOK = "/opt/slipway/node-proxy.cjs"
 _NEVER_PROXIED = "localhost,127.0.0.1,::1"
 
 
@@ -85,6 +90,7 @@ class Sandbox:
         refuses; nothing is left running or mounted then.
         """
         orders.check(spec)
+        spec = replace(spec, binds=(_node_hook(), *spec.binds))
         uid = self._own(spec)
         with self._counting:
             self._count += 1
@@ -102,6 +108,7 @@ class Sandbox:
         )
         port = listener.getsockname()[1] if listener else PROXY_PORT
         env = {**skeleton.environment(), **_proxy_variables(port, token), **spec.env}
+        env["NODE_OPTIONS"] = f"--require {_NODE_HOOK} {spec.env.get('NODE_OPTIONS', '')}".strip()
         ground = orders.Ground(
             isolation=self.isolation,
             binds=tuple(self._system),
@@ -166,6 +173,12 @@ def _wrap(isolation: Isolation) -> bubblewrap.Bubblewrap | None:
         if str(wrap.program) == isolation.program:
             return wrap
     raise NoIsolation(f"bubblewrap is no longer at {isolation.program}; probe again.")
+
+
+@functools.cache
+def _node_hook() -> Bind:
+    """Lets programs on older Node.js use the proxy as they are."""
+    return (Path(__file__).with_name("node_proxy.cjs").read_bytes(), _NODE_HOOK, True)
 
 
 def _writable(spec: Spec) -> tuple[Path, ...]:

@@ -63,8 +63,11 @@ class Door:
             listener.close()
             return
         self._server = await asyncio.start_server(self._meet, sock=listener, limit=_HEAD_LIMIT)
-        if self._closed:
+        if self._is_closed():  # while we waited
             self._server.close()
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     async def close(self) -> None:
         """Stop listening and cut what is open."""

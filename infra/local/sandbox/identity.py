@@ -1,11 +1,9 @@
-"""Which user id a sandboxed program has outside, and whose its files are."""
+"""Which user id a sandboxed program has outside, when we may choose."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import shutil
-import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,55 +52,3 @@ def _unused(first: int, size: int) -> int:
     while first > size and any(uid in taken for uid in range(first, first + size)):
         first -= size
     return first
-
-
-def give(folder: Path, uid: int) -> None:
-    """Make a folder and everything in it belong to a user, without following any link.
-
-    Files that already do are left alone, so giving a second time costs one look at each.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        _give_open(descriptor, uid)
-    finally:
-        os.close(descriptor)
-
-
-def _give_open(folder: int, uid: int) -> None:
-    if os.fstat(folder).st_uid != uid:
-        os.fchown(folder, uid, uid)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                found = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(found.st_mode):
-                    _give_child(folder, entry.name, uid)
-                elif found.st_uid == uid:
-                    continue
-                elif stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
-                    _copy_out(folder, entry.name, uid)
-                else:
-                    os.chown(entry.name, uid, uid, dir_fd=folder, follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # it went while we looked
-
-
-def _give_child(folder: int, name: str, uid: int) -> None:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-    child = os.open(name, flags, dir_fd=folder)
-    try:
-        _give_open(child, uid)
-    finally:
-        os.close(child)
-
-
-def _copy_out(folder: int, name: str, uid: int) -> None:
-    """Break a hard link first: its other name (a shared cache, say) must keep its owner."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    fresh = f".{name}.{os.getpid()}"
-    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder), "rb") as source:
-        mode = os.fstat(source.fileno()).st_mode & 0o777
-        with os.fdopen(os.open(fresh, flags, mode, dir_fd=folder), "wb") as target:
-            os.fchown(target.fileno(), uid, uid)
-            shutil.copyfileobj(source, target)
-    os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)

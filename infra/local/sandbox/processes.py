@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_TOO_DEEP = 1 << 62
 _LISTEN = "0A"
 _SHELLS = frozenset({"sh", "dash", "bash", "ash", "busybox", "zsh"})
 
@@ -123,42 +119,15 @@ def _listeners(pid: int) -> Iterator[tuple[int, int]]:
                 yield int(words[1].rsplit(":", 1)[1], 16), int(words[9])
 
 
-def disk_bytes(folder: Path) -> int:
-    """What a folder occupies, hidden costs of many small files included."""
-    total = 0
-    waiting = [str(folder)]
-    while waiting:
-        path = waiting.pop()
-        try:
-            entries = _entries(path)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                return _TOO_DEEP  # nested until no path reaches it: only done to hide
-            continue
-        for entry in entries:
-            try:
-                found = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            total += found.st_blocks * 512 + 512
-            if stat.S_ISDIR(found.st_mode):
-                waiting.append(entry.path)
-    return total
-
-
-def _entries(path: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(path) as entries:
-            return list(entries)
-    except PermissionError:
-        # A program may lock its own folder against us, who have the same user id.
-        handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY)
-        try:
-            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101
-        finally:
-            os.close(handle)
-        with os.scandir(path) as entries:
-            return list(entries)
+def written_bytes(pids: list[int]) -> int | None:
+    """What these processes and their ended children have written to disks; None if unknown."""
+    total, known = 0, False
+    for pid in pids:
+        for line in _read(f"/proc/{pid}/io").splitlines():
+            if line.startswith("write_bytes:"):
+                total += int(line.split()[1])
+                known = True
+    return total if known else None
 
 
 def _name(pid: int) -> str:

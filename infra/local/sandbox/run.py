@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import threading
@@ -12,7 +11,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from infra.local.sandbox import processes
+from infra.local.sandbox import processes, trees
 from infra.local.sandbox.cgroups import Group
 from infra.local.sandbox.egress import Door
 from infra.local.sandbox.nursery import Birth, Nursery
@@ -149,7 +148,7 @@ class Run:
             return Stats(disk_bytes=self.disk_bytes)
         pids = processes.tree(self.inner)
         if not self.disk_bytes:
-            self.disk_bytes = sum(processes.disk_bytes(folder) for folder in self.folders)
+            self.disk_bytes = sum(trees.disk_bytes(folder) for folder in self.folders)
         return Stats(
             cpu_seconds=processes.cpu_seconds(pids),
             rss_bytes=processes.proportional_memory(pids) or processes.memory(pids),
@@ -189,7 +188,7 @@ class Run:
         """Remove what it leaves behind. May take a moment."""
         self._group.remove()
         if self._home is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
+            trees.remove(self._home)
 
     def _fetch_sockets(self, family: int) -> None:
         try:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from infra.local.sandbox.bubblewrap import INSIDE_ID
-from infra.local.sandbox.spec import HOME, Bind
+from infra.local.sandbox.spec import HOME, SEARCH_PATH, Bind
 
 _FILES = {
     "passwd": (
@@ -83,7 +83,7 @@ def system_binds(state_dir: Path) -> list[Bind]:
 def environment() -> dict[str, str]:
     """The variables every sandbox has. Nothing else of ours is handed on."""
     env = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PATH": SEARCH_PATH,
         "HOME": HOME,
         "USER": "agent",
         "LOGNAME": "agent",

@@ -18,6 +18,7 @@ Bind = tuple[Path | bytes, str, bool]
 APP = "/app"
 HOME = "/home/agent"
 PROXY_PORT = 3128
+SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class SandboxFailed(PlatformError):
@@ -143,3 +144,8 @@ class Toolchain:
     env: dict[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()  # folders in front of the sandbox's own PATH
     missing: tuple[str, ...] = ()  # tools a build would want that this machine does not have
+
+    @property
+    def search_path(self) -> str:
+        """A PATH with this toolchain in front."""
+        return ":".join((*self.path, SEARCH_PATH))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from infra.local.sandbox import packages
+from infra.local.sandbox import cargo_settings, npm_settings, packages, pip_settings
 from infra.local.sandbox.spec import HOME, Bind, Toolchain
 
 Purpose = Literal["build", "run"]
@@ -40,7 +40,9 @@ def toolchains(runtime: str, purpose: Purpose = "build") -> Toolchain:
 
 def registry_hosts() -> frozenset[str]:
     """The hosts (each "host:port") package managers fetch from, as they are configured here."""
-    return packages.python().hosts() | packages.node().hosts() | packages.rust().hosts()
+    return (
+        pip_settings.python().hosts() | npm_settings.node().hosts() | cargo_settings.rust().hosts()
+    )
 
 
 @functools.cache
@@ -60,7 +62,7 @@ def _python(purpose: Purpose) -> Toolchain:
     else:
         binds.append((uv, f"{_TOOLS}/uv", True))
         path.append(_TOOLS)
-    settings = packages.python()
+    settings = pip_settings.python()
     env = {
         **settings.env,
         # The interpreter of the build is the one of the run; another would not be there then.
@@ -88,7 +90,7 @@ def _node(purpose: Purpose) -> Toolchain:
         path.append("/opt/node/bin")
     if purpose == "run":
         return Toolchain(tuple(binds), {}, tuple(path))
-    settings = packages.node()
+    settings = npm_settings.node()
     env = {
         **settings.env,
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
@@ -113,7 +115,7 @@ def _rust(purpose: Purpose) -> Toolchain:
     if not root.is_relative_to("/usr"):
         binds.append((root, "/opt/rust", True))
         path.append("/opt/rust/bin")
-    settings = packages.rust()
+    settings = cargo_settings.rust()
     env = {**settings.env, "CARGO_HOME": f"{HOME}/.cargo", "CARGO_TERM_COLOR": "never"}
     missing = ("cc",) if shutil.which("cc", path="/usr/bin:/usr/local/bin") is None else ()
     return Toolchain(tuple(binds + _handed_on(settings)), env, tuple(path), missing)

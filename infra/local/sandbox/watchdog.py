@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
 from dataclasses import dataclass
 
-from infra.local.sandbox import processes
+from infra.local.sandbox import processes, trees
 from infra.local.sandbox.run import Run
 
 _MB = 1 << 20
 _LOOK_EVERY = 0.2  # seconds, while something runs
 _MOST_EFFORT = 0.05  # of one processor, at most
-_WALK_EVERY = 30.0  # seconds between looks at a folder when nothing points to writing
-_SUSPICIOUS = 16 * _MB  # the file system lost this much since the last look
+_WALK_EVERY = 2.0  # seconds between looks at a folder that is written to
+_WALK_ANYWAY = 5.0  # seconds between looks at any: new folders and empty files do not count there
+_MUCH = 4 * _MB  # written since the last look: worth one at once
 
 
 @dataclass
 class _Disk:
-    """When a sandbox's folders were last measured, and what was free then."""
+    """When a sandbox's folders were last measured, and what it had written by then."""
 
-    free: int = 0
-    next_walk: float = 0.0
-    earliest: float = 0.0
+    written: int | None = None
+    walked: float = 0.0
 
 
 class Watchdog:
     """Looks at all runs of one `Sandbox`."""
 
     def __init__(self, *, memory_cgroup: bool) -> None:
+        self._earliest_walk = 0.0
         # With a memory control group the kernel counts better and acts sooner than we could.
         self._memory = not memory_cgroup
         self._runs: dict[Run, _Disk] = {}
@@ -79,40 +79,33 @@ class Watchdog:
         for run, disk in runs:
             if not run.alive:
                 continue
-            if self._memory and _too_much_memory(run):
+            pids = processes.tree(run.inner)
+            # The kernel may have taken one process of many; what is left is of no use.
+            if run.oom or (self._memory and _too_much_memory(run, pids)):
                 run.end(oom=True)
-            elif run.limits.disk_mb is not None and run.folders and _too_much_disk(run, disk):
-                run.end(disk_full=True)
+            elif run.limits.disk_mb is not None and run.folders:
+                self._look_at_disk(run, disk, pids, run.limits.disk_mb * _MB)
+
+    def _look_at_disk(self, run: Run, disk: _Disk, pids: list[int], limit: int) -> None:
+        """Measure the folders when something was written, but never at more than a fair effort."""
+        now = time.monotonic()
+        written = processes.written_bytes(pids)
+        news = 0 if written is None or disk.written is None else written - disk.written
+        due = disk.walked + (_WALK_EVERY if news else _WALK_ANYWAY)
+        if disk.walked and news < _MUCH and now < due:
+            return
+        if now < self._earliest_walk:
+            return
+        run.disk_bytes = sum(trees.disk_bytes(folder) for folder in run.folders)
+        disk.written = written
+        disk.walked = now
+        self._earliest_walk = now + (time.monotonic() - now) / _MOST_EFFORT
+        if run.disk_bytes > limit:
+            run.end(disk_full=True)
 
 
-def _too_much_memory(run: Run) -> bool:
+def _too_much_memory(run: Run, pids: list[int]) -> bool:
     limit = run.limits.memory_mb * _MB
-    pids = processes.tree(run.inner)
     # The quick sum is never too small; only when it is over is the fair one worth its price.
     quick = processes.memory(pids)
     return quick > limit and (processes.proportional_memory(pids) or quick) > limit
-
-
-def _too_much_disk(run: Run, disk: _Disk) -> bool:
-    now = time.monotonic()
-    free = _free(run)
-    if now < disk.earliest or (now < disk.next_walk and disk.free - free < _SUSPICIOUS):
-        return False
-    run.disk_bytes = sum(processes.disk_bytes(folder) for folder in run.folders)
-    took = time.monotonic() - now
-    disk.free = free
-    disk.earliest = now + took / _MOST_EFFORT
-    disk.next_walk = now + _WALK_EVERY
-    limit = run.limits.disk_mb
-    return limit is not None and run.disk_bytes > limit * _MB
-
-
-def _free(run: Run) -> int:
-    total = 0
-    for folder in run.folders:
-        try:
-            found = os.statvfs(folder)
-        except OSError:
-            continue
-        total += found.f_bfree * found.f_frsize
-    return total

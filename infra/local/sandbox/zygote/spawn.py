@@ -15,6 +15,7 @@ from typing import Any
 from . import kernel, landlock
 
 _STARTED_WITHIN = 15.0
+_IP_FREEBIND = 15
 _STAGES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108  # only looked at, never written
 
 
@@ -217,7 +218,11 @@ def open_sockets(started: Started, listen: int | None, families: list[int]) -> l
     kernel.setns(started.network, kernel.CLONE_NEWNET)
     opened: list[int] = []
     if listen is not None:
-        server = socket.create_server(("127.0.0.1", listen), backlog=128)
+        server = socket.socket()
+        # bubblewrap may still be about to bring the loopback device and its address up.
+        server.setsockopt(socket.SOL_IP, _IP_FREEBIND, 1)
+        server.bind(("127.0.0.1", listen))
+        server.listen(128)
         opened.append(server.detach())
     for family in families:
         try:
