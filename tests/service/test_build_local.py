@@ -241,4 +241,4 @@ def test_a_build_adds_little_to_the_agents_own_start(machine: Machine) -> None:
         machine.run()
         times.append(time.perf_counter() - began)
     # 0.3 s here, half of it the agent's own start; the limit leaves room for a busy machine.
-    assert min(times) < 1.5
+    assert min(times) < 2.5

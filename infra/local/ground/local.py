@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ from infra.local.ground.nodejs import NodeInstall
 from infra.local.ground.packing import pack
 from infra.local.ground.python import PythonInstall
 from infra.local.ground.rust import RustBuild, simple_build
+
+_ABANDONED_SECONDS = 6 * 3600
 
 if TYPE_CHECKING:
     from infra.local.ground.boxes import ReadyBox
@@ -60,6 +64,7 @@ class LocalGround:
             self._ready_box()  # gets ready while the source is fetched and scanned
         place = self._data / "work"
         place.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(place)
         made = Path(tempfile.mkdtemp(prefix=f"{order.version_id}-", dir=place))
         made.chmod(0o755)
         return made
@@ -216,6 +221,13 @@ class LocalProcess:
     def stop(self) -> None:
         """End it with everything it started."""
         self._run.kill()
+
+
+def _remove_abandoned(place: Path) -> None:
+    """What a killed build left behind; one that still runs is never as old."""
+    for folder in place.iterdir():
+        if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port() -> int:
