@@ -73,7 +73,7 @@ def _show(figures: Figures, found: Figures) -> None:
 
 def _dispatch() -> Figures:
     _, bare, ours = dispatch.ratio()
-    return {"dispatch with validation": Figure(ours, "µs", 1.6 * bare, "1.6 × bare Chalice")}
+    return {"dispatch with validation": Figure(ours, "µs", 1.6 * bare, "1.6 x bare Chalice")}
 
 
 def _cold_import() -> Figures:
@@ -137,7 +137,7 @@ def _deploys(cloud: LocalCloud) -> Figures:
             by_hand = _median(lambda r=runtime: floor.by_hand(r, Path(folder)))
             live = _median(deploy)
             figures[f"{runtime}: upload to live"] = Figure(
-                live, "s", 1.5 * by_hand, f"1.5 × {by_hand:.2f} s by hand in the same sandbox"
+                live, "s", 1.5 * by_hand, f"1.5 x {by_hand:.2f} s by hand in the same sandbox"
             )
         figures["first change of state after the upload"] = Figure(
             _median(lambda: None, lambda: floor.first_change(person)), "s", 1, "limit"

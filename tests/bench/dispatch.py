@@ -38,10 +38,8 @@ def ratio() -> tuple[float, float, float]:
     """Ours over bare, median of paired rounds; and both in microseconds a call."""
     bare, ours = _bare(), _ours()
     sent = event("POST", "/v1/orders", {"name": "x", "amount": 1, "tags": ["a"]}, {}, {})
-    pairs = []
     with redirect_stdout(io.StringIO()):
-        for _ in range(ROUNDS):
-            pairs.append((_time(bare, sent), _time(ours, sent)))
+        pairs = [(_time(bare, sent), _time(ours, sent)) for _ in range(ROUNDS)]
     rounds = pairs[2:]
     return (
         statistics.median(b / a for a, b in rounds),

@@ -145,7 +145,7 @@ SOURCES: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     ),
     "output of many megabytes": (
         sources.python(
-            "build:\n  command: yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | head -c 100000000; exit 1\n",
+            "build:\n  command: yes aaaaaaaaaaaaaaaa | head -c 100000000; exit 1\n",
             main_py=sources.server(),
         ),
         "failed",

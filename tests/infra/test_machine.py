@@ -81,9 +81,7 @@ def start(world: World) -> Simulator:
 
 
 def state_of(world: World, simulator: Simulator) -> DeploymentState:
-    found = world.platform.turns.stored(
-        simulator.data["org_id"], simulator.data["deployment_id"]
-    )
+    found = world.platform.turns.stored(simulator.data["org_id"], simulator.data["deployment_id"])
     assert found is not None
     return found.state
 
