@@ -76,8 +76,9 @@ class TestDockerfiles:
                 'CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8080"]\n',
             }
         )
-        assert plan.start_command == "uvicorn main:app --host 0.0.0.0 --port 8080"
-        assert plan.port == 8080
+        # The port it was built for is the one thing that is ours to say.
+        assert plan.start_command == "uvicorn main:app --host 0.0.0.0 --port $PORT"
+        assert plan.port is None
         assert plan.toolchain == "3.12"
 
     def test_its_image_decides_between_two_runtimes(self) -> None:
@@ -182,6 +183,37 @@ class TestSeveralApps:
         assert refused(files, "several_apps").candidates == ("services/a", "services/b")
         plan = plan_of(files, choice="services/b")
         assert (plan.installer, plan.installer_version, plan.install_root) == ("pnpm", "9", "")
+
+    def test_uv_workspaces_are_workspaces(self) -> None:
+        files = {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["backend", "jobs"]\n',
+            "uv.lock": "",
+            "backend/pyproject.toml": '[project]\nname="b"\ndependencies=["fastapi[standard]"]\n',
+            "backend/app/__init__.py": "",
+            "backend/app/main.py": FASTAPI + "from app.routes import r\n",
+            "backend/app/routes.py": "",
+            "jobs/pyproject.toml": '[project]\nname="j"\ndependencies=["flask"]\n',
+            "jobs/app.py": FLASK,
+        }
+        assert refused(files, "several_apps").candidates == ("backend", "jobs")
+        plan = plan_of(files, choice="backend")
+        assert (plan.root, plan.installer) == ("backend", "uv-lock")
+        assert plan.start_command == "uvicorn app.main:app --host 0.0.0.0 --port $PORT"
+
+    def test_folders_without_any_list_of_packages_are_apps_too(self) -> None:
+        files = {"README.md": "", "one/app.py": FLASK, "two/app.py": FLASK}
+        assert refused(files, "several_apps").candidates == ("one", "two")
+        assert plan_of(files, choice="two").root == "two"
+        assert plan_of({"README.md": "", "one/app.py": FLASK}).start_command == (
+            "gunicorn --bind 0.0.0.0:$PORT --threads 8 one.app:app"
+        )
+
+    def test_samples_are_apps_when_there_is_nothing_else(self) -> None:
+        one = {"samples/python/one/requirements.txt": "flask", "samples/python/one/app.py": FLASK}
+        two = {"samples/python/two/requirements.txt": "flask", "samples/python/two/app.py": FLASK}
+        tools = {"pyproject.toml": "[tool.ruff]", "scripts/x.py": "print(1)"}
+        found = refused({**tools, **one, **two}, "several_apps").candidates
+        assert found == ("samples/python/one", "samples/python/two")
 
     def test_a_root_that_is_not_there_is_said(self) -> None:
         result = refused(
@@ -323,6 +355,30 @@ def test_other_platforms_files_are_hints(
     plan = plan_of({"requirements.txt": "flask\ngunicorn", "app.py": FLASK, **files})
     assert plan.start_command == command
     assert plan.health_path == health
+
+
+@pytest.mark.parametrize(
+    ("given", "fitted"),
+    [
+        ("poetry run gunicorn app:app", "gunicorn app:app"),
+        (
+            "alembic upgrade head && uv run --frozen gunicorn app:app",
+            "alembic upgrade head && gunicorn app:app",
+        ),
+        ("uv run app.py", "python app.py"),
+        ("gunicorn -b 127.0.0.1:8000 app:app", "gunicorn -b 0.0.0.0:$PORT app:app"),
+        ("uvicorn app:app", "uvicorn app:app --port $PORT"),
+        (
+            "uvicorn app:app --host=localhost --port=80",
+            "uvicorn app:app --host=0.0.0.0 --port=$PORT",
+        ),
+        ("uvicorn app:app --port ${PORT:-8000}", "uvicorn app:app --port ${PORT:-8000}"),
+        ("flask run -h 0.0.0.0 -p 5000", "flask run -h 0.0.0.0 -p $PORT"),
+    ],
+)
+def test_a_borrowed_command_is_fitted(given: str, fitted: str) -> None:
+    plan = plan_of({"requirements.txt": "flask", "app.py": FLASK, "Procfile": f"web: {given}"})
+    assert plan.start_command == fitted
 
 
 def test_hints_that_are_broken_are_no_hints() -> None:

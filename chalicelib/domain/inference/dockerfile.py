@@ -76,6 +76,9 @@ def read_dockerfile(source: Source, name: str | None = None) -> Dockerfile | Non
         elif word in ("ENTRYPOINT", "CMD"):
             docker.words[word], docker.command_line = _command(rest), number
     docker.command = " ".join(filter(None, map(docker.words.get, ("ENTRYPOINT", "CMD")))) or None
+    if docker.command and len(docker.workdir) > 1:
+        # Its folder is /app here, wherever it was there.
+        docker.command = docker.command.replace(f"{docker.workdir.rstrip('/')}/", "")
     if not docker.images and not docker.faults:
         _fault(docker, source.path(name), 1, "has no FROM line")
     return docker

@@ -99,18 +99,25 @@ class Source:
         ask: Callable[[str], float] | None = getattr(self.tree, "modified", None)
         return ask(self.path(name)) if ask is not None and self.has(name) else 0.0
 
-    def app_files(self, *suffixes: str, depth: int = 4, marks: tuple[str, ...] = ()) -> list[str]:
+    def app_files(
+        self,
+        *suffixes: str,
+        depth: int = 4,
+        marks: tuple[str, ...] = (),
+        holder: bool = False,
+    ) -> list[str]:
         """Files that may be part of the app, the shallow ones first.
 
-        When the top has none of the `marks`, folders that have one are apps of their own.
+        Folders that have one of the `marks` are apps of their own, unless there is but one such
+        folder and the top has a mark as well, and is no mere `holder` of others.
         """
-        apart: tuple[str, ...] = ()
-        if marks and self.first(*marks) is None:
-            apart = tuple(
-                f"{name.rpartition('/')[0]}/"
-                for name in self.names
-                if "/" in name and name.rpartition("/")[2] in marks
-            )
+        marked = {
+            f"{name.rpartition('/')[0]}/"
+            for name in self.names
+            if "/" in name and name.rpartition("/")[2] in marks
+        }
+        alone = len(marked) == 1 and self.first(*marks) is not None and not holder
+        apart = () if alone else tuple(marked)
         return sorted(
             (
                 name

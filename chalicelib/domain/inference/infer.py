@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.inference.evidence import Draft, Source, as_dict, as_text
 from chalicelib.domain.inference.hints import runtime_of_command
-from chalicelib.domain.inference.looks import Looks
+from chalicelib.domain.inference.looks import SURE, Looks
 from chalicelib.domain.inference.monorepo import candidates
 from chalicelib.domain.inference.overrides import apply_manifest
 from chalicelib.domain.inference.remarks import remarks
@@ -127,12 +127,7 @@ class _Work:
         best = max(strengths.values())
         if best == 0 or (best < 2 and self.looks.foreign() and self.looks.docker is not None):
             return None
-        if (
-            best < 2
-            and not self.looks.source.root
-            and strengths["static"] < 1
-            and self._apps_below()
-        ):
+        if not self.looks.source.root and strengths["static"] < 1 and self._lies_below(best):
             return None
         level = [runtime for runtime, strength in strengths.items() if strength == best]
         for hint in self.looks.hints.start:
@@ -152,8 +147,19 @@ class _Work:
         self.draft.set("runtime", level[0], self.looks.marks(level[0]))
         return level[0]
 
-    def _apps_below(self) -> bool:
-        self.below = candidates(self.top)
+    def _lies_below(self, best: float) -> bool:
+        """Whether the top is not the app: nothing listens there, and in folders below it does."""
+        if self.only is not None or self.given.get("start") or self.looks.hints.start:
+            return False
+        folders = self.looks.python.folders
+        if best >= SURE and len(folders) < 2:
+            return False
+        usual = self.looks.python.usual_script or self.looks.node.strength >= 2
+        if best >= 2 and best < SURE and usual:
+            return False
+        known = candidates(self.top)
+        wider = {one for one in folders if not any(k.startswith(f"{one}/") for k in known)}
+        self.below = sorted({*known, *wider})
         return bool(self.below)
 
     def _in_a_folder(self) -> str | None:

@@ -41,7 +41,7 @@ class Looks:
         only = only or ""
         self.hints: Hints = read_hints(source)
         self.docker: Dockerfile | None = read_dockerfile(source)
-        self.python = PythonApp(source, only if only.endswith(".py") else None)
+        self.python = PythonApp(source, only if only.endswith(".py") else None, top)
         self.node = NodeApp(source, only if re.search(r"\.[cm]?[jt]s$", only) else None)
         self.rust = self._rust()
         self.static = StaticSite(source)

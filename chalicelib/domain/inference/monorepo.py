@@ -21,7 +21,9 @@ _MARKS = (
     "Procfile",
 )
 _MAX_FOLDERS = 60
-_MAX_DEPTH = 3
+_MAX_DEPTH = 4
+#: Looked into only when there is nothing else.
+_SHOWN = frozenset({"example", "examples", "samples", "demo", "demos"})
 _WORTH = 2.5
 
 
@@ -34,10 +36,18 @@ def candidates(source: Source) -> list[str]:
     }
     folders |= set(workspace_members(source))
     ordered = sorted(folders, key=lambda folder: (folder.count("/"), folder))
+    return _worthy(source, ordered, NOT_THE_APP) or _worthy(source, ordered, NOT_THE_APP - _SHOWN)
+
+
+def _worthy(source: Source, folders: list[str], never: frozenset[str]) -> list[str]:
     found: list[str] = []
-    for folder in ordered[:_MAX_FOLDERS]:
-        if NOT_THE_APP & set(folder.split("/")) or any(folder.startswith(f"{f}/") for f in found):
+    looked = 0
+    for folder in folders:
+        if never & set(folder.split("/")) or any(folder.startswith(f"{f}/") for f in found):
             continue
+        looked += 1
+        if looked > _MAX_FOLDERS:
+            break
         if worth(source.below(folder)) >= _WORTH:
             found.append(folder)
     return found

@@ -203,7 +203,7 @@ class NodeApp:
         return bool(files) and all(self.source.has(file) or builds for file in files)
 
     def _listening(self, draft: Draft, entry: NodeEntry) -> None:
-        text = self.source.text(entry.file)
+        text = self.source.text(entry.file) or self.source.text(self._written_as(entry.file))
         port = fixed_port(text)
         if port is not None:
             draft.set("port", port, f"{entry.file} fixes it")
@@ -233,6 +233,12 @@ class NodeApp:
                 "start something else, add to agent.yaml: `start: {command: node FILE.js}`.",
                 self.source.path(entry.file or "package.json"),
             )
+
+    def _written_as(self, file: str | None) -> str | None:
+        """The TypeScript that a built file is made of."""
+        stem = re.sub(r"\.\w+$", "", (file or "").partition("/")[2])
+        names = [f"{folder}{stem}{end}" for folder in ("src/", "") for end in (".ts", ".mts")]
+        return self.source.first(*names)
 
     def _missing(self, draft: Draft, entry: NodeEntry) -> None:
         builds = draft.get("build_command") is not None

@@ -12,14 +12,17 @@ from chalicelib.domain.inference.python_django import django_entry, django_steps
 from chalicelib.domain.inference.python_packages import (
     Packages,
     guess_packages,
+    is_virtual_workspace,
     plan_packages,
     read_packages,
 )
 from chalicelib.domain.inference.python_start import (
     PYTHON_MARKS,
+    USUAL_SCRIPTS,
     find_entries,
     find_script,
     read_modules,
+    serving_folders,
 )
 from chalicelib.domain.inference.versions import wish_python
 
@@ -40,9 +43,9 @@ _PROGRAMS = {
 class PythonApp:
     """One folder of a source, looked at as Python."""
 
-    def __init__(self, source: Source, only: str | None = None) -> None:
+    def __init__(self, source: Source, only: str | None = None, top: Source | None = None) -> None:
         self.source = source
-        self.packages = read_packages(source)
+        self.packages = read_packages(source, top)
         self.modules = read_modules(source, only)
         self._add_imports_when_unlisted()
         self.django = None if only else django_entry(source, self.packages)
@@ -61,9 +64,22 @@ class PythonApp:
         """3: something listens; 2: declared as Python; 1: there is Python in it."""
         if self.entries:
             return 3
-        if self.packages.installer != "none" or self.source.has("manage.py"):
+        declared = self.packages.installer != "none" or self.source.has("manage.py")
+        if declared and not is_virtual_workspace(self.source):
             return 2
         return 1 if any("/" not in module.path for module in self.modules) else 0
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of a source without marks of its own in which something listens."""
+        if self.source.first(*PYTHON_MARKS) or any("/" not in m.path for m in self.modules):
+            return ()
+        return serving_folders(self.source, self.modules)
+
+    @property
+    def usual_script(self) -> bool:
+        """Whether there is a script at the top by a name that scripts to start have."""
+        return any("/" not in m.path and m.path in USUAL_SCRIPTS for m in self.modules)
 
     def plan(self, draft: Draft, hints: Hints, docker: Dockerfile | None) -> None:
         """Fill the draft; findings say what could not be found."""
@@ -96,10 +112,10 @@ class PythonApp:
                 return True
         if docker is None or docker.command is None or self.django is not None:
             return False
-        command = docker.command
+        command = _fit(docker.command)
         files = re.findall(r"[\w./-]+\.py\b", command)
         usable = (
-            runtime_of_command(command) == "python"
+            (program(command) in _PROGRAMS or program(command) in ("python", "python3"))
             and all(self.source.has(file.removeprefix("./")) for file in files)
             and not re.search(r"--reload|runserver|\bdev\b", command)
             and (not self.entries or program(command) not in ("python", "python3"))
@@ -109,10 +125,12 @@ class PythonApp:
         return usable
 
     def _borrow(self, command: str, where: str, draft: Draft) -> None:
-        command = re.sub(r"^(uv run|poetry run|pipenv run)\s+", "", command)
+        command, plain = _fit(command), command
+        if command != plain:
+            where = f"{where}, fitted to $PORT and the environment here"
         draft.set("start_command", command, where)
         add_server(command, where, self.packages, draft)
-        port = re.search(r"(?:--port[= ]|-p |:)(\d{4,5})\b", command)
+        port = re.search(r"(?:--port[= ]|-p |:)(\d{2,5})\b", command)
         if port and "$PORT" not in command:
             draft.set("port", int(port.group(1)), where)
 
@@ -131,8 +149,10 @@ class PythonApp:
             draft.add("extra_packages", entry.extra, f"{entry.file} brings no server")
         if entry.port is not None:
             draft.set("port", entry.port, why)
-        if entry.protocol != "http":
-            draft.set("protocol", entry.protocol, why)
+        imports = {name for module in self.modules for name in module.top_imports}
+        protocol = "mcp" if entry.worker and imports & {"mcp", "fastmcp"} else entry.protocol
+        if protocol != "http":
+            draft.set("protocol", protocol, why)
         for code, detail, line in entry.notes:
             draft.say("warning", code, detail, self.source.path(entry.file), line)
         if entry.worker:
@@ -140,9 +160,10 @@ class PythonApp:
             draft.say(
                 "warning",
                 "nothing_listens",
-                f"Nothing in {entry.file} is known to listen on a port. If it is a job, it ends "
-                "by itself and has no URL; if it serves in a way not known here, all is well. To "
-                "start something else, add to agent.yaml: `start: {command: python FILE.py}`.",
+                f"Nothing in {entry.file} is known to listen on a port. If it is a job or "
+                "a stdio server, it has no URL; if it serves in a way not known here, all is "
+                "well. To start something else, add to agent.yaml: "
+                "`start: {command: python FILE.py}`.",
                 self.source.path(entry.file),
             )
 
@@ -178,3 +199,20 @@ def add_server(command: str, where: str, packages: Packages, draft: Draft) -> No
     need = _PROGRAMS.get(program(command))
     if need and not packages.has(re.sub(r"\[.*", "", need)):
         draft.add("extra_packages", (need,), f"{where} needs it")
+
+
+def _fit(command: str) -> str:
+    """A command made for another place: no tool before it, and the port that is given."""
+    command = re.sub(r"\buv run (?=\.( |$)|\S+\.py\b)", "python ", command)
+    command = re.sub(r"\b(?:uv|poetry|pipenv) run (?:--?[\w-]+ )*(?:-- )?", "", command)
+    last = command.rpartition("&&")[2]
+    if program(last) not in _PROGRAMS or "$PORT" in last or "${PORT" in last:
+        return command
+    fitted = re.sub(r"(--port|--server\.port)([= ])\d+", r"\1\2$PORT", last)
+    fitted = re.sub(r"(--bind|--listen|-b)([= ])\S+:\d+\b", r"\1\g<2>0.0.0.0:$PORT", fitted)
+    if program(last) in ("flask", "daphne"):
+        fitted = re.sub(r"(-p) \d+", r"\1 $PORT", fitted)
+    fitted = re.sub(r"(--host)([= ])(?:127\.0\.0\.1|localhost)", r"\1\g<2>0.0.0.0", fitted)
+    if program(last) == "uvicorn" and "--port" not in fitted:
+        fitted += " --port $PORT"
+    return command.removesuffix(last) + fitted

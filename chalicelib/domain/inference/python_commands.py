@@ -287,15 +287,22 @@ def _base(module: Module, source: Source) -> str:
         uses_src = any(name == "src" or name.startswith("src.") for name in module.imports)
         if not uses_src:
             return "src"
+    # Absolute imports say which folder the author runs it from: the one most of them are found in.
+    parts = folder.split("/")
+    places = ["", *("/".join(parts[:length]) for length in range(1, len(parts) + 1))]
     if module.relative:
-        return ""
-    beside = {
-        name
+        places.remove(folder)
+    found = {place: _resolved_in(module, place, source) for place in places}
+    return max(places, key=lambda place: (found[place], -places.index(place)))
+
+
+def _resolved_in(module: Module, place: str, source: Source) -> int:
+    prefix = f"{place}/" if place else ""
+    return sum(
+        1
         for name in module.top_imports
-        if (source.has(f"{folder}/{name}.py") or source.has_folder(f"{folder}/{name}"))
-        and not (source.has(f"{name}.py") or source.has_folder(name))
-    }
-    return folder if beside else ""
+        if source.has(f"{prefix}{name}.py") or source.has_folder(f"{prefix}{name}")
+    )
 
 
 def _dotted(module: Module, source: Source) -> str:

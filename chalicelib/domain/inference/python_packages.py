@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +101,7 @@ class Packages:
         return any(name in self.names for name in names)
 
 
-def read_packages(source: Source) -> Packages:
+def read_packages(source: Source, top: Source | None = None) -> Packages:
     """Find the file that is installed from, and read the names in all files that name any."""
     packages = Packages()
     pyproject = source.toml("pyproject.toml")
@@ -119,7 +120,29 @@ def read_packages(source: Source) -> Packages:
         _note(packages, line, "setup.py")
     packages.installer, packages.files = _installer(source, pyproject, requirements)
     packages.source = ", ".join(packages.files)
+    if packages.installer == "pyproject" and top is not None and _is_member(source, top):
+        # uv finds the lock of a workspace from the folder of its member.
+        packages.installer, packages.files = "uv-lock", ("pyproject.toml",)
+        packages.source = "uv.lock at the top"
     return packages
+
+
+def is_virtual_workspace(source: Source) -> bool:
+    """A uv workspace whose top is no project itself."""
+    data = source.toml("pyproject.toml")
+    return bool(_workspace(source)) and not as_dict(data.get("project")).get("dependencies")
+
+
+def _workspace(source: Source) -> list[str]:
+    tool = as_dict(source.toml("pyproject.toml").get("tool"))
+    workspace = as_dict(as_dict(tool.get("uv")).get("workspace"))
+    return [str(member) for member in as_list(workspace.get("members"))]
+
+
+def _is_member(source: Source, top: Source) -> bool:
+    return top.has("uv.lock") and any(
+        fnmatch.fnmatchcase(source.root, pattern) for pattern in _workspace(top)
+    )
 
 
 def plan_packages(source: Source, packages: Packages, draft: Draft) -> None:

@@ -7,7 +7,7 @@ import re
 from chalicelib.domain.inference.evidence import Source
 from chalicelib.domain.inference.python_code import App, Module, read_module
 from chalicelib.domain.inference.python_commands import Entry, entry_for, is_page, run_file
-from chalicelib.domain.inference.python_packages import Packages
+from chalicelib.domain.inference.python_packages import Packages, is_virtual_workspace
 
 _MAX_MODULES = 400
 #: Parsing may cost seconds for each megabyte; what is started lies near the top.
@@ -30,7 +30,7 @@ ENTRY_NAMES = (
     "__init__",
 )
 #: Files that are started when nothing in them can be pointed at.
-_SCRIPTS = ("__main__.py", "server.py", "main.py", "app.py", "bot.py", "run.py", "agent.py")
+USUAL_SCRIPTS = ("__main__.py", "server.py", "main.py", "app.py", "bot.py", "run.py", "agent.py")
 _NOT_STARTED = re.compile(
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|setup|noxfile|fabfile|tasks|gunicorn\.conf|"
     r"gunicorn_conf[a-z]*|[^/]*client|locustfile|manage|settings|config)\.py$"
@@ -39,7 +39,8 @@ _NOT_STARTED = re.compile(
 
 def read_modules(source: Source, only: str | None = None) -> list[Module]:
     """Every file that may be started, shallow ones first."""
-    files = [only] if only else source.app_files(".py", marks=PYTHON_MARKS)
+    holder = is_virtual_workspace(source)
+    files = [only] if only else source.app_files(".py", marks=PYTHON_MARKS, holder=holder)
     modules: list[Module] = []
     room = _MAX_CODE
     for name in files[:_MAX_MODULES]:
@@ -72,13 +73,23 @@ def find_entries(source: Source, packages: Packages, modules: list[Module]) -> l
     return [entry_for(module, source, packages) for module in chosen]
 
 
+def serving_folders(source: Source, modules: list[Module]) -> tuple[str, ...]:
+    """The outermost folders in which something listens, where each is an app of its own."""
+    found = {
+        module.path.partition("/")[0]
+        for module in modules
+        if is_page(module) or _serves(module, source)
+    }
+    return tuple(sorted(found))
+
+
 def find_script(source: Source, modules: list[Module]) -> Entry | None:
     """A file to run when nothing was seen that listens."""
     by_path = {module.path: module for module in modules}
     acting = [module for module in modules if module.acts and not module.broken]
     top = [path for path in by_path if "/" not in path]
     choices = [
-        *(path for path in _SCRIPTS if path in by_path),
+        *(path for path in USUAL_SCRIPTS if path in by_path),
         *(m.path for m in acting if m.path.endswith("/__main__.py")),
         *(m.path for m in acting if _stem(m) in ENTRY_NAMES),
         *(top if len(top) == 1 else ()),
