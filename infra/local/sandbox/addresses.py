@@ -78,6 +78,8 @@ def unwrapped(address: Address) -> Address:
 
 def public(address: Address) -> bool:
     """Whether an address belongs to the internet at large."""
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False  # an older kind of private address, which Python counts as global
     return (
         address.is_global
         and not address.is_multicast

@@ -125,7 +125,10 @@ class Door:
             host, port = _authority(target, None)
             far_reader, far_writer = await self._connect(host, port, tunnel=True)
             return far_reader, far_writer, f"{version} 200 Connected\r\n\r\n".encode()
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError as error:
+            raise Refused("400 Bad request", f"{target[:200]} is not an address") from error
         if parts.scheme != "http" or not parts.netloc:
             raise Refused("400 Bad request", "this is a proxy: ask with a full http:// address")
         host, port = _authority(parts.netloc.rpartition("@")[2], 80)
