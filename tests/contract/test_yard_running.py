@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.yard_harness import (
     ENVIRONMENT,
+    ISOLATED,
     PROJECT,
     GraphQLFailed,
     Service,
@@ -270,14 +271,14 @@ class TestEnding:
         deaf = (
             "import signal, time\n"
             "signal.signal(signal.SIGTERM, lambda *_: print('heard', flush=True))\n"
+            "print('ready', flush=True)\n"
             "while True: time.sleep(0.1)\n"
         )
         service = yard.service(
             name, yard.push({"app/main.py": deaf}, command=RUN), drainingSeconds=1
         )
         deployment = service.up()
-        eventually(lambda: service.read(deployment)["instances"][0]["status"] == "RUNNING")
-        time.sleep(0.3)
+        eventually(lambda: "ready" in service.logs(deployment))
         began = time.monotonic()
         service.act("deploymentRemove", deployment)
         service.wait(deployment, "REMOVED")
@@ -581,7 +582,7 @@ class TestComingBack:
             deployment = service.up()
             pid = service.get("/").json()["pid"]
             yard.kill()
-            if yard.config["hosting"]["isolation"] == "plain":
+            if not ISOLATED:
                 eventually(lambda: not alive(pid))
             yard.start()
             eventually(lambda: service.get("/").status_code == 200)

@@ -13,7 +13,6 @@ from infra.local import sandbox
 from tests.contract.yard_harness import ENVIRONMENT, Yard, running, server
 
 RUN = "exec python3 main.py"
-SANDBOX = {"isolation": "sandbox"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         usable = False
     if not usable:
         pytest.skip("agents cannot be isolated on this machine")
-    with running(folder, hosting=SANDBOX) as one:
+    with running(folder, isolated=True) as one:
         yield one
 
 
@@ -103,7 +102,7 @@ def test_dependencies_are_there_and_cannot_be_changed(yard: Yard) -> None:
 def test_a_killed_yard_leaves_nothing_running_and_brings_all_back(
     yard: Yard, tmp_path: Path
 ) -> None:
-    with running(tmp_path, hosting=SANDBOX) as own:
+    with running(tmp_path, isolated=True) as own:
         marker = f"orphan_{tmp_path.name}_{time.time_ns()}"
         image = own.push(server(), command=f"exec python3 main.py {marker}")
         service = own.service("kept", image, healthcheckPath="/")

@@ -21,6 +21,8 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+# The same tests pass on the real ground, only slower: YARD_ISOLATED=1.
+ISOLATED = bool(os.environ.get("YARD_ISOLATED"))
 ACCOUNT, WORKSPACE, ADMIN = "account-token", "workspace-token", "admin-token"
 PROJECT = "11111111-1111-4111-8111-111111111111"
 ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
@@ -113,6 +115,7 @@ class Yard:
 
     folder: Path
     config: dict[str, Any]
+    module: str
     process: subprocess.Popen[bytes] | None = None
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=60))
 
@@ -132,7 +135,7 @@ class Yard:
         path.write_text(json.dumps(self.config))
         log = (self.folder / "yard.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.yard", "--config", str(path)],
+            [sys.executable, "-m", self.module, "--config", str(path)],
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -402,7 +405,6 @@ class Service:
 def configuration(folder: Path, **changes: Any) -> dict[str, Any]:
     """A configuration for tests: free ports, generous limits, quick timings."""
     hosting = {
-        "isolation": os.environ.get("YARD_ISOLATION", "plain"),
         "sample_interval": 0.2,
         "stable_after": 5,
         **changes.pop("hosting", {}),
@@ -434,9 +436,10 @@ def configuration(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path, **changes: Any) -> Iterator[Yard]:
+def running(folder: Path, *, isolated: bool = ISOLATED, **changes: Any) -> Iterator[Yard]:
     """A started yard, stopped at the end."""
-    yard = Yard(folder, configuration(folder, **changes))
+    module = "infra.local.yard" if isolated else "tests.contract.plain_ground"
+    yard = Yard(folder, configuration(folder, **changes), module)
     yard.start()
     try:
         yield yard

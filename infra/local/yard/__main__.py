@@ -10,10 +10,10 @@ from pathlib import Path
 
 from infra.local.yard.app import serve
 from infra.local.yard.config import ConfigError, load
-from infra.local.yard.runs import StartFailed
+from infra.local.yard.runs import Ground, StartFailed
 
 
-def main() -> int:
+def main(ground: Ground | None = None) -> int:
     """Exit code 0 after a clean stop, 2 for a configuration or machine that cannot work."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.yard", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="a JSON file")
@@ -21,14 +21,15 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
-        asyncio.run(serve(load(options.config)))
+        asyncio.run(serve(load(options.config), ground))
     except ConfigError as exc:
         sys.exit(_complain(f"the yard's configuration is wrong: {exc}"))
     except StartFailed as exc:
         sys.exit(_complain(str(exc)))
     except OSError as exc:
-        sys.exit(_complain(f"the yard cannot start: {exc}"))
+        sys.exit(_complain(f"the yard cannot start: {exc.strerror or exc}"))
     return 0
 
 

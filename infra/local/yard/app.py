@@ -41,7 +41,7 @@ from infra.local.yard.projects import Projects
 from infra.local.yard.proxy import Proxy
 from infra.local.yard.records import Records, Snapshot
 from infra.local.yard.registry import Registry
-from infra.local.yard.runs import Ground, PlainGround, SandboxGround
+from infra.local.yard.runs import Ground, SandboxGround, in_thread
 from infra.local.yard.services import Services
 from infra.local.yard.slots import Slots
 from infra.local.yard.store import Row, Store, now
@@ -61,7 +61,7 @@ class Yard:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self.store = Store(config.data_dir / "yard.sqlite")
         self.faults = Faults()
-        self.ground = ground or _ground(config)
+        self.ground = ground or SandboxGround(config.data_dir / "sandbox", config.hosting.egress)
         self.records = Records(self.store)
         self.blobs = Blobs(config.data_dir / "registry", self.store)
         self.registry = Registry(self.blobs, config.registry_username, config.registry_password)
@@ -165,6 +165,7 @@ class Yard:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.fleet.close()
+        await in_thread(self.ground.close)
         await self.events.close()
         await self.webhooks.close()
         await self.traffic.flush()
@@ -244,12 +245,6 @@ class Yard:
         return JSONResponse({"faults": self.faults.describe(), "kinds": KINDS})
 
 
-def _ground(config: Config) -> Ground:
-    if config.hosting.isolation == "plain":
-        return PlainGround()
-    return SandboxGround(config.data_dir / "sandbox")
-
-
 class _Server(uvicorn.Server):
     """uvicorn without its own idea of signals: the yard has agents to end first."""
 
@@ -258,10 +253,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, ground: Ground | None = None) -> None:
     """Runs a yard until SIGTERM or SIGINT."""
     sockets = [_listen(config.host, port) for port in _ports(config)]
-    yard = Yard(config)
+    yard = Yard(config, ground)
     await yard.start()
     settings = uvicorn.Config(
         yard.application(),
@@ -293,7 +288,10 @@ def _listen(host: str, port: int) -> socket.socket:
     # The protocol must be named: asyncio switches Nagle's delay off only for what says it is TCP.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((host, port))
+    try:
+        made.bind((host, port))
+    except OSError as exc:
+        raise OSError(exc.errno, f"port {port} cannot be had: {exc.strerror}") from exc
     made.listen(512)
     made.setblocking(False)
     return made

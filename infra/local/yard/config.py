@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 class ConfigError(Exception):
@@ -72,7 +72,7 @@ class CodeBuild:
 class Hosting:
     """How agents run: times in seconds, sizes in the unit their name says."""
 
-    isolation: str = "sandbox"  # sandbox | plain (tests only: no isolation at all)
+    egress: Literal["public", "none"] = "public"
     sleep_after: float = 600.0
     wake_timeout: float = 30.0
     edge_drain: float = 10.0

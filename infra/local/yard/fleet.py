@@ -11,6 +11,7 @@ from infra.local.yard.health import Unhealthy
 from infra.local.yard.live import Live
 from infra.local.yard.records import ENDED, IN_PROGRESS, Snapshot
 from infra.local.yard.rollout import Rollouts
+from infra.local.yard.runs import in_thread
 from infra.local.yard.slots import Slot, SlotKey, Slots
 from infra.local.yard.store import Row
 
@@ -32,7 +33,8 @@ class Fleet:
         """Ends a deployment that is still on its way."""
         row = self._slots.row(deployment_id)
         slot = self._slots.slot((row["service_id"], row["environment_id"]))
-        if row["status"] not in IN_PROGRESS:
+        is_current = slot.current is not None and slot.current.id == deployment_id
+        if row["status"] not in IN_PROGRESS or is_current:
             raise Refusal("Deployment cannot be cancelled: it is not in progress")
         await self._rollouts.give_up(deployment_id, slot)
 
@@ -57,10 +59,13 @@ class Fleet:
         live = slot.current
         if live is None or live.id != deployment_id:
             raise Refusal("Deployment cannot be stopped: it is not running")
-        live.phase = "stopped"
-        await live.halt(live.drain_seconds)
-        await self._slots.records.status(deployment_id, "SUCCESS", stopped=True)
-        await self._slots.records.replicas(deployment_id, live.instances())
+        async with live.turn:
+            if live.phase == "removing":
+                raise Refusal("Deployment cannot be stopped: it is not running")
+            live.phase = "stopped"
+            await live.halt(live.drain_seconds)
+            await self._slots.records.status(deployment_id, "SUCCESS", stopped=True)
+            await self._slots.records.replicas(deployment_id, live.instances())
 
     async def remove(self, deployment_id: str) -> None:
         """Ends a deployment for good."""
@@ -111,6 +116,7 @@ class Fleet:
             f" OR status IN ({marks}) ORDER BY seq DESC",
             *IN_PROGRESS,
         )
+        await in_thread(self._sweep)
         up: set[SlotKey] = set()
         unfinished: set[SlotKey] = set()
         for row in rows:
@@ -134,6 +140,13 @@ class Fleet:
                     "warn",
                 )
                 self.begin(row["id"])
+
+    def _sweep(self) -> None:
+        """Removes the files of deployments that have ended: a kill leaves them behind."""
+        for folder in (self._slots.config.data_dir / "apps").glob("*"):
+            row = self._slots.records.get(folder.name)
+            if row is None or row["status"] in ("REMOVED", "FAILED", "SKIPPED"):
+                self._slots.ground.remove(folder)
 
     async def watch(self) -> None:
         """Puts to sleep what may sleep and had no request for long; runs until cancelled."""
@@ -165,10 +178,15 @@ class Fleet:
             journal.close()
 
     async def _restart(self, row: Row, slot: Slot, live: Live | None) -> None:
-        if live is not None:
+        if live is None:
+            await self._start_again(row, slot, None)
+            return
+        async with live.turn:
+            if live.phase == "removing":
+                return
             live.phase = "starting"
             await live.halt(live.drain_seconds, "RESTARTING")
-        await self._start_again(row, slot, live)
+            await self._start_again(row, slot, live)
 
     async def _bring_back(self, row: Row) -> None:
         """At the start of the yard."""
@@ -232,18 +250,24 @@ class Fleet:
         )
 
     async def _fall_asleep(self, live: Live) -> None:
-        if live.phase != "live":
-            return
-        live.phase = "asleep"
-        await live.halt(max(live.drain_seconds, 1), "STOPPED")
-        await self._slots.records.status(live.id, "SLEEPING", event="slept", unless=ENDED)
+        async with live.turn:
+            if live.phase != "live" or live.inflight:
+                return
+            live.phase = "dozing"
+            await live.halt(max(live.drain_seconds, 1), "STOPPED")
+            await self._slots.records.status(live.id, "SLEEPING", event="slept", unless=ENDED)
+            # Only now may a request wake it: it must not start while it is being stopped.
+            live.phase = "asleep"
 
     async def _wake(self, live: Live) -> None:
-        await live.launch()
-        if await live.arrival(self._slots.hosting.wake_timeout):
+        async with live.turn:
+            if live.phase != "waking":
+                return
+            await live.launch(phase="waking")
+            up = await live.arrival(self._slots.hosting.wake_timeout)
             live.phase = "live"
             live.last_traffic = asyncio.get_running_loop().time()
-            await self._slots.records.status(live.id, "SUCCESS", event="resumed", unless=ENDED)
-        else:
-            live.phase = "live"
-            self._slots.judge(live)
+            if up:
+                await self._slots.records.status(live.id, "SUCCESS", event="resumed", unless=ENDED)
+            else:
+                self._slots.judge(live)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,8 @@ class Place:
 class Live:
     """A deployment that is starting, running, asleep, or has ended but may be restarted.
 
-    `phase` is our own word for where it stands: starting, live, asleep, waking, stopped, crashed.
+    `phase` is our own word for where it stands: starting, live, dozing (on its way to asleep),
+    asleep, waking, stopped, crashed, removing.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class Live:
         self.site: Site | None = None
         self.replicas: list[Replica] = []
         self.arrived = asyncio.Event()
+        self.turn = asyncio.Lock()
+        """Held by whoever starts or ends its processes: one at a time."""
         self.was_up = False
         self.last_traffic = asyncio.get_running_loop().time()
         self.inflight = 0
@@ -115,9 +117,9 @@ class Live:
         """Cores one copy may use."""
         return float(self.snapshot.limits.get("vCPUs") or self._hosting.default_cpu)
 
-    async def launch(self) -> None:
+    async def launch(self, phase: str = "starting") -> None:
         """Lays the files out and starts every copy; returns when they are being supervised."""
-        self.phase = "starting"
+        self.phase = phase
         self.arrived.clear()
         if self.bundle.static_dir is not None:
             await self._open_site()
@@ -276,4 +278,5 @@ class Live:
 
     def clear_files(self) -> None:
         """Removes the copies of the app. Blocking."""
-        shutil.rmtree(self.place.folder, ignore_errors=True)
+        if self.place.folder.exists():
+            self._ground.remove(self.place.folder)

@@ -144,7 +144,7 @@ class Proxy:
                 raise Down(502, "The agent was stopped, or ended by itself")
             case "crashed":
                 raise Down(502, "The agent has crashed and is not started again")
-            case "waking" | "starting":
+            case "dozing" | "waking" | "starting":
                 return self._hosting.wake_timeout
             case _ if not live.was_up:
                 return self._hosting.start_timeout

@@ -102,6 +102,7 @@ class Replica:
         """SIGTERM, then SIGKILL after `grace` seconds."""
         self._stopping = True
         self.ready.clear()
+        self._changed(self)
         if self._task is not None and not self._task.done():
             if self.run is not None:
                 self._say("Stopping the container")

@@ -1,21 +1,22 @@
-"""How a process is started and watched: in the sandbox, or bare for the yard's own tests."""
+"""How a process is started and watched in the sandbox, seen from the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import os
-import signal
 import socket
-import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from chalicelib.errors import PlatformError
+from infra.local import sandbox
+
 T = TypeVar("T")
+CONNECT_SECONDS = 5.0
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 THREADS = ThreadPoolExecutor(16, thread_name_prefix="yard-run")
 """Never shut down: children are bound to the life of the thread that started them."""
@@ -92,6 +93,14 @@ class Ground(Protocol):
         """Starts a process; raises StartFailed."""
         ...
 
+    def remove(self, folder: Path) -> None:
+        """Removes a folder that an agent has filled. Blocking."""
+        ...
+
+    def close(self) -> None:
+        """Called once, when nothing runs any more. Blocking."""
+        ...
+
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
     """Runs something blocking in a thread that lives as long as the yard."""
@@ -115,13 +124,9 @@ async def ended(pid: int) -> None:
 
 
 class SandboxGround:
-    """The real ground: infra.local.sandbox, the best tier this machine allows."""
+    """The real ground: infra.local.sandbox, at the best tier this machine allows."""
 
-    def __init__(self, state_dir: Path) -> None:
-        # Imported here so that tests with the plain ground need no sandbox.
-        from infra.local import sandbox  # noqa: PLC0415
-
-        self._module = sandbox
+    def __init__(self, state_dir: Path, egress: sandbox.spec.Egress) -> None:
         try:
             self._isolation = sandbox.probe(state_dir)
         except sandbox.NoIsolation as exc:
@@ -129,49 +134,49 @@ class SandboxGround:
         if not self._isolation.usable:
             raise StartFailed(f"agents cannot be isolated here: {self._isolation.reason}")
         self._box = sandbox.Sandbox(self._isolation, state_dir)
-        self._toolchains: dict[str, Any] = {}
+        self._egress = egress
 
     def describe(self) -> dict[str, Any]:
         """Tier, name and what is missing from full isolation."""
-        one = self._isolation
-        return {"tier": one.tier, "name": one.name, "missing": list(one.missing)}
-
-    def _toolchain(self, runtime: str) -> Any:
-        if runtime not in self._toolchains:
-            self._toolchains[runtime] = self._module.toolchains(runtime)
-        return self._toolchains[runtime]
+        return self._isolation.to_json()
 
     async def start(self, job: Job) -> Run:
         """Starts a sandboxed process."""
-        binds, env = job.binds, dict(job.env)
-        if job.runtime:
-            tools = self._toolchain(job.runtime)
-            binds = (*tools.binds, *binds)
-            env = {**tools.env, **env}
-            env.setdefault("PATH", ":".join((*tools.path, "/usr/local/bin:/usr/bin:/bin")))
-        spec = self._module.Spec(
+        tools = sandbox.toolchains(job.runtime, "run")
+        env = {**tools.env, **job.env}
+        env.setdefault("PATH", ":".join((*tools.path, SYSTEM_PATH)))
+        spec = sandbox.Spec(
             app=job.app,
             writable=job.writable,
             command=list(job.command),
             env=env,
-            limits=self._module.Limits(memory_mb=job.memory_mb, cpus=job.cpu),
-            binds=binds,
-            egress="public",
+            limits=sandbox.Limits(memory_mb=job.memory_mb, cpus=job.cpu),
+            binds=(*tools.binds, *job.binds),
+            egress=self._egress,
             workdir=job.workdir,
             stdout=job.stdout,
             stderr=job.stderr,
         )
         try:
             return SandboxRun(await in_thread(self._box.start, spec))
-        except Exception as exc:
+        except (PlatformError, OSError) as exc:
             raise StartFailed(str(exc)) from exc
+
+    def remove(self, folder: Path) -> None:
+        """Removes a folder that an agent has filled. Blocking."""
+        sandbox.remove(folder)
+
+    def close(self) -> None:
+        """Ends what serves the sandboxes. Blocking."""
+        self._box.close()
 
 
 class SandboxRun:
     """A sandboxed process seen from the event loop."""
 
-    def __init__(self, run: Any) -> None:
+    def __init__(self, run: sandbox.Run) -> None:
         self._run = run
+        self._over = asyncio.Event()
 
     @property
     def pid(self) -> int:
@@ -189,6 +194,7 @@ class SandboxRun:
             await ended(self.pid)
             code: int | None = await in_thread(self._run.wait, 5)
             if code is not None:
+                self._over.set()
                 return code
 
     def signal(self, number: int) -> None:
@@ -206,7 +212,17 @@ class SandboxRun:
 
     async def connect(self, port: int) -> socket.socket:
         """A connection into the agent's network."""
-        made: socket.socket = await in_thread(self._run.connect, port, 5.0)
+        # The thread may be held up when the agent ends just now; whoever asks must not be.
+        making = asyncio.ensure_future(in_thread(self._run.connect, port, CONNECT_SECONDS))
+        over = asyncio.ensure_future(self._over.wait())
+        await asyncio.wait(
+            {making, over}, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        over.cancel()
+        if not making.done():
+            making.add_done_callback(_close_late)
+            raise ConnectionRefusedError("the agent has ended, or does not take connections")
+        made = making.result()
         made.setblocking(False)
         return made
 
@@ -216,120 +232,6 @@ class SandboxRun:
         return Usage(stats.cpu_seconds, stats.rss_bytes, stats.disk_bytes)
 
 
-class PlainGround:
-    """No isolation at all: for the yard's own tests, whose agents are our own."""
-
-    def describe(self) -> dict[str, Any]:
-        """Says so."""
-        return {"tier": "none", "name": "plain processes (tests only)", "missing": ["everything"]}
-
-    async def start(self, job: Job) -> Run:
-        """Starts a bare child process."""
-        for source, destination, _ in job.binds:
-            place = job.app / destination.removeprefix("/app/")
-            if destination.startswith("/app/") and not place.is_symlink():
-                place.rmdir()
-                place.symlink_to(source)
-        return await in_thread(self._start, job)
-
-    @staticmethod
-    def _start(job: Job) -> Run:
-        try:
-            process = subprocess.Popen(
-                list(job.command),
-                cwd=job.app,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **job.env},
-                stdin=subprocess.DEVNULL,
-                stdout=job.stdout,
-                stderr=job.stderr,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no locks
-            )
-        except OSError as exc:
-            raise StartFailed(str(exc)) from exc
-        return PlainRun(process)
-
-
-def die_with_parent() -> None:
-    """In a child before exec: the kernel kills it when the thread that started it ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-@dataclass
-class PlainRun:
-    """A bare child process."""
-
-    process: subprocess.Popen[bytes]
-    oom: bool = False
-
-    @property
-    def pid(self) -> int:
-        """Its process id, which is also its session."""
-        return self.process.pid
-
-    async def wait(self) -> int:
-        """The exit code; negative for a signal."""
-        await ended(self.pid)
-        return await in_thread(self.process.wait)
-
-    def signal(self, number: int) -> None:
-        """Sends a signal to the process."""
-        with contextlib.suppress(OSError):
-            self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kills its whole group."""
-        with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    async def listening(self) -> list[int]:
-        """TCP ports of any process in its session."""
-        return await in_thread(_listening, self.pid)
-
-    async def connect(self, port: int) -> socket.socket:
-        """A connection on the loopback interface."""
-        made = socket.socket()
-        made.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
-        except BaseException:
-            made.close()
-            raise
-        return made
-
-    async def usage(self) -> Usage:
-        """CPU and memory of the first process only."""
-        return _usage(self.pid)
-
-
-def _listening(session: int) -> list[int]:
-    sockets: set[str] = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            if _session(folder) == session:
-                for handle in (folder / "fd").iterdir():
-                    target = str(handle.readlink())
-                    if target.startswith("socket:["):
-                        sockets.add(target[8:-1])
-    ports: set[int] = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                words = line.split()
-                if words[3] == "0A" and words[9] in sockets:
-                    ports.add(int(words[1].rpartition(":")[2], 16))
-    return sorted(ports)
-
-
-def _session(folder: Path) -> int:
-    return int((folder / "stat").read_text().rpartition(")")[2].split()[3])
-
-
-def _usage(pid: int) -> Usage:
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return Usage()
-    ticks = os.sysconf("SC_CLK_TCK")
-    return Usage((int(words[11]) + int(words[12])) / ticks, pages * os.sysconf("SC_PAGE_SIZE"))
+def _close_late(making: asyncio.Future[socket.socket]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.result().close()

@@ -67,7 +67,7 @@ class Slots:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.journals: dict[tuple[str, str], Journal] = {}
         self.closing = False
-        self._ground = ground
+        self.ground = ground
         self._environment = environment
         self._dirty: set[Live] = set()
 
@@ -142,7 +142,7 @@ class Slots:
             place,
             snapshot,
             bundle,
-            ground=self._ground,
+            ground=self.ground,
             hosting=self.hosting,
             journal=self.journal(row["id"], "deploy"),
             env=self._environment(row, snapshot, bundle),
@@ -177,12 +177,16 @@ class Slots:
     async def retire(self, live: Live) -> None:
         """Ends a deployment for good, after the requests it has let in."""
         live.phase = "removing"
+        async with live.turn:
+            await self._end(live)
+        await self.forget(live)
+
+    async def _end(self, live: Live) -> None:
         # Requests that were let in are answered before the process hears of its end.
         await live.drained(self.hosting.edge_drain)
         await live.halt(live.drain_seconds, "REMOVED")
         await self.records.replicas(live.id, live.instances())
         await self.records.status(live.id, "REMOVED", event="removed")
-        await self.forget(live)
 
     async def forget(self, live: Live) -> None:
         """Lets go of its files; its logs stay."""
