@@ -1,5 +1,3 @@
-# ruff: noqa: SLF001, PLC0415 - its subject is another program's private names, and that program
-# reads its settings when it is imported
 """Knows how to run the AWS emulator so that it deserves some of AWS's trust.
 
 It is started by the supervisor as a script of its own in the emulator's own environment, and
@@ -15,6 +13,9 @@ may import nothing but the standard library and the emulator. What it adds:
 
 It leans on private names of the pinned version and refuses to start when one is missing.
 """
+
+# ruff: noqa: SLF001, PLC0415 - its subject is another program's private names, and that program
+# reads its settings when it is imported
 
 from __future__ import annotations
 
