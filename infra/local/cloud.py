@@ -17,6 +17,10 @@ from infra.local.layout import REGION, STAGE, Layout, LocalCloudError
 STACK = f"slipway-{STAGE}"
 
 
+#: The host's words for people; the others only in lower case.
+_WORDS = {"SUCCESS": "live", "SLEEPING": "asleep"}
+
+
 class Cloud:
     """What a person with the admin token can see and do."""
 
@@ -71,7 +75,11 @@ class Cloud:
     def agents(self) -> list[dict[str, Any]]:
         """What the yard runs at the moment: name, status, address."""
         return [
-            {"name": one["name"], "status": one["status"], "url": one["url"]}
+            {
+                "name": one["name"],
+                "status": _WORDS.get(one["status"], str(one["status"]).lower()),
+                "url": one["url"],
+            }
             for one in self.yard_status().get("services", [])
         ]
 

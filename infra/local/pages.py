@@ -32,7 +32,7 @@ def home(status: dict[str, Any]) -> HTMLResponse:
         lead = '<p class="lead">The first agent is not deployed yet.</p>'
     listed = "".join(
         _row(
-            agent["name"],
+            first["name"] if first and first["url"] == agent.get("url") else agent["name"],
             agent["status"],
             f'<a href="{_text(agent["url"])}" rel="noreferrer">{_text(agent["url"])}</a>'
             if agent.get("url")
