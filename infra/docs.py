@@ -17,6 +17,7 @@ from chalicelib.api.http import ENDPOINTS
 from chalicelib.api.openapi import document
 from chalicelib.domain import deployments, versions
 from chalicelib.domain.tenancy import PERMISSIONS, SCOPES, Action
+from infra import agent_spec
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN = "<!-- generated: {name} -->"
@@ -104,3 +105,4 @@ def _table(heads: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
 
 if __name__ == "__main__":
     main()
+    agent_spec.main([])

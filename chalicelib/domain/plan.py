@@ -77,7 +77,7 @@ class Plan:
     single_page: bool = False
     #: A port the agent is known to have fixed; None means it listens on $PORT.
     port: int | None = None
-    #: Must answer 2xx; None means that any HTTP answer on "/" is a sign of life.
+    #: Must answer 200; None means that any HTTP answer on "/" is a sign of life.
     health_path: str | None = None
     health_timeout_seconds: int = 60
     #: Plain defaults for the running agent and its tests; never for install and build.

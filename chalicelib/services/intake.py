@@ -66,7 +66,7 @@ def _read(archive: Archive, given: Mapping[str, Any] | None) -> dict[str, Any]:
             )
             or (Reason("manifest_invalid", error.detail, file),)
         }
-    stated = manifest.model_dump(mode="json", exclude_none=True) if manifest else None
+    stated = manifest.to_json() if manifest else None
     inference: Inference = infer(archive, stated)
     found = {
         "label": manifest.version if manifest else None,
@@ -80,7 +80,34 @@ def _read(archive: Archive, given: Mapping[str, Any] | None) -> dict[str, Any]:
             Reason("not_understood", "We could not tell how to run this. Add an agent.yaml."),
         )
         return {**found, "reasons": reasons}
-    return {**found, "plan": inference.plan.to_json()}
+    plan = inference.plan.to_json()
+    return {**found, "plan": plan, "manifest": _whole(stated or {}, plan)}
+
+
+def _whole(stated: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest as if everything inferred had been written down; people edit it from here."""
+    inferred: dict[str, Any] = {
+        "runtime": plan["runtime"],
+        "root": plan.get("root") or None,
+        "port": plan.get("port"),
+        "start": {"command": plan["start_command"]} if plan.get("start_command") else None,
+        "health": {
+            "path": plan["health_path"],
+            "timeout_seconds": plan["health_timeout_seconds"],
+        }
+        if plan.get("health_path")
+        else None,
+        "build": {
+            key: value
+            for key, value in (
+                ("command", plan.get("build_command")),
+                ("output", plan.get("static_dir")),
+            )
+            if value
+        }
+        or None,
+    }
+    return {**{key: value for key, value in inferred.items() if value is not None}, **stated}
 
 
 def _manifest(archive: Archive) -> Manifest | None:

@@ -100,6 +100,25 @@ def test_a_root_that_answers_at_build_time_becomes_the_health_path(world: World)
     assert other.plan["health_path"] is None
 
 
+def test_what_was_inferred_can_be_read_edited_and_confirmed_as_a_manifest(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    files = {
+        "requirements.txt": "fastapi\nuvicorn\n",
+        "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+    }
+    held = world.upload(who, agent, files, hold=True)
+    assert held.manifest is not None
+    assert held.manifest["runtime"] == "python"
+    assert "uvicorn" in held.manifest["start"]["command"]
+    edited = {**held.manifest, "health": {"path": "/ready"}}
+    confirmed = world.platform.versions.build(who, agent.id, held.id, manifest=edited)
+    assert confirmed.state is VersionState.BUILDING
+    assert confirmed.plan is not None
+    assert confirmed.plan["health_path"] == "/ready"
+    assert confirmed.plan["start_command"] == held.plan["start_command"]  # type: ignore[index]
+
+
 def test_a_held_version_waits_for_a_person(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)

@@ -102,9 +102,7 @@ class Start(_Part):
 class Health(_Part):
     """How Slipway sees that the agent is up."""
 
-    path: UrlPath = Field(
-        "/", description="Path that answers with a 2xx status when the agent is ready."
-    )
+    path: UrlPath = Field("/", description="Path that answers 200 when the agent is ready.")
     timeout_seconds: int = Field(
         60, ge=1, le=600, description="How long a start may take before it counts as failed."
     )
