@@ -366,6 +366,7 @@ def test_other_platforms_files_are_hints(
             "alembic upgrade head && gunicorn app:app",
         ),
         ("uv run app.py", "python app.py"),
+        ("gunicorn -c conf.py app:app", "gunicorn -c conf.py app:app --bind 0.0.0.0:$PORT"),
         ("gunicorn -b 127.0.0.1:8000 app:app", "gunicorn -b 0.0.0.0:$PORT app:app"),
         ("uvicorn app:app", "uvicorn app:app --port $PORT"),
         (

@@ -126,6 +126,10 @@ class PythonApp:
 
     def _borrow(self, command: str, where: str, draft: Draft) -> None:
         command, plain = _fit(command), command
+        configured = re.search(r" (-c|--config)\b", command) or self.source.has("gunicorn.conf.py")
+        bound = re.search(r" (-b|--bind)\b", command)
+        if program(command) == "gunicorn" and configured and not bound:
+            command += " --bind 0.0.0.0:$PORT"  # its configuration may name another port
         if command != plain:
             where = f"{where}, fitted to $PORT and the environment here"
         draft.set("start_command", command, where)
