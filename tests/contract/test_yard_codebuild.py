@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -295,6 +297,28 @@ def test_a_missing_signature_an_unknown_action_and_an_unknown_project_are_refuse
         client(yard).start_build(projectName=PROJECT, sourceVersion="main")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client(yard).stop_build(id=f"{PROJECT}:nothing")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+def test_another_user_of_the_machine_may_not_build(yard: Yard) -> None:
+    url = f"http://127.0.0.1:{yard.config['codebuild_port']}/"
+    code = (
+        "import sys, urllib.request, urllib.error\n"
+        "head = {'Authorization': 'AWS4-HMAC-SHA256 Credential=x',"
+        " 'X-Amz-Target': 'CodeBuild_20161006.ListBuildsForProject'}\n"
+        "request = urllib.request.Request(sys.argv[1], b'{}', head)\n"
+        "try: print(urllib.request.urlopen(request).read())\n"
+        "except urllib.error.HTTPError as error: print(error.read())\n"
+    )
+    said = subprocess.run(
+        ["/usr/bin/python3", "-c", code, url],
+        user=65_534,
+        env={},
+        cwd="/",
+        capture_output=True,
+        check=True,
+    )
+    assert b"AccessDeniedException" in said.stdout
 
 
 def test_builds_are_listed_newest_first_and_unknown_ones_named(yard: Yard) -> None:

@@ -559,8 +559,13 @@ class TestComingBack:
             site = yard.service(
                 "site", yard.push({"app/index.html": "hi"}, labels={"slipway.static_dir": ""})
             )
+            deaf = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(99)\n"
+            stubborn = yard.service(
+                "deaf", yard.push({"app/main.py": deaf}, command=RUN), drainingSeconds=60
+            )
             deployment = service.up()
             site.up()
+            stubborn.up()
             service.get("/")
             assert yard.stop() < 5
             assert (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from infra.local.yard.config import Config, RateLimit
@@ -80,6 +82,21 @@ class Gate:
 def same(given: str, expected: str) -> bool:
     """Compares secrets in constant time; an unset secret equals nothing."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def peer_is_us(client_port: int) -> bool:
+    """Whether a loopback connection comes from a process of this user, or of root.
+
+    For protocols whose signatures cannot be checked here: other users of this machine share the
+    loopback interface, and the kernel knows whose socket is whose.
+    """
+    try:
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    except OSError:  # no Linux: nobody to ask
+        return True
+    wanted = f"0100007F:{client_port:04X}"
+    owners = {int(words[7]) for words in map(str.split, lines) if words[1] == wanted}
+    return bool(owners) and owners <= {0, os.getuid()}
 
 
 class Clock(Protocol):

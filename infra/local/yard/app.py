@@ -159,12 +159,10 @@ class Yard:
 
     async def stop(self) -> None:
         """Ends agents gracefully and leaves everything ready to be brought back."""
-        await self.edge.close()
-        await self.builds.close()
+        await asyncio.gather(self.edge.close(), self.builds.close(), self.fleet.close())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.fleet.close()
         await in_thread(self.ground.close)
         await self.events.close()
         await self.webhooks.close()

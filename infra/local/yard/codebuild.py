@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from infra.local.yard.access import peer_is_us
 from infra.local.yard.builds import Builds
 
 PREFIX = "CodeBuild_20161006."
@@ -65,6 +66,8 @@ class CodeBuild:
         # The signature itself cannot be checked: the roles' keys live in the emulator.
         if not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
             raise Fault("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+        if request.client is None or not peer_is_us(request.client.port):
+            raise Fault("AccessDeniedException", "another user of this machine may not build")
         target = request.headers.get("x-amz-target", "")
         action = self._actions.get(target.removeprefix(PREFIX))
         if action is None or not target.startswith(PREFIX):
