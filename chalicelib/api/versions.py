@@ -39,6 +39,9 @@ class NewVersion(Model):
     environment: EnvironmentName = "production"
     hold: bool = False
     """Stop after the source was read, so that a person can confirm what was inferred."""
+    choice: Line | None = None
+    """Which app of the source is meant, where it holds several: one of `candidates`. It is
+    remembered for the agent's next versions."""
 
     @model_validator(mode="after")
     def complete(self) -> NewVersion:
@@ -79,6 +82,7 @@ class VersionView(View):
     environment: str
     deploy: bool
     hold: bool
+    choice: str | None
     manifest: Mapping[str, Any] | None
     plan: Mapping[str, Any] | None
     inferred: list[InferredView]
@@ -160,6 +164,7 @@ def create_version(call: Call, agent_id: str, body: NewVersion) -> CreatedVersio
         deploy=body.deploy,
         environment=body.environment,
         hold=body.hold,
+        choice=body.choice,
     )
     return _created(version, form)
 

@@ -48,6 +48,8 @@ class Agent:
     created_at: datetime
     updated_at: datetime
     version_count: int = 0
+    choice: str | None = None
+    """The app last chosen of a source that holds several; new versions follow it."""
     revision: int = 1
 
 

@@ -118,6 +118,8 @@ class Version:
     updated_at: datetime
     deploy: bool = False
     hold: bool = False
+    choice: str | None = None
+    """Which of several apps in the source is meant: one of an earlier version's candidates."""
     environment: str = "production"
     manifest: Mapping[str, Any] | None = None
     plan: Mapping[str, Any] | None = None

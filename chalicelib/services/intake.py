@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.archive import Archive, ArchiveRejected, Limits, open_archive
-from chalicelib.domain.inference import infer
+from chalicelib.domain.inference import infer, manifest_path
 from chalicelib.domain.manifest import Manifest, parse_manifest
 from chalicelib.domain.plan import Finding, Inference
 from chalicelib.domain.versions import InferredValue, Reason, Version
 from chalicelib.errors import Invalid
 from chalicelib.ports import Artifacts
-
-MANIFEST_NAMES = ("agent.yaml", "agent.yml")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
         try:
             archive = open_archive(path, version.source.filename, limits or Limits())
             # Reading a member may find it damaged, too.
-            understood = _read(archive, version.manifest)
+            understood = _read(archive, version)
         except ArchiveRejected as rejected:
             return Understood(
                 digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
@@ -54,11 +52,14 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
     return Understood(**{**understood, "digest": digest, "size": size})
 
 
-def _read(archive: Archive, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _read(archive: Archive, version: Version) -> dict[str, Any]:
+    file = manifest_path(archive)
     try:
-        manifest = _manifest(archive) if given is None else Manifest.model_validate(given)
+        if version.manifest is not None:
+            manifest: Manifest | None = Manifest.model_validate(version.manifest)
+        else:
+            manifest = parse_manifest(archive.read(file), filename=file) if file else None
     except Invalid as error:
-        file = next((name for name in MANIFEST_NAMES if name in archive.names()), None)
         return {
             "reasons": tuple(
                 Reason("manifest_invalid", f"{e.field}: {e.detail}", file, e.line)
@@ -67,7 +68,7 @@ def _read(archive: Archive, given: Mapping[str, Any] | None) -> dict[str, Any]:
             or (Reason("manifest_invalid", error.detail, file),)
         }
     stated = manifest.to_json() if manifest else None
-    inference: Inference = infer(archive, stated)
+    inference: Inference = infer(archive, stated, version.choice)
     found = {
         "label": manifest.version if manifest else None,
         "manifest": stated,
@@ -108,13 +109,6 @@ def _whole(stated: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]
         or None,
     }
     return {**{key: value for key, value in inferred.items() if value is not None}, **stated}
-
-
-def _manifest(archive: Archive) -> Manifest | None:
-    for name in MANIFEST_NAMES:
-        if name in archive.names():
-            return parse_manifest(archive.read(name), filename=name)
-    return None
 
 
 def _reasons(findings: Any) -> tuple[Reason, ...]:

@@ -107,6 +107,7 @@ class Versions:
         deploy: bool,
         environment: str = "production",
         hold: bool = False,
+        choice: str | None = None,
     ) -> tuple[Version, UploadForm]:
         """A version that waits for its archive, and the form to post the archive with."""
         if size is not None and size > MAX_UPLOAD_BYTES:
@@ -129,6 +130,7 @@ class Versions:
             deploy=deploy,
             environment=environment,
             hold=hold,
+            choice=choice,
         )
         form = self._artifacts.upload_form(
             version.source.key, max_bytes=MAX_UPLOAD_BYTES, expires_seconds=UPLOAD_FORM_SECONDS
@@ -161,7 +163,6 @@ class Versions:
             ),
             deploy=deploy,
             environment=environment,
-            hold=False,
         )
         self._artifacts.copy_template(chosen.key, version.source.key)
         return version
@@ -347,7 +348,8 @@ class Versions:
         *,
         deploy: bool,
         environment: str,
-        hold: bool,
+        hold: bool = False,
+        choice: str | None = None,
     ) -> Version:
         principal.require(Action.VERSION_CREATE)
         if deploy:
@@ -371,11 +373,16 @@ class Versions:
                 updated_at=now,
                 deploy=deploy,
                 hold=hold,
+                choice=choice or agent.choice,
                 environment=environment,
                 timings={VersionState.AWAITING_UPLOAD.value: now.isoformat()},
             )
             counted = replace(
-                agent, version_count=number, updated_at=now, revision=agent.revision + 1
+                agent,
+                version_count=number,
+                choice=choice or agent.choice,
+                updated_at=now,
+                revision=agent.revision + 1,
             )
             try:
                 self._store.commit(

@@ -119,6 +119,30 @@ def test_what_was_inferred_can_be_read_edited_and_confirmed_as_a_manifest(world:
     assert confirmed.plan["start_command"] == held.plan["start_command"]  # type: ignore[index]
 
 
+def test_of_several_apps_the_chosen_one_is_built_and_remembered(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    app = "from fastapi import FastAPI\napp = FastAPI()\n"
+    files = {
+        "one/requirements.txt": "fastapi\nuvicorn\n",
+        "one/main.py": app,
+        "two/requirements.txt": "fastapi\nuvicorn\n",
+        "two/main.py": app,
+    }
+    unclear = world.upload(who, agent, files)
+    assert unclear.state is VersionState.FAILED
+    assert set(unclear.candidates) == {"one", "two"}
+    create = world.platform.versions.create_upload
+    for choice in ("two", None):
+        version, _ = create(who, agent.id, filename="a.zip", size=None, deploy=False, choice=choice)
+        world.artifacts.sources[version.source.key] = zipped(files)
+        chosen = world.platform.versions.receive_upload(who.org_id, version.id)
+        assert chosen is not None
+        assert chosen.state is VersionState.BUILDING, chosen.reasons
+        assert chosen.plan is not None
+        assert chosen.plan["root"] == "two"
+
+
 def test_a_held_version_waits_for_a_person(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)
