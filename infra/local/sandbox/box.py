@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import secrets
 import socket
-import threading
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,6 @@ from infra.local.sandbox.nursery import Birth, Nursery
 from infra.local.sandbox.orders import Order
 from infra.local.sandbox.run import Run
 from infra.local.sandbox.spec import (
-    APP,
     PROXY_PORT,
     Bind,
     Egress,
@@ -30,9 +29,10 @@ from infra.local.sandbox.spec import (
     SandboxFailed,
     Spec,
 )
-from infra.local.sandbox.trees import give
+from infra.local.sandbox.trees import DiskUse, give
 from infra.local.sandbox.watchdog import Watchdog
 
+_NUMBERS = itertools.count(1)  # for all sandboxes of this process: names must not collide
 _NODE_HOOK = "/opt/slipway/node-proxy.cjs"
 _NEVER_PROXIED = "localhost,127.0.0.1,::1"
 
@@ -58,10 +58,10 @@ class Sandbox:
             else None
         )
         label = hashlib.sha256(str(self._state).encode()).hexdigest()[:8]
-        self._groups = Groups(f"{label}-{os.getpid()}")
+        self._groups = Groups(label)
+        self._groups.sweep()
+        plain.sweep_homes(self._state)
         self._controllers = self._groups.controllers & isolation.features
-        self._count = 0
-        self._counting = threading.Lock()
         self._nursery = Nursery()
         self._doors = Doorkeeper()
         self._watchdog = Watchdog(memory_cgroup="memory" in self._controllers)
@@ -92,9 +92,7 @@ class Sandbox:
         orders.check(spec)
         spec = replace(spec, binds=(_node_hook(), *spec.binds))
         uid = self._own(spec)
-        with self._counting:
-            self._count += 1
-            name = str(self._count)
+        name = str(next(_NUMBERS))
         group = self._groups.make(name, spec.limits) if self._controllers else Group({})
         private = "net" in self.isolation.features
         # In a network of its own the way out needs no password; in a shared one it does.
@@ -102,9 +100,15 @@ class Sandbox:
         token = None if private else secrets.token_urlsafe(16)
         door = Door(Policy(_policy_of(spec)), f"sandbox of {spec.app.name}", token)
         home = None if self._wrap else plain.prepare_home(self._state, name, spec, uid)
-        folders = _writable(spec) + ((home,) if home else ())
+        own = [spec.app] if spec.writable else []
         run = Run(
-            self._nursery, door, group, spec.limits, folders, private_network=private, home=home
+            self._nursery,
+            door,
+            group,
+            spec.limits,
+            DiskUse((*own, *([home] if home else [])), _writable_binds(spec)),
+            private_network=private,
+            home=home,
         )
         port = listener.getsockname()[1] if listener else PROXY_PORT
         env = {**skeleton.environment(), **_proxy_variables(port, token), **spec.env}
@@ -150,8 +154,12 @@ class Sandbox:
         if self._identities is None:
             return None
         uid = self._identities.of(spec.share or str(spec.app.resolve()))
-        for folder in _writable(spec):
-            give(folder, uid)
+        if spec.writable:
+            give(spec.app, uid)
+        for folder in _writable_binds(spec):
+            # A cache may be large, and only sandboxes write to it: once is enough.
+            if folder.stat().st_uid != uid:
+                give(folder, uid)
         return uid
 
     def _open(self, run: Run, door: Door, birth: Birth, listener: socket.socket | None) -> None:
@@ -181,14 +189,10 @@ def _node_hook() -> Bind:
     return (Path(__file__).with_name("node_proxy.cjs").read_bytes(), _NODE_HOOK, True)
 
 
-def _writable(spec: Spec) -> tuple[Path, ...]:
-    folders = [spec.app] if spec.writable else []
-    folders += [
-        source
-        for source, target, read_only in spec.binds
-        if isinstance(source, Path) and not read_only and target != APP
-    ]
-    return tuple(folders)
+def _writable_binds(spec: Spec) -> tuple[Path, ...]:
+    return tuple(
+        source for source, _, read_only in spec.binds if isinstance(source, Path) and not read_only
+    )
 
 
 def _policy_of(spec: Spec) -> Egress:

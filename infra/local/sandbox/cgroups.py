@@ -51,8 +51,8 @@ class Group:
 class Groups:
     """The control groups this platform may make, found by trying."""
 
-    def __init__(self, name: str) -> None:
-        self._name = f"slipway-{name}"
+    def __init__(self, label: str) -> None:
+        self._name = f"slipway-{label}-{os.getpid()}"
         self._parents = _version_1() or _version_2()
         self.controllers = frozenset(
             controller for controller in self._parents if self._works(controller)
@@ -72,15 +72,17 @@ class Groups:
         return Group(folders)
 
     def sweep(self) -> None:
-        """Remove what a platform that died left behind."""
+        """Remove what platforms that died without a word left behind."""
         for parent in set(self._parents.values()):
-            for folder in parent.glob(f"{self._name}-*"):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            for folder in parent.glob("slipway-*-*-*"):
+                owner = folder.name.split("-")[2]
+                if owner.isdecimal() and not Path("/proc", owner).exists():
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
 
     def _works(self, controller: str) -> bool:
         """Make a group, move a process there and back by asking for it, and remove it."""
-        folder = self._parents[controller] / f"{self._name}-try-{os.getpid()}"
+        folder = self._parents[controller] / f"{self._name}-try"
         try:
             folder.mkdir()
             try:

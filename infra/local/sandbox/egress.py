@@ -14,6 +14,7 @@ import logging
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ _CONNECT_WITHIN = 10.0
 _CHUNK = 64 * 1024
 _MOST_CONNECTIONS = 256
 _MOST_VISITS = 500
+_LOOKUPS_EACH, _LOOKUPS = 4, 32
 
 
 class Refused(Exception):
@@ -51,6 +53,8 @@ class Door:
         self._server: asyncio.Server | None = None
         self._listener: socket.socket | None = None
         self._closed = False
+        # One agent's slow names must not take all the threads that look names up.
+        self._looking = asyncio.Semaphore(_LOOKUPS_EACH)
 
     def visits(self) -> tuple[Visit, ...]:
         """Every host that was asked for, with what became of it."""
@@ -175,7 +179,8 @@ class Door:
         if why is not None:
             raise Refused("403 Forbidden", why)
         proxy = upstream.proxy_for("https" if tunnel else "http", host, port)
-        addresses = await _look_up(host, port)
+        async with self._looking:
+            addresses = await _look_up(host, port)
         if not addresses and proxy is None:
             raise Refused("502 Bad gateway", f"the name {host} could not be resolved")
         allowed = []
@@ -216,6 +221,8 @@ class Doorkeeper:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._resolvers = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="resolver")
+        self._loop.set_default_executor(self._resolvers)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="egress")
         self._thread.start()
         self._doors: set[Door] = set()
@@ -231,7 +238,8 @@ class Doorkeeper:
 
     def close(self) -> None:
         """Shut everything."""
-        with contextlib.suppress(RuntimeError):
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(RuntimeError, TimeoutError):
             asyncio.run_coroutine_threadsafe(self._last_rites(), self._loop).result(timeout=5)
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
@@ -256,7 +264,6 @@ class Doorkeeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._loop.shutdown_default_executor()
 
 
 async def _look_up(host: str, port: int) -> list[str]:
@@ -264,7 +271,7 @@ async def _look_up(host: str, port: int) -> list[str]:
     try:
         async with asyncio.timeout(_CONNECT_WITHIN):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
+    except (OSError, UnicodeError, TimeoutError, RuntimeError):  # the last: we are closing
         return []
     # A zone ("fe80::1%eth0") is part of no public address.
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))

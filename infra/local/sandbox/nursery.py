@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,7 @@ class Nursery:
         self._waiting: dict[int, Future[Birth]] = {}
         self._births: dict[int, Birth] = {}
         self._ends: dict[int, Callable[[int], None]] = {}
+        self._holds: dict[int, int] = {}  # a pidfd of the first inner process
         self._closed = False
         self._launch()
 
@@ -164,6 +166,8 @@ class Nursery:
             case "started":
                 birth = self._births.pop(number, Birth(number))
                 birth.pid, birth.inner = event["pid"], event["inner"]
+                for hold in descriptors:
+                    self._holds[number] = hold
                 self._answer(number, birth)
             case "failed":
                 _close_all(self._births.pop(number, Birth(number)))
@@ -187,6 +191,9 @@ class Nursery:
             answer.set_exception(SandboxFailed(f"The sandbox could not be set up: {detail}"))
 
     def _end(self, number: int, code: int) -> None:
+        hold = self._holds.pop(number, None)
+        if hold is not None:
+            os.close(hold)
         with self._lock:
             ended = self._ends.pop(number, None)
         if ended is not None:
@@ -199,8 +206,12 @@ class Nursery:
             waiting = list(self._waiting)
         for number in waiting:
             self._refuse(number, "its helper process ended")
+        # They die with it, except one that had just been started; that is ended here.
+        for hold in self._holds.values():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(hold, signal.SIGKILL)
         for number in numbers:
-            self._end(number, -9)
+            self._end(number, -signal.SIGKILL)
 
 
 def as_file(content: bytes) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from infra.local.sandbox.orders import Ground, Order, outputs, rlimits
 from infra.local.sandbox.spec import APP, HOME, Isolation, Spec
+from infra.local.sandbox.trees import remove
 
 # What every program reads of the system. Nothing in it is private on a sane machine.
 _SYSTEM = (
@@ -26,9 +26,8 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 def prepare_home(state: Path, name: str, spec: Spec, uid: int | None) -> Path:
     """A home directory for one run, with the files the caller binds into it."""
-    home = state / "homes" / name
+    home = state / "homes" / f"{os.getpid()}-{name}"
     home.parent.mkdir(mode=0o711, exist_ok=True)
-    shutil.rmtree(home, ignore_errors=True)
     (home / "tmp").mkdir(parents=True, mode=0o700)
     for source, target, _ in spec.binds:
         if isinstance(source, bytes):
@@ -41,6 +40,13 @@ def prepare_home(state: Path, name: str, spec: Spec, uid: int | None) -> Path:
             for each in ("", *files):
                 os.chown(Path(folder, each), uid, uid, follow_symlinks=False)
     return home
+
+
+def sweep_homes(state: Path) -> None:
+    """Remove the homes that platforms which died without a word left behind."""
+    for home in state.glob("homes/*-*"):
+        if not Path("/proc", home.name.partition("-")[0]).exists():
+            remove(home)
 
 
 def for_keeper(ground: Ground, spec: Spec, home: Path, proxy_port: int) -> Order:

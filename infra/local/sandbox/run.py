@@ -16,6 +16,7 @@ from infra.local.sandbox.cgroups import Group
 from infra.local.sandbox.egress import Door
 from infra.local.sandbox.nursery import Birth, Nursery
 from infra.local.sandbox.spec import Limits, SandboxFailed, Stats, Visit
+from infra.local.sandbox.trees import DiskUse
 
 _HANDFUL = 8  # sockets fetched at a time
 _ENDED_WITHIN = 10.0
@@ -31,7 +32,7 @@ class Run:
         door: Door,
         group: Group,
         limits: Limits,
-        folders: tuple[Path, ...],
+        disk: DiskUse,
         *,
         private_network: bool,
         home: Path | None,
@@ -41,7 +42,7 @@ class Run:
         self._door = door
         self._group = group
         self.limits = limits
-        self.folders = folders  # the writable ones, which count towards its disk
+        self.disk = disk
         self._private_network = private_network
         self._birth = Birth(0)
         self._over = threading.Event()
@@ -148,7 +149,7 @@ class Run:
             return Stats(disk_bytes=self.disk_bytes)
         pids = processes.tree(self.inner)
         if not self.disk_bytes:
-            self.disk_bytes = sum(trees.disk_bytes(folder) for folder in self.folders)
+            self.disk_bytes = self.disk.measure()
         return Stats(
             cpu_seconds=processes.cpu_seconds(pids),
             rss_bytes=processes.proportional_memory(pids) or processes.memory(pids),

@@ -64,7 +64,7 @@ def probe(state_dir: Path) -> Isolation:
 
 def candidates() -> Iterator[Isolation]:
     """Every isolation worth trying here, the strongest first."""
-    extras = frozenset(Groups(f"probe-{os.getpid()}").controllers)
+    extras = frozenset(Groups("probe").controllers)
     if seccomp.available():
         extras |= {"seccomp"}
     rules = _rules()

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from infra.local.sandbox import processes, trees
+from infra.local.sandbox import processes
 from infra.local.sandbox.run import Run
 
 _MB = 1 << 20
@@ -83,7 +83,7 @@ class Watchdog:
             # The kernel may have taken one process of many; what is left is of no use.
             if run.oom or (self._memory and _too_much_memory(run, pids)):
                 run.end(oom=True)
-            elif run.limits.disk_mb is not None and run.folders:
+            elif run.limits.disk_mb is not None and run.disk:
                 self._look_at_disk(run, disk, pids, run.limits.disk_mb * _MB)
 
     def _look_at_disk(self, run: Run, disk: _Disk, pids: list[int], limit: int) -> None:
@@ -96,7 +96,7 @@ class Watchdog:
             return
         if now < self._earliest_walk:
             return
-        run.disk_bytes = sum(trees.disk_bytes(folder) for folder in run.folders)
+        run.disk_bytes = run.disk.measure()
         disk.written = written
         disk.walked = now
         self._earliest_walk = now + (time.monotonic() - now) / _MOST_EFFORT

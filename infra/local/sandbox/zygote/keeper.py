@@ -25,6 +25,10 @@ class Kept(Started):
     def __init__(self, pid: int) -> None:
         super().__init__(pid, pid, None, None)
 
+    def lent(self) -> list[int]:
+        """Nothing: a keeper that is killed cannot end what it keeps."""
+        return []
+
     def kill(self) -> None:
         """Have the keeper end everything below it, and itself."""
         with contextlib.suppress(ProcessLookupError):

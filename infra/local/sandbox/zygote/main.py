@@ -89,7 +89,8 @@ class Zygote:
             raise
         finally:
             os.close(gate)
-        self._tell({"event": "started", "id": number, "pid": started.pid, "inner": started.inner})
+        told = {"event": "started", "id": number, "pid": started.pid, "inner": started.inner}
+        self._tell(told, started.lent())
 
     def _do_sockets(self, order: dict[str, Any], _: list[int]) -> None:
         if order["id"] not in self._runs:

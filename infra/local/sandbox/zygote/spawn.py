@@ -40,6 +40,10 @@ class Started:
         except ProcessLookupError:
             return
 
+    def lent(self) -> list[int]:
+        """A hold on the first inner process for the platform, should this process be killed."""
+        return [self.handle]
+
     def close(self) -> None:
         """Let go of the namespaces, so that the kernel can remove them."""
         for descriptor in (self.handle, self.network, self.owner):
