@@ -41,7 +41,10 @@ class Sampler:
         at = int(time.time())
         rows: list[tuple[Any, ...]] = []
         seen: dict[tuple[str, int], float] = {}
-        for live in self._fleet.lives():
+        lives = self._fleet.lives()
+        present = {live.id for live in lives}
+        self._bytes = {one: counts for one, counts in self._bytes.items() if one in present}
+        for live in lives:
             rx, tx = self._traffic(live)
             running = [one for one in live.replicas if one.run is not None]
             for replica in running:
