@@ -131,6 +131,9 @@ class Run:
             ready = self._sockets[int(family)]
             if not ready:
                 self._fetch_sockets(int(family))
+            if self._over.is_set():
+                self._close_ready()
+                raise ConnectionRefusedError("the program has ended")
             if not ready:
                 raise ConnectionRefusedError("this machine has no sockets of that family")
             return ready.popleft()
@@ -203,10 +206,18 @@ class Run:
             self._sockets[int(fresh.family)].append(fresh)
 
     def _drop_sockets(self) -> None:
-        with self._lock:
-            for ready in self._sockets.values():
-                while ready:
-                    ready.popleft().close()
+        # Never waits: whoever holds the lock may be waiting for the thread that calls this, and
+        # drops the sockets itself when it sees that everything is over.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close_ready()
+            finally:
+                self._lock.release()
+
+    def _close_ready(self) -> None:
+        for ready in self._sockets.values():
+            while ready:
+                ready.popleft().close()
 
 
 def _connected(near: socket.socket, address: tuple[str, int], timeout: float) -> socket.socket:
