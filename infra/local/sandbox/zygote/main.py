@@ -126,7 +126,7 @@ class Zygote:
                 os._exit(1)
         _, status = os.waitpid(pid, 0)
         if status != 0:
-            raise spawn.StartFailed("its namespaces could not be joined")
+            raise spawn.StartFailed(f"its namespaces could not be joined: {spawn.GAVE_UP}")
 
     def _reap(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import kernel, landlock
 
+GAVE_UP = "bubblewrap gave up while it built the sandbox; its last line on stderr says why"
 _STARTED_WITHIN = 15.0
 _IP_FREEBIND = 15
 _STAGES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108  # only looked at, never written
@@ -72,7 +73,8 @@ def start(order: dict[str, Any], descriptors: list[int]) -> tuple[Started, int]:
         os.close(block_write)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise StartFailed(str(error)) from error
+        gone = isinstance(error, (FileNotFoundError, ProcessLookupError))
+        raise StartFailed(GAVE_UP if gone else str(error)) from error
     finally:
         os.close(info_read)
         os.close(error_read)
@@ -120,7 +122,7 @@ def _read_info(info: int, error: int) -> int:
         part = os.read(info, 4096)
         if not part:
             said = os.read(error, 4096).decode(errors="replace").strip()
-            raise StartFailed(said or "bubblewrap gave up; its last line on stderr says why")
+            raise StartFailed(said or GAVE_UP)
         told += part
     return int(json.loads(told)["child-pid"])
 
