@@ -6,12 +6,11 @@ may import nothing but the standard library and the emulator. What it adds:
 - snapshots while it runs (`infra/local/snapshot.py`), also on `POST /_local/snapshot`;
 - handlers' workers run in an environment with nothing but boto3, as in Lambda, so that a
   dependency missing from the package is noticed;
-- an error a handler raises is reported under its own name, and an execution past its state
-  machine's `TimeoutSeconds` times out;
+- an execution past its state machine's `TimeoutSeconds` times out;
+- where it differs from AWS it is set right (`infra/local/corrections.py`): errors keep their
+  names, policies meet AWS's names of things, a busy function's calls wait for a worker;
 - nobody but this machine's user: only loopback host names, only keys that were made here, and
   the emulator's own inspection pages only with the admin token.
-
-It leans on private names of the pinned version and refuses to start when one is missing.
 """
 
 # ruff: noqa: SLF001, PLC0415 - its subject is another program's private names, and that program
@@ -22,42 +21,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import hmac
 import json
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
-import threading
 import time
-import zipfile
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
-from email.utils import parseaddr
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 # Started as a script, this file's folder is where its sibling lies; as a module (in tests) the
 # package is.
 if __package__:
     from infra.local import snapshot
+    from infra.local.corrections import VERSION, Modules, correct
 else:
     import snapshot  # type: ignore[no-redef,import-not-found,unused-ignore]
+    from corrections import VERSION, Modules, correct  # type: ignore[no-redef,import-not-found]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-VERSION = "1.5.33"
 ADMIN_HEADER = b"x-slipway-admin"
 MAILBOX = "slipway-mailbox"
 _OPEN_PATHS = frozenset({"/_ministack/ready", "/_ministack/health"})
 _CREDENTIAL = re.compile(r"(?:Credential=|AWS )([^/:,\s]+)")
-_EXCEPTION = re.compile(r"^([A-Za-z_][\w.]*)(?:: |$)", re.MULTILINE)
 _READS = re.compile(r"\.(Get|Query|Scan|List|Describe|BatchGet|Filter)")
 
 log = logging.getLogger("slipway.aws")
@@ -76,48 +69,32 @@ class Emulator:
         self.touched = True
         self.tasks: set[asyncio.Task[None]] = set()
 
-        from ministack import app
-        from ministack.core import iam_actions, lambda_runtime, persistence
-        from ministack.services import eventbridge, lambda_svc, ses, stepfunctions
-
-        self.app, self.ses, self.stepfunctions = app, ses, stepfunctions
-        assert_private_names(
-            app=app,
-            iam_actions=iam_actions,
-            lambda_runtime=lambda_runtime,
-            persistence=persistence,
-            eventbridge=eventbridge,
-            lambda_svc=lambda_svc,
-            ses=ses,
-            stepfunctions=stepfunctions,
+        modules = Modules.load()
+        self.app, self.ses, self.stepfunctions = modules.app, modules.ses, modules.stepfunctions
+        correct(
+            modules,
+            packages=Path(environment["TMPDIR"]) / "packages",
+            worker_python=environment.get("WORKER_PYTHON"),
         )
 
         state = Path(environment["STATE_DIR"])
         self.generations = snapshot.Generations(
             state.parent,
             functools.partial(
-                snapshot.encode, persistence._state_format_version, persistence._json_default
+                snapshot.encode,
+                modules.persistence._state_format_version,
+                modules.persistence._json_default,
             ),
         )
         blobs = state.parent / "blobs"
         blobs.mkdir(exist_ok=True)
         prune_blobs(blobs, state / "lambda.json")
-        lambda_svc.CODE_BLOB_DIR = str(blobs)
+        modules.lambda_svc.CODE_BLOB_DIR = str(blobs)
         # Blobs of an older generation must outlive the writing of a newer one.
-        lambda_svc._prune_orphan_code_blobs = lambda _referenced: None
-
-        self.load_state = app.load_state
-        app.load_state = self.load
-        app.save_all = lambda _services: self.save()
-        lambda_svc._execute_function_warm = named_errors(lambda_svc._execute_function_warm)
-        # The yard stands in for CodeBuild and so speaks in an AWS service's name. Whoever else may
-        # put events is decided by IAM: none of our roles may.
-        eventbridge._put_events.__defaults__ = (True,)
-        iam_actions.extract_resource_arn = real_resources(iam_actions.extract_resource_arn)
-        lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.25)
-        lambda_runtime.zipfile = SharedCode(Path(environment["TMPDIR"]) / "packages")
-        if worker_python := environment.get("WORKER_PYTHON"):
-            use_worker_python(lambda_runtime, worker_python)
+        modules.lambda_svc._prune_orphan_code_blobs = lambda _referenced: None
+        self.load_state = modules.app.load_state
+        modules.app.load_state = self.load
+        modules.app.save_all = lambda _services: self.save()
 
     # -- snapshots ---------------------------------------------------------------------------
 
@@ -258,145 +235,6 @@ class Emulator:
             )
         else:
             await _answer(send, 404, {"message": "No such page."})
-
-
-def assert_private_names(
-    *,
-    app: ModuleType,
-    iam_actions: ModuleType,
-    lambda_runtime: ModuleType,
-    persistence: ModuleType,
-    eventbridge: ModuleType,
-    lambda_svc: ModuleType,
-    ses: ModuleType,
-    stepfunctions: ModuleType,
-) -> None:
-    """Say at once that another version was installed, rather than lose data with it."""
-    needed = {
-        app: ("app", "load_state", "save_all", "_build_persistence_save_dict"),
-        persistence: ("_state_format_version", "_json_default"),
-        eventbridge: ("_put_events",),
-        iam_actions: ("extract_resource_arn",),
-        lambda_runtime: ("_detect_runtime_binary", "Worker", "zipfile"),
-        lambda_svc: ("_execute_function_warm", "_prune_orphan_code_blobs", "CODE_BLOB_DIR"),
-        ses: ("_sent_emails",),
-        stepfunctions: (
-            "_executions",
-            "_state_machines",
-            "_add_event",
-            "_emit_execution_status_event",
-            "now_iso",
-        ),
-    }
-    missing = [
-        f"{module.__name__}.{name}"
-        for module, names in needed.items()
-        for name in names
-        if not hasattr(module, name)
-    ]
-    drain = getattr(lambda_runtime.Worker, "_drain_stderr_bounded", None)
-    if drain is None or len(drain.__defaults__ or ()) != 3:
-        missing.append("ministack.core.lambda_runtime.Worker._drain_stderr_bounded")
-    if getattr(getattr(eventbridge, "_put_events", None), "__defaults__", None) != (False,):
-        missing.append("ministack.services.eventbridge._put_events")
-    if missing:
-        raise SystemExit(
-            f"The emulator is not version {VERSION}, which this launcher is written for "
-            f"(missing: {', '.join(missing)}). Delete .local/venvs and run `make up` again."
-        )
-
-
-def named_errors(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Report a handler's exception under its class, as Lambda does, for Retry and Catch."""
-
-    def execute_and_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        result = execute(*args, **kwargs)
-        body = result.get("body")
-        if (
-            result.get("error")
-            and isinstance(body, dict)
-            and body.get("errorType") == "Runtime.HandlerError"
-            and (names := _EXCEPTION.findall(result.get("log", "")))
-        ):
-            body["errorType"] = names[-1].rsplit(".", 1)[-1]
-        return result
-
-    return execute_and_name
-
-
-def real_resources(extract: Callable[..., str]) -> Callable[..., str]:
-    """Name two resources as AWS does when a policy is checked: a rule, and who sends a mail."""
-
-    def extract_as_aws(  # noqa: PLR0917 - the emulator's own signature
-        service: str,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes,
-        query_params: dict[str, Any],
-        region: str,
-        account_id: str,
-    ) -> str:
-        arn = extract(service, method, path, headers, body, query_params, region, account_id)
-        if service == "events":
-            # Rules of the default bus are named without it.
-            return arn.replace(":rule/default/", ":rule/")
-        if service == "ses" and arn == "*" and (source := query_params.get("Source")):
-            sender = parseaddr(source[0] if isinstance(source, list) else source)[1]
-            return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
-        return arn
-
-    return extract_as_aws
-
-
-def use_worker_python(lambda_runtime: Any, python: str) -> None:
-    """Run Python handlers with an interpreter that sees none of the emulator's packages."""
-    detect = lambda_runtime._detect_runtime_binary
-
-    def detect_with_ours(runtime: str) -> tuple[str, str]:
-        binary, script = detect(runtime)
-        return (python if runtime.startswith("python") else binary), script
-
-    lambda_runtime._detect_runtime_binary = detect_with_ours
-
-
-class SharedCode:
-    """Stands where the emulator expects the zipfile module, and unpacks each package once.
-
-    A worker is given a link to the unpacked package: a start then takes the time of the handler's
-    imports, not of writing fifteen hundred files.
-    """
-
-    BadZipFile = zipfile.BadZipFile
-    LargeZipFile = zipfile.LargeZipFile
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lock = threading.Lock()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-
-    def ZipFile(self, file: str) -> contextlib.AbstractContextManager[Any]:  # noqa: N802 - zipfile's name
-        """As zipfile's, for the one use the emulator makes of it."""
-        return contextlib.nullcontext(_Unpacking(self, Path(file)))
-
-
-class _Unpacking:
-    def __init__(self, shared: SharedCode, file: Path) -> None:
-        self.shared, self.file = shared, file
-
-    def extractall(self, folder: str) -> None:
-        digest = hashlib.blake2b(self.file.read_bytes(), digest_size=16).hexdigest()
-        code = self.shared.folder / digest
-        with self.shared.lock:
-            if not code.exists():
-                fresh = code.with_suffix(".next")
-                with zipfile.ZipFile(self.file) as archive:
-                    archive.extractall(fresh)
-                fresh.rename(code)
-        Path(folder).rmdir()
-        Path(folder).symlink_to(code)
-        self.file.unlink()  # a copy of the package for every worker is of no use
 
 
 def prune_blobs(folder: Path, functions: Path) -> None:
