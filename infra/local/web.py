@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from infra.local import pages
 from infra.local.cloud import Cloud
 from infra.local.layout import ROOT, Layout
+from infra.local.mailbox import read_mail
 from infra.synthesis import load_headers
 
 STATIC = ROOT / "infra" / "local" / "static"
@@ -48,7 +47,6 @@ _HOP_BY_HOP = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
-_LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
 class Web:
@@ -274,25 +272,6 @@ class Guard:
         await response(scope, receive, marked)
 
 
-def read_mail(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The emulator's list of sent mail as the mailbox shows it."""
-    messages = [mail for mails in document.get("messages", {}).values() for mail in mails]
-    items = []
-    for mail in messages:
-        text = mail.get("BodyText") or ""
-        items.append(
-            {
-                "to": ", ".join(mail.get("To", [])),
-                "from": mail.get("Source", ""),
-                "subject": mail.get("Subject", ""),
-                "sent_at": _moment(mail.get("Timestamp")),
-                "text": text,
-                "links": _LINK.findall(text),
-            }
-        )
-    return sorted(items, key=lambda item: item["sent_at"], reverse=True)
-
-
 def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
     """Everything there is to know about how the local cloud is."""
     there = layout.read(layout.supervisor)
@@ -309,12 +288,6 @@ def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:
         "agents": agents,
         "first_agent": layout.read(layout.first_agent) or None,
     }
-
-
-def _moment(value: Any) -> str:
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
-    return str(value)
 
 
 class _TooLarge(Exception):

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from infra.local.layout import Layout, Ports
-from infra.local.web import Web, read_mail
+from infra.local.mailbox import read_mail
+from infra.local.web import Web
 from infra.synthesis import load_headers
 
 LAYOUT_PORT = 8800
