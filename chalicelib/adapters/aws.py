@@ -155,22 +155,19 @@ class StepFunctions:
 
 
 class EventsSchedule:
-    """Switches the rule that calls the reconciler."""
+    """Switches the rule that calls the reconciler. What it is now is never remembered: another
+    function may have switched it since."""
 
     def __init__(self, rule: str) -> None:
         self._rule = rule
-        self._known: bool | None = None
 
     def enable(self) -> None:
-        if self._known is not True:
-            with translated("The schedule did not answer."):
-                client("events").enable_rule(Name=self._rule)
-            self._known = True
+        with translated("The schedule did not answer."):
+            client("events").enable_rule(Name=self._rule)
 
     def disable(self) -> None:
         with translated("The schedule did not answer."):
             client("events").disable_rule(Name=self._rule)
-        self._known = False
 
 
 def _execution(deployment: Deployment) -> str:

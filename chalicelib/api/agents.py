@@ -112,13 +112,15 @@ def create_agent(call: Call, body: NewAgent) -> AgentView:
     answer=AgentDetail,
     errors=(404,),
 )
-def get_agent(call: Call, agent_id: str) -> AgentDetail:
+def get_agent(call: Call, agent_id: str) -> Answer:
     agent = call.platform.agents.get(call.principal, agent_id)
     environments = call.platform.agents.environments_of(agent)
-    return AgentDetail(
+    detail = AgentDetail(
         **AgentView.model_validate(agent).model_dump(),
         environments=[EnvironmentView.model_validate(e) for e in environments],
     )
+    # For If-Match only: what serves may change without a new revision of the agent.
+    return Answer(detail, headers={"ETag": f'"{agent.revision}"'})
 
 
 @endpoint(

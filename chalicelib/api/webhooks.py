@@ -43,9 +43,11 @@ class Acknowledged(View):
     errors=(401,),
     public=True,
 )
-def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Acknowledged:  # noqa: ARG001
+def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Acknowledged:
     expected = call.platform.webhook_secret()
     if not hmac.compare_digest(query.secret.encode(), expected.encode()):
         raise Unauthenticated("The secret in this webhook's address is not ours.")
-    call.platform.reconciler.run()
+    named = body.resource.get("deployment")
+    if isinstance(named, dict) and named.get("id"):
+        call.platform.reconciler.hint(str(named["id"]))
     return Acknowledged(detail="Looked.")

@@ -27,7 +27,7 @@ from chalicelib.domain.tenancy import (
     User,
 )
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, NotFound, Unauthenticated
-from chalicelib.ports import TOKENS, Clock, Delete, Mail, Page, Put, Signer, Store
+from chalicelib.ports import TOKENS, Clock, Delete, Mail, Page, Put, Signer, Store, every
 
 LINK_LIFETIME = timedelta(minutes=10)
 ACCESS_LIFETIME = timedelta(hours=1)
@@ -137,8 +137,7 @@ class Accounts:
         """Ends a token at once."""
         principal.require(Action.TOKEN_MANAGE)
         if is_id(token_id, "tok"):
-            page = self._store.page(TOKENS, principal.org_id, limit=100)
-            for token in page.items:
+            for token in every(self._store, TOKENS, principal.org_id):
                 if token.id == token_id:
                     self._store.commit(Delete(token))
                     return

@@ -109,9 +109,16 @@ class Deployments:
         principal.require(Action.DEPLOYMENT_CREATE)
         named = self.get(principal, deployment_id)
         environment = self._turns.environment(named)
-        target = named
-        if environment.serving == named.id or named.id not in environment.last_good:
+        if environment.serving == named.id:
             target = self._good_before(environment, named)
+        elif DeploymentState.LIVE.value in named.timings:
+            target = named
+        else:
+            raise Conflict(
+                f"This deployment is {named.state} and was never live, so there is nothing to go "
+                "back to in it. What served before it still serves.",
+                code="never_live",
+            )
         return self._turns.admit(self._turns.again(target, Trigger.ROLLBACK, principal.user_id))
 
     # --- reading ------------------------------------------------------------------------

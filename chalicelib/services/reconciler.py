@@ -84,13 +84,25 @@ class Reconciler:
         for batch in _batches(serving):
             self._guard(run, partial(self._compare, batch, run))
         if not (run.versions or run.moving or run.serving):
-            self._schedule.disable()
+            self._rest()
         return run
 
-    def look_at(self, deployment: Deployment) -> None:
-        """One deployment, now: somebody hinted that it changed."""
-        if deployment.state.is_serving:
-            self._compare([deployment], Run())
+    def hint(self, host_deployment_id: str) -> None:
+        """Somebody says that this deployment changed at the host: look at it now."""
+        for deployment in every(self._store, OPEN_DEPLOYMENTS):
+            if deployment.host.deployment_id == host_deployment_id:
+                if deployment.state.is_serving:
+                    self._compare([deployment], Run())
+                return
+
+    def _rest(self) -> None:
+        """Switches the schedule off; on again, if work has come in between."""
+        self._schedule.disable()
+        if (
+            self._store.page(OPEN_VERSIONS, limit=1).items
+            or self._store.page(OPEN_DEPLOYMENTS, limit=1).items
+        ):
+            self._schedule.enable()
 
     def _guard(self, run: Run, work: Callable[[], object]) -> None:
         """One thing that cannot be mended now must not keep the others from it."""

@@ -240,11 +240,17 @@ class Turns:
 
     def remember_service(self, deployment: Deployment, service_id: str, domain: str) -> None:
         """The environment keeps its service and address for all deployments to come."""
-        environment = self.environment(deployment)
-        if (environment.service_id, environment.domain) != (service_id, domain):
-            self._store.commit(
-                Put(following(environment, self._clock.now(), service_id=service_id, domain=domain))
-            )
+        for _ in range(_TRIES):
+            environment = self.environment(deployment)
+            if (environment.service_id, environment.domain) == (service_id, domain):
+                return
+            found = following(environment, self._clock.now(), service_id=service_id, domain=domain)
+            try:
+                self._store.commit(Put(found))
+            except ChangedMeanwhile:
+                continue
+            return
+        raise _too_fast()
 
     def again(self, target: Deployment, trigger: Trigger, actor: str) -> Deployment:
         """A fresh draft with another deployment's version, image, plan and variables."""

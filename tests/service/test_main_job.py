@@ -235,6 +235,25 @@ def test_rollback_brings_back_version_and_variables_without_a_build(world: World
     assert world.platform.deployments.get(who, second.id).state is DeploymentState.SUPERSEDED
 
 
+def test_a_named_earlier_deployment_is_what_a_rollback_goes_to(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    first, _, third = (world.live(who, agent) for _ in range(3))
+    back = world.platform.deployments.roll_back(who, first.id)
+    assert world.run_machine(who, back.id).version_id == first.version_id
+    assert world.platform.deployments.get(who, third.id).state is DeploymentState.SUPERSEDED
+
+
+def test_a_deployment_that_was_never_live_is_nothing_to_go_back_to(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    world.live(who, agent)
+    world.host.outcome = "FAILED"
+    failed = world.live(who, agent)
+    with pytest.raises(Conflict, match="still serves"):
+        world.platform.deployments.roll_back(who, failed.id)
+
+
 def test_there_is_nothing_to_roll_back_to_after_one_version(world: World) -> None:
     who = world.sign_in()
     only = world.live(who, world.agent(who))
@@ -435,6 +454,10 @@ def test_the_schedule_is_on_only_while_there_is_something_to_look_at(world: Worl
     world.platform.deployments.stop(who, live.id)
     world.platform.reconciler.run()
     assert not world.schedule.enabled
+    world.live(who, agent)
+    assert world.schedule.enabled
+    serving = next(iter(every(world.store, OPEN_DEPLOYMENTS)))
+    world.platform.deployments.stop(who, serving.id)
     assert not list(every(world.store, OPEN_DEPLOYMENTS))
     assert not list(every(world.store, OPEN_VERSIONS))
 
