@@ -229,6 +229,36 @@ def test_the_yard_killed_in_the_middle_of_a_deployment(
     assert serving["url"] == first["url"]
 
 
+def test_the_emulator_killed_in_the_middle_of_a_deployment(
+    cloud: LocalCloud, person: Person, agent: dict[str, Any]
+) -> None:
+    ready = person.upload(agent["id"], "agent.zip", zipped(sources.PAGE), deploy=False)
+    assert person.wait_for_version(agent["id"], ready["id"], 60)["state"] == "ready"
+    cloud.fault(kind="queued", seconds=12)
+    path = f"/agents/{agent['id']}/deployments"
+    asked = person.create(path, {"version_id": ready["id"]})
+    time.sleep(7)  # until it is certainly on disk
+    before = cloud.kill("aws")
+    cloud.wait_until_back("aws", before, 30)
+    ended = cloud.wait(
+        lambda: patient(person, f"/deployments/{asked['id']}"),
+        lambda d: d.get("state") in ("live", "failed"),
+        120,
+        "the deployment",
+    )
+    assert ended["state"] == "live", ended["reasons"]
+    assert "Just a page" in fetch(ended["url"]).text
+    assert len(person.ask("GET", path)["items"]) == 1
+
+
+def patient(person: Person, path: str) -> dict[str, Any]:
+    """The answer, or nothing while the platform is coming back."""
+    try:
+        return person.ask("GET", path)
+    except (Refused, httpx.HTTPError):
+        return {}
+
+
 def test_a_version_that_is_no_archive_cannot_be_deployed_by_hand(
     cloud: LocalCloud, person: Person, agent: dict[str, Any]
 ) -> None:
