@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ from chalicelib.domain.deployments import DeploymentState
 from chalicelib.errors import Unavailable
 from tests.conftest import World
 
-MACHINE = json.loads((Path(__file__).parents[2] / "infra" / "deploy.asl.json").read_text())
+ROOT = Path(__file__).parents[2]
+MACHINE_FILE = ROOT / "infra" / "deploy.asl.json"
+VALIDATOR = ROOT / ".local" / "npm" / "node_modules" / ".bin" / "asl-validator"
+MACHINE = json.loads(MACHINE_FILE.read_text())
 STATES: dict[str, dict[str, Any]] = MACHINE["States"]
 
 
@@ -84,6 +89,32 @@ def state_of(world: World, simulator: Simulator) -> DeploymentState:
     found = world.platform.turns.stored(simulator.data["org_id"], simulator.data["deployment_id"])
     assert found is not None
     return found.state
+
+
+def test_the_validator_of_the_language_accepts_the_definition() -> None:
+    done = _validate(MACHINE_FILE)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_validator_would_refuse_a_definition_that_leads_nowhere(tmp_path: Path) -> None:
+    broken = json.loads(MACHINE_FILE.read_text())
+    broken["States"]["Watch"]["Next"] = "Nowhere"
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    assert _validate(tmp_path / "broken.json").returncode != 0
+
+
+def _validate(definition: Path) -> subprocess.CompletedProcess[str]:
+    """The emulator checks no definitions; this does. The function's name stands in the place of
+    its address, which is known only when the stack is made."""
+    text = definition.read_text().replace(
+        "${DeployStepArn}", "arn:aws:lambda:us-east-1:000000000000:function:deploy-step"
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(text)
+        file.flush()
+        return subprocess.run(
+            [str(VALIDATOR), "--json-path", file.name], capture_output=True, text=True, check=False
+        )
 
 
 def test_every_state_is_reached_and_every_next_exists() -> None:
