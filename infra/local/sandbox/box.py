@@ -10,7 +10,6 @@ import secrets
 import socket
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from infra.local.sandbox import bubblewrap, orders, plain, seccomp, skeleton
 from infra.local.sandbox.addresses import Policy, normal
@@ -69,12 +68,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -84,6 +84,8 @@ class Zygote:
             listen, families = body["listen"], body["sockets"]
             self._prepare(number, body["rlimits"], listen, families, "network")
             os.write(gate, b"1")  # only now may the program run
+        except BrokenPipeError as error:
+            raise spawn.StartFailed(spawn.GAVE_UP) from error
         except (OSError, spawn.StartFailed):
             started.kill()
             raise
