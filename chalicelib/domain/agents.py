@@ -10,6 +10,8 @@ from enum import StrEnum
 
 
 class Category(StrEnum):
+    """Where the marketplace shows the agent."""
+
     AUTOMATION = "automation"
     DATA_PROCESSING = "data-processing"
     AI_ML = "ai-ml"
@@ -21,6 +23,8 @@ class Category(StrEnum):
 
 
 class Runtime(StrEnum):
+    """What runs the agent."""
+
     PYTHON = "python"
     NODEJS = "nodejs"
     RUST = "rust"

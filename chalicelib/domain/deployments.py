@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.domain.machine import next_state
+from chalicelib.domain.machine import successor
 from chalicelib.domain.versions import Reason
 
 
@@ -155,17 +155,7 @@ class Deployment:
 
     def after(self, event: DeploymentEvent, at: datetime, **changes: Any) -> Deployment:
         """The successor, or this same object when the event is repeated or late."""
-        state = next_state(TRANSITIONS, self.state, event, noun="deployment")
-        if state is self.state:
-            return self
-        return replace(
-            self,
-            state=state,
-            updated_at=at,
-            revision=self.revision + 1,
-            timings={**self.timings, state.value: at.isoformat()},
-            **changes,
-        )
+        return successor(self, TRANSITIONS, event, at, noun="deployment", **changes)
 
     def noting(self, at: datetime, **changes: Any) -> Deployment:
         """The successor with other facts but the same state."""

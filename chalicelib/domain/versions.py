@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.domain.machine import next_state
+from chalicelib.domain.machine import successor
 
 
 class VersionState(StrEnum):
@@ -136,17 +136,7 @@ class Version:
 
     def after(self, event: VersionEvent, at: datetime, **changes: Any) -> Version:
         """The successor, or this same object when the event is repeated or late."""
-        state = next_state(TRANSITIONS, self.state, event, noun="version")
-        if state is self.state:
-            return self
-        return replace(
-            self,
-            state=state,
-            updated_at=at,
-            revision=self.revision + 1,
-            timings={**self.timings, state.value: at.isoformat()},
-            **changes,
-        )
+        return successor(self, TRANSITIONS, event, at, noun="version", **changes)
 
     @property
     def prefix(self) -> str:

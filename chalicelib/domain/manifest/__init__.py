@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.manifest.model import (
     Build,
-    Category,
     Expect,
     Health,
     Manifest,
     Protocol,
     Request,
     Resources,
-    Runtime,
     Start,
     Test,
     Variable,

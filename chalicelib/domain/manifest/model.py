@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from chalicelib.domain.agents import Category, Runtime
+
 SCHEMA_PATH = "/api/v1/agent.schema.json"
 _RESERVED = re.compile(r"^(PORT|SLIPWAY_.*)$")
 _SEMVER = (
@@ -36,29 +38,6 @@ RelativePath = Annotated[
 UrlPath = Annotated[str, StringConstraints(max_length=1000, pattern=r"^/[^\s\x00-\x1f]*$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
 HeaderValue = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
-
-
-class Category(StrEnum):
-    """Where the marketplace shows the agent."""
-
-    AUTOMATION = "automation"
-    DATA_PROCESSING = "data-processing"
-    AI_ML = "ai-ml"
-    WEB_SCRAPING = "web-scraping"
-    API_INTEGRATION = "api-integration"
-    MONITORING = "monitoring"
-    UTILITIES = "utilities"
-    OTHER = "other"
-
-
-class Runtime(StrEnum):
-    """What runs the agent."""
-
-    PYTHON = "python"
-    NODEJS = "nodejs"
-    RUST = "rust"
-    STATIC = "static"
-    DOCKERFILE = "dockerfile"
 
 
 class Protocol(StrEnum):
