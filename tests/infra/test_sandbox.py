@@ -24,6 +24,7 @@ from infra.local.sandbox import (
     SandboxFailed,
     Spec,
     probe,
+    processes,
 )
 from tests.infra import sandbox_ground as ground
 
@@ -215,19 +216,15 @@ def test_ending_it_ends_everything_it_started(box: Sandbox) -> None:
         "        if os.fork() == 0:\n"
         "            time.sleep(600)\n"
         "        os._exit(0)\n"
-        "print('hidden', flush=True)\n"
         "time.sleep(600)\n"
     )
     with ground.app({"hide.py": hide}) as folder:
-        run, said = ground.started(box, Spec(app=folder, command=["python3", "hide.py"]))
+        run = box.start(Spec(app=folder, command=["python3", "hide.py"]))
         until(lambda: run.stats().processes >= 4)
-        from infra.local.sandbox import processes  # noqa: PLC0415
-
         everything = processes.tree(run.inner)
         run.kill()
         assert run.wait(0) == -signal.SIGKILL
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything), 2)
-        assert "hidden" in said()
 
 
 def test_it_dies_with_the_platform(isolation: Isolation, state: Path) -> None:
@@ -334,6 +331,26 @@ def test_without_isolation_nothing_is_started(state: Path) -> None:
     none = Isolation("none", "no isolation", usable=False, reason="This machine offers nothing.")
     with pytest.raises(NoIsolation, match="offers nothing"):
         Sandbox(none, state)
+
+
+def test_a_machine_that_offers_nothing_is_refused_with_advice(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALLOW_UNSANDBOXED_AGENTS", raising=False)
+    broken = Isolation("bwrap", "a broken tier", program="/nowhere/bwrap")
+    found = probe(state, among=[broken])
+    assert not found.usable
+    assert "a broken tier: bubblewrap is no longer at /nowhere/bwrap" in found.reason
+    assert "ALLOW_UNSANDBOXED_AGENTS=1" in found.reason
+
+
+def test_a_person_may_insist_on_no_isolation(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOW_UNSANDBOXED_AGENTS", "1")
+    found = probe(state, among=[])
+    assert (found.tier, found.usable) == ("bare", True)
+    assert found.missing, "what that means is said"
+    with Sandbox(found, state) as box, ground.app() as folder:
+        assert ground.outcome(box, Spec(app=folder, command=["sh", "-c", "exit 6"]))[0] == 6
 
 
 def test_a_closed_sandbox_starts_nothing(isolation: Isolation, state: Path) -> None:

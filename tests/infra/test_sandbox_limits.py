@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.sandbox import Isolation, Limits, Sandbox, Spec, probe
+from infra.local.sandbox import Isolation, Limits, Sandbox, Spec, probe, remove
+from infra.local.sandbox.trees import give
 from tests.infra import sandbox_ground as ground
 
 # The counted classes the kernel keeps for us; without them the watchdog must do.
@@ -178,3 +180,45 @@ def test_control_groups_are_taken_away(best: Isolation, state: Path) -> None:
         groups = list(run._group.folders.values())
         run.kill()
     assert not any(group.exists() for group in groups)
+
+
+def test_a_folder_can_be_removed_whatever_a_program_made_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("kept")
+    (folder / "link").symlink_to(kept)
+    (folder / "locked").mkdir()
+    (folder / "locked/file").write_text("x")
+    (folder / "locked").chmod(0)
+    deep = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d" * 100, dir_fd=deep)  # no path is that long
+        below = os.open("d" * 100, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    remove(folder)
+    assert not folder.exists()
+    assert (kept / "file").read_text() == "kept"
+    remove(folder)  # twice is nothing
+
+
+def test_giving_a_folder_follows_no_link_and_shares_no_file(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    folder = tmp_path / "app"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner/link").symlink_to(outside)
+    (folder / "inner/hard").hardlink_to(outside)
+    (folder / "inner/file").write_text("x")
+    give(folder, 1_900_000_000)
+    assert outside.stat().st_uid == 0
+    assert outside.stat().st_nlink == 1
+    assert (folder / "inner/hard").read_text() == "mine"
+    for path in (folder, folder / "inner", folder / "inner/file", folder / "inner/hard"):
+        assert path.stat().st_uid == 1_900_000_000
+    assert (folder / "inner/link").lstat().st_uid == 1_900_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from chalicelib.errors import PlatformError
@@ -44,14 +44,14 @@ _BARE = (
 )
 
 
-def probe(state_dir: Path) -> Isolation:
+def probe(state_dir: Path, among: Iterable[Isolation] | None = None) -> Isolation:
     """Try the tiers from the strongest down and answer the first that works.
 
     Nothing is believed: a tier counts when a program ran in it and ended as it should. When only
     a bare process is left, the answer is not usable unless a person insists.
     """
     why: list[str] = []
-    for candidate in candidates():
+    for candidate in candidates() if among is None else among:
         refused = refusal(candidate, state_dir)
         if refused is None:
             return candidate
