@@ -99,7 +99,7 @@ $(UV):
 	@mkdir -p .local/venvs
 	@$(PYTHON) -m venv --clear .local/venvs/boot >.local/boot.log 2>&1 || { rm -rf .local/venvs/boot; \
 	  echo 'Python cannot make virtual environments here: install python3-venv (Debian: apt install python3-venv).' >&2; exit 1; }
-	@.local/venvs/boot/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+	@.local/venvs/boot/bin/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION) >&2
 
 .venv/.ready: requirements-dev.txt | $(UV)
 	@echo 'Setting up: development tools and the platform (.venv)' >&2

@@ -133,9 +133,10 @@ class Deployment:
         digest = hashlib.sha256(sam.encode() + synthesis.REVISION).hexdigest()[:16]
         kept = self.work / f"template-{digest}.json"
         if not kept.exists():
-            for older in self.work.glob("template-*.json"):
-                older.unlink()
-            kept.write_text(json.dumps(synthesis.translate(json.loads(sam)), sort_keys=True))
+            fresh = self.work / f"making-{digest}-{os.getpid()}.json"
+            fresh.write_text(json.dumps(synthesis.translate(json.loads(sam)), sort_keys=True))
+            fresh.replace(kept)
+            package.forget_older(self.work, "template-", keep=kept)
         return kept.read_text()
 
     def upload_code(self, bucket: str, built: Package) -> None:

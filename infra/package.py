@@ -7,6 +7,7 @@ yields the SAM template of its functions and routes. The two archives are then j
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -69,12 +70,14 @@ def build(root: Path, stage: str, work: Path, *, local: bool) -> Package:
             sam, app_zip = _chalice(staging, stage)
             _join(dependencies, app_zip, made / "deployment.zip")
             check(made / "deployment.zip", root / "requirements.txt")
-            (made / "sam.json").write_text(json.dumps(sam, indent=1, sort_keys=True))
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.mkdir()
-            for name in ("deployment.zip", "sam.json"):
-                (made / name).replace(kept / name)
-        _forget_older(work, "app-", keep=kept)
+            whole = made / "whole"
+            whole.mkdir()
+            (made / "deployment.zip").rename(whole / "deployment.zip")
+            (whole / "sam.json").write_text(json.dumps(sam, indent=1, sort_keys=True))
+            # Another local cloud may have made the same one meanwhile; then it is there.
+            with contextlib.suppress(OSError):
+                whole.rename(kept)
+        forget_older(work, "app-", keep=kept)
     zip_path = kept / "deployment.zip"
     return Package(
         zip_path=zip_path,
@@ -162,7 +165,7 @@ def _dependencies(root: Path, stage: str, architecture: str, work: Path) -> Path
         with zipfile.ZipFile(trimmed, "w", zipfile.ZIP_DEFLATED) as out:
             _copy(archive, out, skip={"app.py"})
         trimmed.replace(kept)
-    _forget_older(work, "deps-", keep=kept)
+    forget_older(work, "deps-", keep=kept)
     return kept
 
 
@@ -291,7 +294,8 @@ def _digest(*parts: str | bytes) -> str:
     return hashed.hexdigest()[:16]
 
 
-def _forget_older(work: Path, prefix: str, keep: Path, count: int = 3) -> None:
+def forget_older(work: Path, prefix: str, keep: Path, count: int = 3) -> None:
+    """Remove what was kept of earlier runs, but the newest."""
     others = [path for path in work.glob(f"{prefix}*") if path != keep]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-count]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

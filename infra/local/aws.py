@@ -38,10 +38,10 @@ from typing import Any
 # package is.
 if __package__:
     from infra.local import snapshot
-    from infra.local.corrections import VERSION, Modules, correct
+    from infra.local.corrections import VERSION, Modules, correct, forget_the_oldest
 else:
     import snapshot  # type: ignore[no-redef,import-not-found,unused-ignore]
-    from corrections import VERSION, Modules, correct  # type: ignore[no-redef,import-not-found]
+    from corrections import VERSION, Modules, correct, forget_the_oldest  # type: ignore[no-redef,import-not-found]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,7 +69,7 @@ class Emulator:
         self.touched = True
         self.tasks: set[asyncio.Task[None]] = set()
 
-        modules = Modules.load()
+        self.modules = modules = Modules.load()
         self.app, self.ses, self.stepfunctions = modules.app, modules.ses, modules.stepfunctions
         correct(
             modules,
@@ -152,13 +152,14 @@ class Emulator:
     # -- time limits -------------------------------------------------------------------------
 
     async def keep_time(self) -> None:
-        """End executions that outlive their state machine's TimeoutSeconds."""
+        """End executions that outlive their TimeoutSeconds, and forget what is long past."""
         while True:
             await asyncio.sleep(1)
             try:
                 self.time_out(datetime.now().astimezone())
+                forget_the_oldest(self.modules)
             except Exception:
-                log.exception("The watch over executions' time limits failed.")
+                log.exception("The watch over time limits and sizes failed.")
 
     def time_out(self, now: datetime) -> None:
         """Mark every execution that is past its time, as Step Functions would."""

@@ -25,9 +25,14 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "1.5.33"
+LOG_STREAMS = 40
+LOG_LINES = 1000
+EXECUTIONS = 500
+MAILS = 200
 _EXCEPTION = re.compile(r"^([A-Za-z_][\w.]*)(?:: |$)", re.MULTILINE)
 _NEEDED = {
     "app": ("app", "load_state", "save_all", "_build_persistence_save_dict"),
+    "cloudwatch_logs": ("_log_groups",),
     "eventbridge": ("_put_events",),
     "iam_actions": ("extract_resource_arn",),
     "lambda_runtime": (
@@ -62,6 +67,7 @@ class Modules:
     """The emulator's modules that we look into."""
 
     app: Any
+    cloudwatch_logs: Any
     eventbridge: Any
     iam_actions: Any
     lambda_runtime: Any
@@ -75,10 +81,17 @@ class Modules:
         """Import them, and say at once when another version is installed than we know."""
         from ministack import app
         from ministack.core import iam_actions, lambda_runtime, persistence
-        from ministack.services import eventbridge, lambda_svc, ses, stepfunctions
+        from ministack.services import (
+            cloudwatch_logs,
+            eventbridge,
+            lambda_svc,
+            ses,
+            stepfunctions,
+        )
 
         modules = cls(
             app=app,
+            cloudwatch_logs=cloudwatch_logs,
             eventbridge=eventbridge,
             iam_actions=iam_actions,
             lambda_runtime=lambda_runtime,
@@ -128,6 +141,24 @@ def correct(modules: Modules, *, packages: Path, worker_python: str | None) -> N
     modules.eventbridge._put_events.__defaults__ = (True,)
     actions = modules.iam_actions
     actions.extract_resource_arn = real_resources(actions.extract_resource_arn)
+
+
+def forget_the_oldest(modules: Modules) -> None:
+    """Keep what only grows within bounds: the emulator forgets nothing by itself, sorts a log
+    again with every line, and each snapshot would be larger than the one before."""
+    for group in list(modules.cloudwatch_logs._log_groups._data.values()):
+        streams = group["streams"]
+        for name in list(streams)[:-LOG_STREAMS]:
+            del streams[name]
+        for stream in list(streams.values()):
+            if len(stream["events"]) > LOG_LINES:
+                stream["events"] = stream["events"][-LOG_LINES // 2 :]
+    executions = modules.stepfunctions._executions._data
+    ended = [key for key, one in list(executions.items()) if one.get("status") != "RUNNING"]
+    for key in ended[:-EXECUTIONS]:
+        executions.pop(key, None)
+    for sent in list(modules.ses._sent_emails._data.values()):
+        del sent[:-MAILS]
 
 
 class Queue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import json
@@ -353,3 +354,43 @@ def test_the_aws_half_of_the_stack_deploys_and_a_second_run_changes_nothing(
     deploy(replace(target, registry_password="rotated"))
     rotated = ssm.get_parameter(Name="/slipway/prod/registry-password", WithDecryption=True)
     assert rotated["Parameter"]["Value"] == "rotated"
+
+
+def test_calls_of_a_busy_function_share_a_few_workers(emulator: Emulator, function: str) -> None:
+    invoke(emulator, {})
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: invoke(emulator, {"n": n})[1], range(60)))
+    assert all(answer["sees"] == ["boto3"] for answer in answers)
+    workers = [
+        process
+        for process in Path("/proc").glob("[0-9]*/cmdline")
+        if "ministack-lambda-looks-around" in _read(process)
+        and str(emulator.layout.data) in _read(process)
+    ]
+    assert 1 <= len(workers) <= max(2, os.cpu_count() or 2)
+
+
+def test_what_only_grows_is_kept_within_bounds(emulator: Emulator, function: str) -> None:
+    logs = emulator.cloud.client("logs")
+    logs.create_log_group(logGroupName="busy")
+    logs.create_log_stream(logGroupName="busy", logStreamName="one")
+    now = int(time.time() * 1000)
+    for batch in range(3):
+        lines = [{"timestamp": now, "message": f"{batch} {n}"} for n in range(500)]
+        logs.put_log_events(logGroupName="busy", logStreamName="one", logEvents=lines)
+    deadline = time.monotonic() + 5
+    while True:
+        kept = logs.get_log_events(
+            logGroupName="busy", logStreamName="one", startFromHead=False, limit=10_000
+        )["events"]
+        if len(kept) <= 1000:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert kept[-1]["message"] == "2 499"
+
+
+def _read(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text()
+    return ""
