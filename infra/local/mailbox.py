@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-_LINK = re.compile(r"https?://[^\s<>\"']+")
+LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
 def read_mail(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def read_mail(document: dict[str, Any]) -> list[dict[str, Any]]:
                 "subject": mail.get("Subject", ""),
                 "sent_at": _moment(mail.get("Timestamp")),
                 "text": text,
-                "links": _LINK.findall(text),
+                "links": LINK.findall(text),
             }
         )
     return sorted(items, key=lambda item: item["sent_at"], reverse=True)

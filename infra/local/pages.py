@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from starlette.responses import HTMLResponse
+
+from infra.local.mailbox import LINK
 
 _GOOD = frozenset({"live", "CREATE_COMPLETE", "UPDATE_COMPLETE", "SUCCESS", "running"})
 
@@ -93,13 +96,18 @@ def not_found() -> HTMLResponse:
 
 
 def _mail(item: dict[str, Any]) -> str:
-    links = "".join(f'<li><a href="{_text(link)}">{_text(link)}</a></li>' for link in item["links"])
+    # Split by one group: links and the text between them take turns.
+    pieces = re.split(f"({LINK.pattern})", item["text"])
+    text = "".join(
+        f'<a href="{_text(piece)}">{_text(piece)}</a>' if n % 2 else _text(piece)
+        for n, piece in enumerate(pieces)
+    )
+    sent = _text(str(item["sent_at"])[:19].replace("T", " "))
     return f"""
       <article>
         <h2>{_text(item["subject"])}</h2>
-        <p class="note">To {_text(item["to"])}, {_text(item["sent_at"])}</p>
-        {f"<ul>{links}</ul>" if links else ""}
-        <pre>{_text(item["text"])}</pre>
+        <p class="note">To {_text(item["to"])}, {sent} UTC</p>
+        <pre>{text}</pre>
       </article>"""
 
 
