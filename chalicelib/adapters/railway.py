@@ -14,6 +14,7 @@ from typing import Any
 
 from chalicelib.domain.hosting import Verdict, verdict
 from chalicelib.domain.release import (
+    HOST_REFERENCE,
     Configure,
     Deploy,
     EnsureDomain,
@@ -362,6 +363,12 @@ class RailwayHost:
         )
 
     def _set_variables(self, service_id: str, variables: Mapping[str, str]) -> None:
+        for name, value in variables.items():
+            if HOST_REFERENCE in value:
+                raise HostRefused(
+                    f"The value of {name} contains {HOST_REFERENCE}, which the host would take "
+                    "for a reference to something else. Change the value."
+                )
         self._api(
             UPSERT_VARIABLES,
             input={

@@ -16,10 +16,11 @@ from chalicelib.domain.tenancy import Action
 agents = Blueprint(__name__)
 
 # Printable on one line, in any script.
+_LINE = r"[^\x00-\x1f\x7f]"
 Name = Annotated[
     str,
     StringConstraints(
-        min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+        min_length=1, max_length=80, pattern=rf"^{_LINE}*[^\s\x00-\x1f\x7f]{_LINE}*$"
     ),
 ]
 Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]

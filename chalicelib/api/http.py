@@ -167,7 +167,8 @@ def endpoint(
             path,
             methods=[method],
             name=f"{declared.tag}.{view.__name__}",
-            content_types=[JSON, "application/octet-stream", "text/plain"],
+            # Nothing but JSON: what a foreign page can send without asking is none.
+            content_types=[JSON],
         )(handle)
         return view
 
@@ -218,6 +219,9 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
         arguments["query"] = _query(declared.query, request)
     key = call.header("idempotency-key")
     if declared.idempotent and key and call.who is not None:
+        if declared.action is not None:
+            # A remembered answer is no less worth protecting than the work behind it.
+            call.who.require(declared.action)
         return _once(declared, call, key, raw, arguments)
     return _response(declared, request, declared.view(call, **arguments))
 
@@ -225,7 +229,8 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
 def _once(
     declared: Endpoint, call: Call, key: str, raw: bytes, arguments: dict[str, Any]
 ) -> Response:
-    scoped = f"{call.principal.user_id} {declared.method} {declared.path} {key}"
+    who = call.principal
+    scoped = f"{who.user_id} {who.token_id} {who.scope} {declared.method} {declared.path} {key}"
     fingerprint = (
         json.dumps(
             {k: v for k, v in arguments.items() if k not in ("body", "query")}, sort_keys=True

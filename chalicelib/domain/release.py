@@ -101,6 +101,11 @@ def plan_release(deployment: Deployment, variables: Mapping[str, str]) -> tuple[
     )
 
 
+HOST_REFERENCE = "${{"
+"""How the host's own references begin. All agents are services of one project there, so a value
+with one could name another tenant's variable; there is no way to escape it."""
+
+
 def release_variables(deployment: Deployment, variables: Mapping[str, str]) -> dict[str, str]:
     """The manifest's defaults, then the environment's own, then what Slipway says about itself."""
     plan = deployment.plan

@@ -26,12 +26,19 @@ from chalicelib.domain.tenancy import (
     Scope,
     User,
 )
-from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, NotFound, Unauthenticated
+from chalicelib.errors import (
+    ChangedMeanwhile,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unauthenticated,
+)
 from chalicelib.ports import TOKENS, Clock, Delete, Mail, Page, Put, Signer, Store, every
 
 LINK_LIFETIME = timedelta(minutes=10)
 ACCESS_LIFETIME = timedelta(hours=1)
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\"<>(),:;\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+_EMAIL = re.compile(r"[!#-'*+\-/-9=?^-~.]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _MAX_EMAIL = 254
 
 
@@ -107,6 +114,11 @@ class Accounts:
     ) -> tuple[ApiToken, str]:
         """The token and its secret, which is never shown again."""
         principal.require(Action.TOKEN_MANAGE)
+        if principal.token_id is not None:
+            raise Forbidden(
+                "An API token cannot make another one: it could outlive itself. Sign in to make "
+                "tokens."
+            )
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Invalid(

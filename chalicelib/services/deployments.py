@@ -6,6 +6,7 @@ queued one and waits for the one that moves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,14 @@ from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.release import Step, plan_release
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import Reason, Version, VersionState
-from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
+from chalicelib.errors import (
+    ChangedMeanwhile,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    PlatformError,
+)
 from chalicelib.ports import (
     DEPLOYMENTS,
     HISTORY,
@@ -39,6 +47,8 @@ from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
+
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
 
 
 class Deployments:
@@ -319,8 +329,14 @@ def _log_position(cursor: str | None) -> tuple[str | None, int]:
     """A cursor is the last line's time and how many lines of that very time were read."""
     if not cursor:
         return None, 0
-    since, _, count = cursor.partition("~")
-    return since, int(count) if count.isdigit() else 0
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise Invalid(
+            "This is not a cursor of this log.",
+            code="cursor_invalid",
+            errors=(FieldError("cursor", "Send back next_cursor as it came, or leave it out."),),
+        )
+    return match[1], int(match[2])
 
 
 def _already_seen(lines: Sequence[LogLine], since: str | None, seen: int) -> int:

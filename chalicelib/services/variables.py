@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.domain.deployments import Variables
+from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
@@ -106,18 +107,14 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
     values: dict[str, str] = {}
     for index, item in enumerate(wanted):
         where = f"items[{index}]"
-        if not _NAME.fullmatch(item.name):
-            errors.append(
-                FieldError(f"{where}.name", "Use letters, digits and _; begin with no digit.")
-            )
-        elif item.name.startswith(_RESERVED):
-            errors.append(FieldError(f"{where}.name", f"{item.name} is set by the platform."))
-        elif item.name in values:
-            errors.append(FieldError(f"{where}.name", f"{item.name} is given twice."))
+        if fault := _name_fault(item.name, values):
+            errors.append(FieldError(f"{where}.name", fault))
         value = item.value if item.value is not None else old.get(item.name)
         if value is None:
             errors.append(FieldError(f"{where}.value", f"{item.name} has no value yet; send one."))
             value = ""
+        if HOST_REFERENCE in value:
+            errors.append(FieldError(f"{where}.value", f"A value cannot contain {HOST_REFERENCE}"))
         if "\x00" in value:
             errors.append(FieldError(f"{where}.value", "A value cannot contain a NUL character."))
         values[item.name] = value
@@ -128,3 +125,11 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
     if errors:
         raise Invalid("Some variables cannot be stored.", errors=tuple(errors))
     return values
+
+
+def _name_fault(name: str, others: Mapping[str, str]) -> str:
+    if not _NAME.fullmatch(name):
+        return "Use letters, digits and _; begin with no digit."
+    if name.startswith(_RESERVED):
+        return f"{name} is set by the platform."
+    return f"{name} is given twice." if name in others else ""

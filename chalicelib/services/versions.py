@@ -462,6 +462,8 @@ class Versions:
                 "bucket": self._artifacts.sources_bucket,
                 "key": version.source.key,
                 "filename": version.source.filename,
+                # What was read here is what is built, whatever is uploaded meanwhile.
+                "digest": version.source.digest,
             },
             "plan": dict(version.plan or {}),
             "output": {"bucket": self._artifacts.artifacts_bucket, "prefix": version.prefix},

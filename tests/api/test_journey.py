@@ -86,6 +86,29 @@ def test_a_repeated_creation_with_one_key_is_done_once(client: Client) -> None:
     assert len(client("GET", "/agents").json["items"]) == 1
 
 
+def test_a_remembered_answer_is_kept_from_a_token_that_may_not_do_the_work(
+    client: Client, world: World
+) -> None:
+    headers = {"idempotency-key": "shared"}
+    assert client("POST", "/agents", {"name": "Echo"}, headers).status == 201
+    made = client("POST", "/tokens", {"name": "ci", "scope": "read"}).json
+    reader = Client(world, made["token"])
+    assert reader("POST", "/agents", {"name": "Echo"}, headers).status == 403
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "2026-01-01T00:00:00Z", "0~0", "~1"])
+def test_a_cursor_that_is_none_is_named_for_logs_too(
+    client: Client, world: World, cursor: str
+) -> None:
+    _, deployment_id = make_live(client, world)
+    reply = client(
+        "GET",
+        f"/deployments/{{deployment_id}}/logs?cursor={cursor}",
+        deployment_id=deployment_id,
+    )
+    assert (reply.status, reply.json["code"]) == (422, "cursor_invalid")
+
+
 def test_a_failed_creation_may_be_repeated_with_its_key(client: Client) -> None:
     headers = {"idempotency-key": "two"}
     body = {"source": "template", "template": "none"}
@@ -113,6 +136,8 @@ def test_an_edit_of_something_that_changed_is_refused(client: Client) -> None:
         ({"name": ""}, "name"),
         ({"name": "x" * 81}, "name"),
         ({"name": "a\nb"}, "name"),
+        ({"name": "a\x00b"}, "name"),
+        ({"name": "a\x1b[31mb"}, "name"),
         ({"name": "x", "category": "games"}, "category"),
         ({"name": "x", "runtime": "cobol"}, "runtime"),
         ({"name": 7}, "name"),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.deployments import DeploymentState, Trigger
+from chalicelib.domain.tenancy import Scope
 from chalicelib.domain.versions import VersionState
-from chalicelib.errors import Conflict, Invalid, NotFound
+from chalicelib.errors import Conflict, Forbidden, Invalid, NotFound
 from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, every
 from chalicelib.services.variables import VariableValue
 from tests.conftest import World, zipped
@@ -326,6 +327,56 @@ def test_secrets_are_never_shown_and_keep_their_value_when_sent_without_one(worl
     assert world.host.variables["svc-0"]["KEY"] == "s3cret"
     with pytest.raises(Invalid):
         put(who, agent.id, "production", [VariableValue("NEW", None, True)], if_revision=None)
+
+
+def test_a_value_that_names_another_tenants_variable_is_refused(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    leak = "${{ agt-of-somebody.DB_PASSWORD }}"
+    with pytest.raises(Invalid):
+        world.platform.variables.put(
+            who, agent.id, "production", [VariableValue("LEAK", leak, False)], if_revision=None
+        )
+    manifest = f"name: X\nruntime: python\nenv:\n  - {{name: LEAK, default: '{leak}'}}\n"
+    version = world.upload(who, agent, {"agent.yaml": manifest, "main.py": ""})
+    assert version.state is VersionState.FAILED
+    assert "reference" in version.reasons[0].detail
+
+
+def test_the_build_is_told_what_was_read(world: World) -> None:
+    who = world.sign_in()
+    version = world.upload(who, world.agent(who))
+    order = world.artifacts.get_json(f"{version.prefix}order.json")
+    assert order is not None
+    assert order["source"]["digest"] == version.source.digest
+    assert len(order["source"]["digest"]) == 64
+
+
+def test_a_token_makes_no_tokens(world: World) -> None:
+    who = world.sign_in()
+    _, secret = world.platform.accounts.create_token(
+        who, name="ci", scope=Scope.ADMIN, expires_at=None
+    )
+    holder = world.platform.accounts.principal(secret)
+    with pytest.raises(Forbidden, match="cannot make another"):
+        world.platform.accounts.create_token(holder, name="x", scope=Scope.READ, expires_at=None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "\u0430lice@example.com",
+        "a\u200bb@example.com",
+        "a\r\nBcc:x@example.com",
+        "a@b",
+        "@x.com",
+        "a b@x.com",
+    ],
+)
+def test_an_address_nobody_should_be_written_at_is_refused(world: World, address: str) -> None:
+    with pytest.raises(Invalid):
+        world.platform.accounts.request_link(address)
+    assert not world.mail.sent
 
 
 def test_secrets_do_not_travel_to_the_build(world: World) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from chalicelib.domain.agents import Category, Runtime
+from chalicelib.domain.release import HOST_REFERENCE
 
 SCHEMA_PATH = "/api/v1/agent.schema.json"
 _RESERVED = re.compile(r"^(PORT|SLIPWAY_.*)$")
@@ -117,6 +118,11 @@ class Variable(_Part):
 
     @model_validator(mode="after")
     def _no_open_secret(self) -> Self:
+        if self.default and HOST_REFERENCE in self.default:
+            raise ValueError(
+                f"a default must not contain {HOST_REFERENCE}: where agents run that is a "
+                "reference to another service; write the value itself"
+            )
         if self.secret and self.default:
             raise ValueError(
                 "a secret must not have a default, since everyone with the source could read it; "
