@@ -78,6 +78,7 @@ class Credentials:
     railway_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     registry_username: str = "slipway"
     registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    codebuild_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,13 @@ class Layout:
     def credentials(self) -> Credentials:
         """This local cloud's credentials, made the first time."""
         path = self.data / "credentials.json"
-        if not path.exists():
-            made = Credentials()
-            write_private(path, json.dumps(vars(made), indent=1))
-            write_private(self.admin_token_file, made.admin_token)
-        return Credentials(**json.loads(path.read_text()))
+        known = json.loads(path.read_text()) if path.exists() else {}
+        credentials = Credentials(**known)
+        # A file of an earlier version of this program lacks what was added since.
+        if vars(credentials) != known:
+            write_private(path, json.dumps(vars(credentials), indent=1))
+            write_private(self.admin_token_file, credentials.admin_token)
+        return credentials
 
     def read(self, path: Path) -> dict[str, Any]:
         """A JSON file of ours; empty when it is not there."""

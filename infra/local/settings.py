@@ -82,6 +82,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         },
         "codebuild": {
             "project_name": f"slipway-{STAGE}-build",
+            "secret": credentials.codebuild_secret,
             "buildspec": _buildspec(),
             "environment": {
                 "SLIPWAY_PROGRAM": str(layout.program),
@@ -113,7 +114,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "aws_access_key_id": credentials.access_key_id,
         "aws_secret_access_key": credentials.secret_access_key,
         "s3_url": layout.aws_url,
-        "codebuild_url": f"http://127.0.0.1:{ports.codebuild}",
+        "codebuild_url": f"http://127.0.0.1:{ports.codebuild}/{credentials.codebuild_secret}",
         "ground_details": {"kind": "local", "isolation": isolated},
         # Nothing is far away here, and people watch.
         "watch_seconds": "0.3,0.3,0.5,0.5,1,1,2",
@@ -156,6 +157,7 @@ def _aws(layout: Layout, credentials: Credentials, title: str) -> Part:
         "SNAPSHOT_SECONDS": "5",
         "STATE_DIR": str(folders["state"] / "current"),
         "TMPDIR": str(folders["tmp"]),
+        "WEB_ORIGIN": layout.web_url,
         "WORKER_PYTHON": str(WORKER),
     }
     return Part(

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from tests.contract.yard_harness import Yard, running
 
 PROJECT = "slipway-build"
+SECRET = "codebuild-secret"
 BUILDSPEC = """
 version: 0.2
 env:
@@ -106,8 +107,6 @@ def bus() -> Iterator[Bus]:
 
 
 def settings(bus: Bus, folder: Path, **changes: Any) -> dict[str, Any]:
-    spec = folder / "buildspec.yml"
-    spec.write_text(changes.pop("buildspec", BUILDSPEC))
     return {
         "aws": {
             "endpoint_url": bus.url,
@@ -116,7 +115,8 @@ def settings(bus: Bus, folder: Path, **changes: Any) -> dict[str, Any]:
         },
         "codebuild": {
             "project_name": PROJECT,
-            "buildspec": str(spec),
+            "secret": SECRET,
+            "buildspec": BUILDSPEC,
             "environment": {"FROM_PROJECT": "project"},
             "build_environment": {"HIDDEN": "not-in-events"},
             **changes,
@@ -131,10 +131,14 @@ def yard(tmp_path_factory: pytest.TempPathFactory, bus: Bus) -> Iterator[Yard]:
         yield one
 
 
+def address(yard: Yard, secret: str = SECRET) -> str:
+    return f"http://127.0.0.1:{yard.config['codebuild_port']}/{secret}"
+
+
 def client(yard: Yard) -> Any:
     return boto3.client(
         "codebuild",
-        endpoint_url=f"http://127.0.0.1:{yard.config['codebuild_port']}",
+        endpoint_url=address(yard),
         region_name="us-east-1",
         aws_access_key_id="role",
         aws_secret_access_key="role",
@@ -284,9 +288,8 @@ def running_sleep(seconds: str) -> bool:
 def test_a_missing_signature_an_unknown_action_and_an_unknown_project_are_refused(
     yard: Yard,
 ) -> None:
-    url = f"http://127.0.0.1:{yard.config['codebuild_port']}/"
     target = {"x-amz-target": "CodeBuild_20161006.StartBuild"}
-    unsigned = httpx.post(url, json={}, headers=target, trust_env=False)
+    unsigned = httpx.post(address(yard), json={}, headers=target, trust_env=False)
     assert unsigned.status_code == 403
     assert unsigned.headers["x-stand-in"] == "1"
     with pytest.raises(ClientError, match="not implemented by the local stand-in"):
@@ -299,9 +302,37 @@ def test_a_missing_signature_an_unknown_action_and_an_unknown_project_are_refuse
         client(yard).stop_build(id=f"{PROJECT}:nothing")
 
 
+@pytest.mark.parametrize("secret", ["", "wrong", f"{SECRET}/more"])
+def test_who_does_not_know_the_secret_may_not_build(yard: Yard, secret: str) -> None:
+    headers = {
+        "authorization": "AWS4-HMAC-SHA256 Credential=x",
+        "x-amz-target": "CodeBuild_20161006.StartBuild",
+    }
+    body = {"projectName": PROJECT}
+    answer = httpx.post(address(yard, secret), json=body, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["__type"]) == (403, "AccessDeniedException")
+
+
+def test_a_yard_without_a_secret_builds_for_nobody(tmp_path: Path, bus: Bus) -> None:
+    with running(tmp_path, **settings(bus, tmp_path, secret="")) as yard:
+        headers = {"authorization": "AWS4-HMAC-SHA256 Credential=x"}
+        answer = httpx.post(address(yard, ""), json={}, headers=headers, trust_env=False)
+        assert answer.status_code == 403
+
+
+def test_every_api_answers_only_under_its_own_address(yard: Yard) -> None:
+    ports = [yard.config[name] for name in ("graphql_port", "codebuild_port", "registry_port")]
+    for port in ports:
+        for host in ("rebound.example", f"rebound.example:{port}", "127.0.0.1", "127.0.0.1:1"):
+            url = f"http://127.0.0.1:{port}/yard/status"
+            answer = httpx.get(url, headers={"host": host}, trust_env=False)
+            assert answer.status_code == 421, (port, host)
+        own = httpx.get(f"http://localhost:{port}/yard/status", trust_env=False)
+        assert own.status_code != 421
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
 def test_another_user_of_the_machine_may_not_build(yard: Yard) -> None:
-    url = f"http://127.0.0.1:{yard.config['codebuild_port']}/"
     code = (
         "import sys, urllib.request, urllib.error\n"
         "head = {'Authorization': 'AWS4-HMAC-SHA256 Credential=x',"
@@ -311,7 +342,7 @@ def test_another_user_of_the_machine_may_not_build(yard: Yard) -> None:
         "except urllib.error.HTTPError as error: print(error.read())\n"
     )
     said = subprocess.run(
-        ["/usr/bin/python3", "-c", code, url],
+        ["/usr/bin/python3", "-c", code, address(yard)],
         user=65_534,
         env={},
         cwd="/",
@@ -329,13 +360,17 @@ def test_builds_are_listed_newest_first_and_unknown_ones_named(yard: Yard) -> No
     assert answer["buildsNotFound"] == [f"{PROJECT}:nothing"]
 
 
-def test_a_buildspec_given_at_the_start_takes_the_place_of_the_projects(yard: Yard) -> None:
-    own = "version: 0.2\nphases:\n  build:\n    commands:\n      - echo mine\n"
-    build = ended(yard, start(yard, buildspecOverride=own))
-    assert "mine" in log_of(build)
-    bad = ended(yard, start(yard, buildspecOverride="version: 0.1\n"))
-    assert bad["buildStatus"] == "FAILED"
-    assert phases(bad)["DOWNLOAD_SOURCE"] == "FAILED"
+@pytest.mark.parametrize("own", ["version: 0.2\n", "/etc/passwd", "s3://bucket/buildspec.yml"])
+def test_a_caller_does_not_choose_the_commands(yard: Yard, own: str) -> None:
+    with pytest.raises(ClientError, match="buildspecOverride"):
+        start(yard, buildspecOverride=own)
+
+
+def test_a_buildspec_that_cannot_be_carried_out_fails_the_build(tmp_path: Path, bus: Bus) -> None:
+    with running(tmp_path, **settings(bus, tmp_path, buildspec="version: 0.1\n")) as yard:
+        bad = ended(yard, start(yard))
+        assert bad["buildStatus"] == "FAILED"
+        assert phases(bad)["DOWNLOAD_SOURCE"] == "FAILED"
 
 
 def test_a_log_without_end_is_cut(tmp_path: Path, bus: Bus) -> None:

@@ -143,6 +143,17 @@ def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Pat
         assert (layout.data / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_credential_that_an_earlier_version_did_not_have_is_made_once(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "data", Ports())
+    layout.make()
+    known = vars(layout.credentials())
+    path = layout.data / "credentials.json"
+    path.write_text(json.dumps({k: v for k, v in known.items() if k != "codebuild_secret"}))
+    credentials = layout.credentials()
+    assert layout.credentials() == credentials
+    assert credentials.registry_password == known["registry_password"]
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_private(path, "old")
@@ -162,7 +173,8 @@ def test_what_is_written_is_what_the_yard_and_the_deployment_read(tmp_path: Path
     yard = parse(json.loads(layout.yard_config.read_text()))
     assert (yard.graphql_port, yard.codebuild_port, yard.registry_port) == (20001, 20002, 20003)
     target = local_target(layout.target)
-    assert target.codebuild_url == "http://127.0.0.1:20002"
+    assert target.codebuild_url == f"http://127.0.0.1:20002/{yard.codebuild.secret}"
+    assert len(yard.codebuild.secret) > 20
     assert target.image_repository.startswith("127.0.0.1:20003/")
     assert target.railway_token == yard.tokens[0].token
     assert layout.target.stat().st_mode & 0o777 == 0o600

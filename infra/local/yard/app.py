@@ -180,7 +180,9 @@ class Yard:
         ]
         graphql = Starlette(routes=[Route("/graphql/v2", self.wire.answer, methods=["POST"]), *own])
         registry = Starlette(routes=[*self.registry.routes(), Route("/v2", self.registry.answer)])
-        codebuild = CodeBuild(self.builds, self.config.codebuild.project_name)
+        codebuild = CodeBuild(
+            self.builds, self.config.codebuild.project_name, self.config.codebuild.secret
+        )
         ports = {
             self.config.graphql_port: graphql,
             self.config.codebuild_port: Starlette(routes=codebuild.routes()),
@@ -193,6 +195,10 @@ class Yard:
                     message["headers"] = [*message.get("headers", ()), (b"x-stand-in", b"1")]
                 await send(message)
 
+            if not _names_us(scope, self.config.host):
+                wrong = Response("This is not the host you name.\n", 421, media_type="text/plain")
+                await wrong(scope, receive, marked)
+                return
             await ports.get(scope["server"][1], graphql)(scope, receive, marked)
 
         return choose
@@ -241,6 +247,17 @@ class Yard:
                 return JSONResponse({"error": str(exc)}, 422)
             return JSONResponse({"id": added.id if added else None}, 201)
         return JSONResponse({"faults": self.faults.describe(), "kinds": KINDS})
+
+
+def _names_us(scope: Scope, host: str) -> bool:
+    """Whether the Host header has our own address.
+
+    A page whose name was made to lead to this machine sends that name, and would otherwise be of
+    the same origin as our APIs.
+    """
+    given = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+    port = scope["server"][1]
+    return len(given) == 1 and given[0] in {f"{one}:{port}" for one in (host, "localhost")}
 
 
 class _Server(uvicorn.Server):

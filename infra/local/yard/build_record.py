@@ -48,14 +48,7 @@ class BuildRecord:
                 "buildStatus": "IN_PROGRESS",
                 "projectName": name,
                 "phases": [],
-                "source": {
-                    "type": "NO_SOURCE",
-                    **(
-                        {"buildspec": overrides["buildspecOverride"]}
-                        if overrides.get("buildspecOverride")
-                        else {}
-                    ),
-                },
+                "source": {"type": "NO_SOURCE"},
                 "artifacts": {"location": ""},
                 "cache": {"type": "NO_CACHE"},
                 "environment": {
@@ -98,12 +91,6 @@ class BuildRecord:
     def status(self) -> str:
         """IN_PROGRESS until it ends."""
         return str(self.document["buildStatus"])
-
-    @property
-    def buildspec(self) -> str | None:
-        """The buildspec given at the start of this build, if any."""
-        found: str | None = self.document["source"].get("buildspec")
-        return found
 
     @property
     def variables(self) -> dict[str, str]:

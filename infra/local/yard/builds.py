@@ -19,7 +19,6 @@ from infra.local.yard.build_record import BuildRecord
 from infra.local.yard.buildspec import BadBuildspec, Buildspec, parse_buildspec, script
 from infra.local.yard.config import Config
 from infra.local.yard.events import Events
-from infra.local.yard.outgoing import get_object
 from infra.local.yard.store import Row, Store, dump, new_id
 
 log = logging.getLogger(__name__)
@@ -176,7 +175,7 @@ class Builds:
             (work / part).mkdir(parents=True, exist_ok=True)
         try:
             record.begin("PROVISIONING")
-            spec = parse_buildspec(await self._buildspec(record))
+            spec = parse_buildspec(self._project.buildspec)
             record.begin("DOWNLOAD_SOURCE")
             await self._save(record)
             async with asyncio.timeout(record.timeout_seconds):
@@ -189,21 +188,6 @@ class Builds:
             ) from exc
         finally:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
-
-    async def _buildspec(self, record: BuildRecord) -> str:
-        given = record.buildspec or self._project.buildspec
-        if "\n" in given:
-            return given
-        if given.startswith("s3://"):
-            bucket, _, key = given.removeprefix("s3://").partition("/")
-            reply = await get_object(self._config.aws, bucket, key)
-            if reply.status != 200:
-                raise BadBuildspec(f"YAML_FILE_ERROR Message: {given} answered {reply.status}")
-            return reply.body.decode()
-        try:
-            return Path(given).read_text()  # noqa: ASYNC240 - a page of local text
-        except OSError as exc:
-            raise BadBuildspec(f"YAML_FILE_ERROR Message: {given}: {exc.strerror}") from exc
 
     async def _execute(
         self, record: BuildRecord, spec: Buildspec, work: Path, log_path: Path

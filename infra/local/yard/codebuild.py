@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.local.yard.access import peer_is_us
+from infra.local.yard.access import peer_is_us, same
 from infra.local.yard.builds import Builds
 
 PREFIX = "CodeBuild_20161006."
 MEDIA = "application/x-amz-json-1.1"
 BATCH = 100
+# A caller chooses no commands: the one buildspec is the project's own.
 OVERRIDES = frozenset(
     {
-        "buildspecOverride",
         "environmentVariablesOverride",
         "queuedTimeoutInMinutesOverride",
         "timeoutInMinutesOverride",
@@ -38,11 +38,12 @@ class Fault(Exception):
 
 
 class CodeBuild:
-    """Answers `POST /`."""
+    """Answers `POST /SECRET`: an SDK keeps the path of the endpoint that it is given."""
 
-    def __init__(self, builds: Builds, project: str) -> None:
+    def __init__(self, builds: Builds, project: str, secret: str) -> None:
         self._builds = builds
         self._project = project
+        self._secret = secret
         self._actions = {
             "BatchGetBuilds": self._batch_get,
             "ListBuildsForProject": self._list,
@@ -52,7 +53,7 @@ class CodeBuild:
 
     def routes(self) -> list[Route]:
         """The one route of this protocol."""
-        return [Route("/", self.answer, methods=["POST"])]
+        return [Route("/{secret:path}", self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
         """One API call."""
@@ -63,7 +64,10 @@ class CodeBuild:
         return _json(200, body)
 
     async def _dispatch(self, request: Request) -> dict[str, Any]:
-        # The signature itself cannot be checked: the roles' keys live in the emulator.
+        # The signature itself cannot be checked, as the roles' keys live in the emulator: what
+        # proves that a caller may build is the secret.
+        if not same(request.path_params["secret"].strip("/"), self._secret):
+            raise Fault("AccessDeniedException", "the endpoint's secret is missing or wrong", 403)
         if not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
             raise Fault("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
         if request.client is None or not peer_is_us(request.client.port):

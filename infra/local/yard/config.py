@@ -55,9 +55,10 @@ class Aws:
 
 @dataclass(frozen=True)
 class CodeBuild:
-    """The one build project. `buildspec` is a path, an s3:// URL, or the text itself."""
+    """The one build project. Without the `secret` that callers put in the path nobody may build."""
 
     project_name: str = "slipway-build"
+    secret: str = ""
     buildspec: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     build_environment: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import h11
 
@@ -84,12 +84,6 @@ async def call_aws(
     url = aws.endpoint_url.rstrip("/") + "/"
     signed = sign(aws, service, "POST", url, headers=headers, body=body)
     return await request("POST", url, signed, body, seconds=seconds)
-
-
-async def get_object(aws: Aws, bucket: str, key: str) -> Reply:
-    """An object from S3."""
-    url = f"{aws.endpoint_url.rstrip('/')}/{bucket}/{quote(key)}"
-    return await request("GET", url, sign(aws, "s3", "GET", url, headers={}, body=b""))
 
 
 def sign(
