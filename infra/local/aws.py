@@ -33,6 +33,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 # Started as a script, this file's folder is where its sibling lies; as a module (in tests) the
 # package is.
@@ -51,6 +52,11 @@ ADMIN_HEADER = b"x-slipway-admin"
 MAILBOX = "slipway-mailbox"
 _OPEN_PATHS = frozenset({"/_ministack/ready", "/_ministack/health"})
 _CREDENTIAL = re.compile(r"(?:Credential=|AWS )([^/:,\s]+)")
+_KEY_PARAMETERS = frozenset({"x-amz-credential", "awsaccesskeyid"})
+# What may come without a signature: calls of the API, and forms for the bucket of sources, which
+# carry a policy that is signed.
+_API_CALL = re.compile(r"/restapis/[a-z0-9]+/[a-z0-9]+/_user_request_(?:/|$)")
+_UPLOAD = re.compile(r"/[a-z0-9-]+-sources-\d{12}/?")
 _READS = re.compile(r"\.(Get|Query|Scan|List|Describe|BatchGet|Filter)")
 
 log = logging.getLogger("slipway.aws")
@@ -62,6 +68,7 @@ class Emulator:
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         self.every = float(environment.get("SNAPSHOT_SECONDS", "5"))
         self.root_key = environment["AWS_ACCESS_KEY_ID"]
+        self.web_origin = environment.get("WEB_ORIGIN", "")
         self.admin_token = Path(environment["ADMIN_TOKEN_FILE"]).read_text().strip().encode()
         self.started = time.time()
         self.seconds = 0.0
@@ -198,6 +205,8 @@ class Emulator:
             target = headers.get(b"x-amz-target", b"").decode("latin-1")
             if not scope["path"].startswith("/_ministack/") and not _READS.search(target):
                 self.touched = True
+            if not _UPLOAD.fullmatch(scope["path"]):
+                send = _without_sharing(send)
         await self.app.app(scope, receive, send)
 
     def refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
@@ -210,12 +219,21 @@ class Emulator:
             if not hmac.compare_digest(headers.get(ADMIN_HEADER, b""), self.admin_token):
                 return "This page of the local cloud needs the admin token."
             return None
-        signed = headers.get(b"authorization", b"").decode("latin-1")
-        key = _CREDENTIAL.search(signed)
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        foreign = headers.get(b"sec-fetch-site", b"") in {b"cross-site", b"same-site"}
+        if not _UPLOAD.fullmatch(path) and (foreign or origin not in {"", self.web_origin}):
+            return "Pages of other origins have no business here."
         # The emulator takes any twelve digits, and "test", for a key whose signature need not
         # be looked at. Here a call is signed by a role's session, or with the one key made for
-        # this data directory, which nobody can guess.
-        if key and key[1] != self.root_key and not key[1].startswith(("ASIA", "AKIA")):
+        # this data directory, which nobody can guess; wherever the key stands.
+        keys = _keys(scope, headers)
+        if not keys and not (
+            path in _OPEN_PATHS
+            or _API_CALL.match(path)
+            or (_UPLOAD.fullmatch(path) and scope["method"] in {"POST", "OPTIONS"})
+        ):
+            return "This call must be signed with a key of this local cloud."
+        if any(key != self.root_key and not key.startswith(("ASIA", "AKIA")) for key in keys):
             return "The access key is not one of this local cloud."
         return None
 
@@ -236,6 +254,32 @@ class Emulator:
             )
         else:
             await _answer(send, 404, {"message": "No such page."})
+
+
+def _keys(scope: Scope, headers: dict[bytes, bytes]) -> list[str]:
+    """Every access key that a request names, in its header or in its address."""
+    signed = headers.get(b"authorization", b"").decode("latin-1")
+    found = _CREDENTIAL.findall(signed)
+    for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        if name.lower() in _KEY_PARAMETERS:
+            found.append(value.split("/", 1)[0])
+    return found
+
+
+def _without_sharing(send: Send) -> Send:
+    """The emulator lets every page of the web read its answers; here only uploads need that."""
+
+    async def passed(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", [])
+                if not name.lower().startswith(b"access-control-")
+            ]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return passed
 
 
 def prune_blobs(folder: Path, functions: Path) -> None:

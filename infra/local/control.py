@@ -45,7 +45,9 @@ def start_detached(layout: Layout, arguments: list[str], display: Display) -> No
                     print(line, end="", flush=True)
             if ended:
                 raise LocalCloudError(f"The local cloud did not come up. Its log: {log}")
-            if layout.read(layout.supervisor).get("state") == "live":
+            there = layout.read(layout.supervisor)
+            # A record that a killed supervisor left behind says nothing about this one.
+            if there.get("pid") == process.pid and there.get("state") == "live":
                 for line in said:
                     if not line.startswith("Ctrl-C"):
                         print(line, end="", flush=True)

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 import uvicorn
@@ -37,6 +38,7 @@ from infra.local import pages
 from infra.local.cloud import Cloud
 from infra.local.layout import ROOT, Layout
 from infra.local.mailbox import read_mail
+from infra.local.yard.access import peer_is_us
 from infra.synthesis import load_headers
 
 STATIC = ROOT / "infra" / "local" / "static"
@@ -58,11 +60,13 @@ class Web:
         *,
         dist: Path = ROOT / "frontend" / "dist",
         transport: httpx.AsyncBaseTransport | None = None,
+        is_ours: Callable[[int], bool] = peer_is_us,
     ) -> None:
         self.layout = layout
         self.cloud = Cloud(layout)
         self.dist = dist
         self._transport = transport
+        self._is_ours = is_ours
         self._api_id = ""
         self._api_read_at = 0.0
         self._seen: tuple[float, dict[str, Any]] = (0.0, {})
@@ -107,6 +111,8 @@ class Web:
         raw: bytes = request.scope["raw_path"]
         path = raw.decode("ascii").removeprefix("/api")
         query = request.scope["query_string"].decode("ascii")
+        if refusal := _not_for_the_api(request, path, query):
+            return refusal
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         outgoing = self.upstream.build_request(
             request.method,
@@ -143,23 +149,24 @@ class Web:
             return None
         return f"{self.layout.aws_url}/restapis/{self._api_id}/api/_user_request_"
 
-    def _forwarded(self, request: Request) -> list[tuple[str, str]]:
+    def _forwarded(self, request: Request) -> list[tuple[bytes, bytes]]:
         kept = [
             (name, value)
-            for name, value in request.headers.items()
-            if name not in _HOP_BY_HOP
-            and name != "host"
-            and not name.startswith("x-forwarded-")
+            for name, value in request.headers.raw
+            if name.decode("latin-1") not in _HOP_BY_HOP
+            and name != b"host"
+            # The gateway's back is AWS itself: nothing that it understands may pass.
+            and not name.startswith((b"x-forwarded-", b"x-amz-"))
             # Cookies ignore ports: those of 127.0.0.1 belong to the agents there.
-            and not (name == "cookie" and not _is_localhost(request.headers))
+            and not (name == b"cookie" and not _is_localhost(request.headers))
         ]
         client = request.client.host if request.client else "127.0.0.1"
         return [
             *kept,
-            ("x-forwarded-for", client),
-            ("x-forwarded-host", request.headers["host"]),
-            ("x-forwarded-port", str(self.layout.ports.web)),
-            ("x-forwarded-proto", "http"),
+            (b"x-forwarded-for", client.encode()),
+            (b"x-forwarded-host", request.headers["host"].encode("latin-1")),
+            (b"x-forwarded-port", str(self.layout.ports.web).encode()),
+            (b"x-forwarded-proto", b"http"),
         ]
 
     # -- what only the local cloud has ---------------------------------------------------------
@@ -168,6 +175,9 @@ class Web:
         """The mail that the platform has sent, newest first."""
         if _is_foreign(request):
             return PlainTextResponse("The mailbox is read in a window of its own.", 403)
+        # Other users of this machine share the loopback interface.
+        if request.client is None or not self._is_ours(request.client.port):
+            return PlainTextResponse("The mailbox is only for the user who started Slipway.", 403)
         url = f"{self.layout.aws_url}/_ministack/ses/messages"
         headers = {"X-Slipway-Admin": self.layout.credentials().admin_token}
         try:
@@ -321,6 +331,23 @@ def _is_foreign(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site", "none")
     visits = request.headers.get("sec-fetch-mode") == "navigate"
     return site not in {"none", "same-origin"} and not visits
+
+
+def _not_for_the_api(request: Request, path: str, query: str) -> Response | None:
+    """Refuses what could leave the API's own addresses, or sign a call of the emulator."""
+    if {".", ".."} & set(unquote(path).replace("\\", "/").split("/")):
+        return _problem(400, "Bad request", "path_invalid", "An address cannot hold . or .. here.")
+    names = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
+    signs = any(name.startswith("x-amz-") or name == "awsaccesskeyid" for name in names)
+    scheme = request.headers.get("authorization", "Bearer").split(" ", 1)[0].lower()
+    if signs or scheme != "bearer":
+        return _problem(
+            401,
+            "Sign in first",
+            "unauthenticated",
+            "Send an access token or API token: Authorization: Bearer <token>.",
+        )
+    return None
 
 
 def _wants_json(request: Request) -> bool:

@@ -394,3 +394,31 @@ def _read(path: Path) -> str:
     with contextlib.suppress(OSError):
         return path.read_text()
     return ""
+
+
+GUESSED = (
+    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20260101T000000Z&X-Amz-Expires=604800"
+    "&X-Amz-SignedHeaders=host&X-Amz-Signature=0&X-Amz-Credential=000000000000%2F20260101"
+    "%2Fus-east-1%2Fdynamodb%2Faws4_request"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (f"/?{GUESSED}", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}),
+        ("/some-bucket?AWSAccessKeyId=test&Expires=9999999999&Signature=x", {}),
+        ("/?Action=GetCallerIdentity&Version=2011-06-15", {}),
+        ("/latest/meta-data/iam/security-credentials/", {}),
+        ("/2015-03-31/functions", {}),
+        ("/2015-03-31/functions", {"Origin": "http://evil.example"}),
+        ("/restapis/abc/api/_user_request_/v1/health", {"Origin": "http://127.0.0.1:8820"}),
+        ("/restapis/abc/api/_user_request_/v1/health", {"Sec-Fetch-Site": "cross-site"}),
+    ],
+)
+def test_nobody_without_a_key_and_no_foreign_page_gets_in(
+    emulator: Emulator, path: str, headers: dict[str, str]
+) -> None:
+    answer = httpx.get(f"{emulator.layout.aws_url}{path}", headers=headers, trust_env=False)
+    assert answer.status_code == 403
+    assert not [name for name in answer.headers if name.startswith("access-control-")]

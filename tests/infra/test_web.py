@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -64,6 +65,36 @@ class Browser:
 
         return asyncio.run(ask())
 
+    def raw(self, method: str, path: str, query: str) -> int:
+        """The status for a path exactly as it stands, dots and all."""
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(b"host", b"localhost:8800")],
+            "client": ("127.0.0.9", 1),
+            "server": ("127.0.0.1", 8800),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+        }
+        said: list[dict[str, Any]] = []
+
+        async def ask() -> None:
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message: Any) -> None:
+                said.append(message)
+
+            async with self.app.router.lifespan_context(self.app):
+                await self.app(scope, receive, send)
+
+        asyncio.run(ask())
+        return int(said[0]["status"])
+
     def get(self, url: str, **given: Any) -> httpx.Response:
         return self.request("GET", url, **given)
 
@@ -96,7 +127,14 @@ def dist(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browser(layout: Layout, upstream: Upstream, dist: Path) -> Browser:
-    return Browser(Web(layout, dist=dist, transport=httpx.MockTransport(upstream)))
+    return Browser(
+        Web(
+            layout,
+            dist=dist,
+            transport=httpx.MockTransport(upstream),
+            is_ours=lambda port: port == 1,
+        )
+    )
 
 
 def test_api_calls_reach_the_stage_with_path_and_query_untouched(
@@ -221,7 +259,12 @@ def test_the_app_is_served_with_its_fallback(browser: Browser) -> None:
 def test_without_the_app_a_plain_page_says_how_things_are(
     layout: Layout, upstream: Upstream, tmp_path: Path
 ) -> None:
-    web = Web(layout, dist=tmp_path / "none", transport=httpx.MockTransport(upstream))
+    web = Web(
+        layout,
+        dist=tmp_path / "none",
+        transport=httpx.MockTransport(upstream),
+        is_ours=lambda _: True,
+    )
     web._seen = (1e12, {"stack": {"name": "s", "status": "CREATE_COMPLETE"}, "parts": {}})
     browser = Browser(web)
     page = browser.get("/").text
@@ -282,3 +325,36 @@ def test_other_pages_cannot_read_what_only_people_here_may(
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
     assert not upstream.asked
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/v1/../../../_ministack/health",
+        "/api/v1/%2e%2e/%2E%2E/x",
+        "/api/v1/./health",
+        "/api/v1/health?X-Amz-Credential=000000000000%2Fx",
+        "/api/v1/health?AWSAccessKeyId=test",
+    ],
+)
+def test_no_address_leads_out_of_the_api(browser: Browser, upstream: Upstream, target: str) -> None:
+    scope_path, _, query = target.partition("?")
+    answer = browser.raw("GET", scope_path, query)
+    assert answer in {400, 401}
+    assert upstream.asked == []
+
+
+def test_the_api_takes_bearers_and_no_signatures(browser: Browser, upstream: Upstream) -> None:
+    signed = {"authorization": "AWS4-HMAC-SHA256 Credential=000000000000/x"}
+    assert browser.get("/api/v1/health", headers=signed).status_code == 401
+    assert upstream.asked == []
+    browser.get("/api/v1/health", headers={"x-amz-target": "DynamoDB_20120810.Scan"})
+    assert "x-amz-target" not in upstream.asked[-1].headers
+
+
+def test_the_mailbox_is_not_for_other_users_of_the_machine(
+    layout: Layout, upstream: Upstream, tmp_path: Path
+) -> None:
+    transport = httpx.MockTransport(upstream)
+    web = Web(layout, dist=tmp_path, transport=transport, is_ours=lambda _: False)
+    assert Browser(web).get("/local/mailbox?format=json").status_code == 403
