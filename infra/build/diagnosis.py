@@ -17,7 +17,28 @@ _QUOTED_LINES = 6
 _IDLE = re.compile(
     r"^npm (?:error|ERR!)\s*(?:$|\[|--|-w|Usage:|Options:|Run \"npm help|A complete log|aliases:|"
     r"(?:If|Limits|Sets|When|Set|Enable|Include|Comma|Dependency|Instead|Allows) )|"
-    r"^\s+at .*\(?node:|^Node\.js v\d"
+    r"^\s+at (?:.*\(?node:|.*\(<anonymous>\)|.*/node_modules/)|^Node\.js v\d|"
+    # What gunicorn says after the worker's own traceback.
+    r"\[(?:INFO|ERROR)\] (?:Worker exiting|Worker \(pid:\s?\d+\) exited|Shutting down: Master|"
+    r"Reason: Worker failed to boot)|^gunicorn\.errors\.HaltServer|<HaltServer |"
+    r"^note: run with `RUST_BACKTRACE|"
+    # Where node-gyp ran, not why it failed.
+    r"gyp (?:ERR!|info|verb) (?:not ok|ok|cwd|System|command|node -v|node-(?:pre-)?gyp -v|"
+    r"stack\s+at|build error|configure error|using|it worked|find|spawn|UNCAUGHT)"
+)
+
+#: Lines of compilers and native packages that stand far above the end and are the cause of it.
+_CAUSE = re.compile(
+    r"error TS\d+:|\bgyp: |gyp ERR! (?:stack Error: (?!.*exit code)|install \S|find Python$)|"
+    r"pkg-config: (?:not found|command not found)|was not found in the pkg-config|fatal error: "
+)
+_QUOTED_CAUSES = 3
+
+#: A line that names an exception; the last of them is the cause, whatever is printed after it.
+_NAMED = re.compile(r"(?:^|[\s:(\[])(?:[A-Za-z_$][\w.$]*)?(?:Error|Exception)(?: \[\w+\])?: \S")
+#: Frames and the rest of a printed object, which Node.js shows below the message.
+_AFTERMATH = re.compile(
+    r"^\s+at |^\s*[\[\]{}()]+[,;]?$|^\s+(?:\[?[\w$]+\]?|'[^']*'): .*(?:[,{\[]|\d|'|\w)$"
 )
 
 #: Modules whose package has another name.
@@ -60,6 +81,8 @@ _MISSING_VARIABLE = tuple(
         ),
         r"(?i:couldn'?t find env(?:ironment)? var)[^:]*:?\s*([A-Z][A-Z0-9_]{2,})",
         r"(?i:environment variable not found): ([A-Z][A-Z0-9_]{2,})",
+        # Slack's Bolt names the variable and what could stand for it.
+        r"(?i:\benv(?:ironment)? variable) [`'\"]([A-Z][A-Z0-9_]{2,})[`'\"] or\b",
     )
 )
 _OWN_NAMES = frozenset({"PORT", "PATH", "HOME", "PYTHONPATH", "NODE_ENV", "NODE_OPTIONS"})
@@ -84,6 +107,8 @@ def exited(ending: Ending, plan: Plan) -> tuple[Reason, ...]:
             _memory(ending, plan),
             _missing_python_module(text, plan),
             _missing_node_module(text),
+            _refused(ending.tail),
+            _out_of_place(ending.tail),
             _missing_variable(ending.tail, plan),
             _port_taken(text),
             _missing_command(ending, text),
@@ -238,6 +263,47 @@ def _pydantic_settings(tail: Sequence[str]) -> str | None:
     return None
 
 
+def _refused(tail: Sequence[str]) -> Reason | None:
+    """Another service was called that is not there; only the cause counts, not a retry before."""
+    said = _cause(tail)
+    if not re.search(r"ECONNREFUSED|[Cc]onnection refused|\bENOTFOUND|\bEAI_AGAIN", said):
+        return None
+    found = re.search(
+        r"(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|[Cc]onnecting to) \(?([\w.:-]*\w)"
+        r"|server at \"([^\"]+)\"(?: \([^)]*\))?, port (\d+)"
+        r"|\b([\w.-]+:\d{2,5})\b",
+        said,
+    )
+    place = "an address it does not name"
+    if found:
+        where, host, port, other = found.groups()
+        place = where or other or f"{host}:{port}"
+    return Reason(
+        "service_unreachable",
+        f"The agent needs a database or service at {place}, which does not answer here. Nothing "
+        "else runs beside an agent; give the address of yours in a variable, and let the agent "
+        f"start without it for the build. It said: {said[:300]}",
+    )
+
+
+def _out_of_place(tail: Sequence[str]) -> Reason | None:
+    """A file was wanted where an agent has none, or may not write."""
+    said = _cause(tail)
+    found = re.search(
+        r"(EACCES|EPERM|EROFS|ENOENT|\[Errno (?:1|2|13|30)\])[^'\"]*['\"](/[^'\"]*)['\"]", said
+    )
+    if found is None or re.match(r"/(?:app|tmp)(?:/|$)", found.group(2)):
+        return None
+    missing = found.group(1) in {"ENOENT", "[Errno 2]"}
+    what = "is not there" if missing else "may not be written to"
+    return Reason(
+        "path_not_available",
+        f"The agent wants {found.group(2)}, which {what}. Its files lie in /app; it may write "
+        "there, in the folder that HOME names and in /tmp. Use a path below one of these, or take "
+        f"it from a variable. It said: {said[:300]}",
+    )
+
+
 def _port_taken(text: str) -> Reason | None:
     if not re.search(r"EADDRINUSE|address already in use", text, re.IGNORECASE):
         return None
@@ -287,7 +353,7 @@ def _job(plan: Plan, tail: Sequence[str]) -> Reason:
 
 
 def _crash(ending: Ending) -> Reason:
-    last = next((line.strip() for line in reversed(ending.tail) if line.strip()), "")
+    last = _cause(ending.tail)
     place = _place(ending.tail)
     what = f" Its last words: {last[:300]}" if last else " It said nothing."
     return Reason(
@@ -296,6 +362,14 @@ def _crash(ending: Ending) -> Reason:
         place[0] if place else None,
         place[1] if place else None,
     )
+
+
+def _cause(tail: Sequence[str]) -> str:
+    """The line that names what went wrong: runtimes and servers say more after it."""
+    lines = [line for line in tail if line.strip() and not _IDLE.search(line)]
+    telling = [line for line in lines if not _AFTERMATH.search(line)]
+    named = [line for line in lines if _NAMED.search(line) and not line.lstrip().startswith("at ")]
+    return next(reversed(named or telling or lines), "").strip()
 
 
 def _place(tail: Sequence[str]) -> tuple[str, int] | None:
@@ -333,5 +407,8 @@ def quote(tail: Sequence[str]) -> str:
     lines = [line.rstrip() for line in tail if line.strip() and not _IDLE.search(line)]
     if not lines:
         return ""
+    earlier = [line for line in lines[:-_QUOTED_LINES] if _CAUSE.search(line)]
+    causes = [line[:300] for line in dict.fromkeys(earlier)][:_QUOTED_CAUSES]
+    said = "\nWhat it said first:\n" + "\n".join(causes) if causes else ""
     shown = [line[:300] for line in lines[-_QUOTED_LINES:]]
-    return "\nLast lines of its output:\n" + "\n".join(shown)
+    return f"{said}\nLast lines of its output:\n" + "\n".join(shown)

@@ -142,3 +142,104 @@ def test_only_telling_lines_are_quoted() -> None:
     tail = ["npm error code E404", "npm error", "npm error   --omit", "    at x (node:fs:1:2)", ""]
     assert quote(tail).splitlines()[2:] == ["npm error code E404"]
     assert quote([]) == ""
+
+
+NODE_FRAMES = ("    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)",)
+GUNICORN_END = (
+    "[2026-01-01 10:00:00 +0000] [8] [INFO] Worker exiting (pid: 8)",
+    "[2026-01-01 10:00:00 +0000] [7] [ERROR] Worker (pid:8) exited with code 3",
+    "[2026-01-01 10:00:00 +0000] [7] [ERROR] Shutting down: Master",
+    "[2026-01-01 10:00:00 +0000] [7] [ERROR] Reason: Worker failed to boot.",
+)
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [
+        (
+            ("/app/a.js:3", "TypeError: x.y is not a function", "    at Object.<anonymous> (/app/a.js:3:5)",
+             *NODE_FRAMES, "", "Node.js v20.20.2"),
+            "TypeError: x.y is not a function",
+        ),
+        (
+            ("Error: bad token", "    at new Promise (<anonymous>)", "  code: 'TokenInvalid',", "  errno: -3", "}",
+             "", "Node.js v20.20.2"),
+            "Error: bad token",
+        ),
+        (
+            ('  File "/app/app.py", line 3', "    def f(:", "SyntaxError: invalid syntax", *GUNICORN_END),
+            "SyntaxError: invalid syntax",
+        ),
+        (("thread 'main' panicked at src/main.rs:4:5:", "no config", "note: run with `RUST_BACKTRACE=1`"), "no config"),
+        (("only this", "", "Node.js v20.20.2"), "only this"),
+    ],
+)  # fmt: skip
+def test_the_last_words_are_the_error_and_not_what_is_printed_after_it(
+    tail: tuple[str, ...], words: str
+) -> None:
+    reason = exited(Ending(1, tail), NODE)[0]
+    assert f"Its last words: {words}\n" in reason.detail, reason.detail
+
+
+@pytest.mark.parametrize(
+    ("tail", "place"),
+    [
+        (("Error: connect ECONNREFUSED 127.0.0.1:5432", *NODE_FRAMES, "  errno: -111,", "}"), "127.0.0.1:5432"),
+        (("MongooseServerSelectionError: connect ECONNREFUSED ::1:27017", "    at new Promise (<anonymous>)"), "::1:27017"),
+        (("AggregateError [ECONNREFUSED]: ", "  [errors]: [", "    Error: connect ECONNREFUSED ::1:6379"), "::1:6379"),
+        (("redis.exceptions.ConnectionError: Error 111 connecting to localhost:6379. Connection refused.",), "localhost:6379,"),
+        (('psycopg2.OperationalError: connection to server at "db" (10.0.0.2), port 5432 failed: Connection refused',
+          "\tIs the server running on that host?"), "db:5432"),
+        (("Error: getaddrinfo ENOTFOUND postgres",), "postgres,"),
+    ],
+)  # fmt: skip
+def test_a_database_that_is_not_there_is_named(tail: tuple[str, ...], place: str) -> None:
+    reason = exited(Ending(1, tail), NODE)[0]
+    assert (reason.code, f"service at {place}" in reason.detail) == (
+        "service_unreachable",
+        True,
+    ), reason
+
+
+def test_a_refusal_that_was_only_logged_is_not_the_cause() -> None:
+    tail = ("Error: connect ECONNREFUSED 127.0.0.1:6379", "ValueError: no such mode")
+    assert [reason.code for reason in exited(Ending(1, tail), NODE)] == ["agent_crashed"]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Error: EACCES: permission denied, mkdir '/data'", "path_not_available"),
+        ("Error: ENOENT: no such file or directory, open '/data/db.json'", "path_not_available"),
+        ("PermissionError: [Errno 13] Permission denied: '/var/lib/bot'", "path_not_available"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/app/x.json'", "agent_crashed"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'x.json'", "agent_crashed"),
+    ],
+)
+def test_a_path_where_an_agent_has_no_folder_is_named(said: str, code: str) -> None:
+    assert exited(Ending(1, (said,)), NODE)[0].code == code
+
+
+def test_a_variable_that_could_also_be_an_argument_is_missing() -> None:
+    said = "Either an env variable `SLACK_BOT_TOKEN` or `token` argument in the constructor is required."
+    reason = exited(Ending(1, (f"slack_bolt.error.BoltError: {said}",)), PYTHON)[0]
+    assert (reason.code, "SLACK_BOT_TOKEN" in reason.detail) == ("variable_missing", True)
+
+
+def test_a_cause_far_above_the_end_is_quoted_too() -> None:
+    first = "src/a.ts(1,7): error TS2304: Cannot find name 'x'."
+    more = [f"src/b.ts({n},7): error TS2304: Cannot find name 'y'." for n in range(40)]
+    assert first in quote([first, *more])
+    gyp = [
+        "npm error /bin/sh: 1: pkg-config: not found",
+        "npm error gyp: Call to 'pkg-config pixman-1 --libs' returned exit status 127",
+        "npm error gyp ERR! stack     at ChildProcess.emit (events.js:1:1)",
+        *[f"npm error text {n}" for n in range(9)],
+        "npm error gyp ERR! cwd /app/node_modules/canvas",
+        "npm error gyp ERR! node -v v20.20.2",
+        "npm error gyp ERR! not ok",
+        "npm error node-pre-gyp ERR! not ok",
+    ]
+    quoted = quote(gyp)
+    assert "pkg-config: not found" in quoted
+    assert "not ok" not in quoted
