@@ -47,7 +47,9 @@ def on_build(event: Any) -> None:
     named = {v.get("name"): v.get("value") for v in environment.get("environment-variables", [])}
     org_id, version_id = str(named.get("SLIPWAY_ORG_ID")), str(named.get("SLIPWAY_VERSION_ID"))
     if is_id(org_id, "org") and is_id(version_id, "ver"):
-        platform().versions.finish_build(org_id, version_id, status)
+        # The event names the build by its ARN, the API by what follows the last slash.
+        build_id = str(detail.get("build-id", "")).rpartition("/")[2] or None
+        platform().versions.finish_build(org_id, version_id, status, build_id)
 
 
 @workers.lambda_function(name="deploy_step")

@@ -97,7 +97,7 @@ class CodeBuild:
         with translated("The build service did not answer; the build starts a little later."):
             answer = client("codebuild").start_build(
                 projectName=self._project,
-                idempotencyToken=version.id,
+                idempotencyToken=f"{version.id}-{version.attempt}",
                 environmentVariablesOverride=[
                     {"name": name, "value": value, "type": "PLAINTEXT"}
                     for name, value in variables.items()

@@ -191,7 +191,7 @@ class MemoryBuilder:
     orders: dict[str, str] = field(default_factory=dict)
 
     def start(self, version: Version, order_key: str) -> str:
-        build_id = f"build:{version.id}"
+        build_id = f"build:{version.id}-{version.attempt}"
         self.builds.setdefault(build_id, "IN_PROGRESS")
         self.orders[build_id] = order_key
         return build_id

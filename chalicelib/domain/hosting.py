@@ -48,11 +48,11 @@ def explain(status: str, plan: Mapping[str, Any]) -> str:
     """Why a deployment did not come up, and what to change."""
     path = plan.get("health_path")
     if status == "FAILED" and path:
+        seconds = plan.get("health_timeout_seconds") or 60
         return (
-            f"The agent did not answer 200 on {path} within "
-            f"{plan.get('health_timeout_seconds') or 60} seconds. Make it listen on 0.0.0.0 and "
-            "the port in $PORT, or name another health.path in agent.yaml. What served before "
-            "still serves."
+            f"The agent did not pass its health check: GET {path} must answer 200 within {seconds} "
+            "seconds. Its output shows whether it ended, listens elsewhere than on the port in "
+            "$PORT, or answers otherwise. What served before still serves."
         )
     return {
         "FAILED": "The agent did not start at the host. What served before still serves.",

@@ -128,6 +128,8 @@ class Version:
     warnings: tuple[Reason, ...] = ()
     reasons: tuple[Reason, ...] = ()
     build_id: str | None = None
+    attempt: int = 0
+    """How often the build was begun again because the build service lost it."""
     image: str | None = None
     image_size: int | None = None
     deployment_id: str | None = None

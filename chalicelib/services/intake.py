@@ -62,7 +62,12 @@ def _read(archive: Archive, version: Version) -> dict[str, Any]:
     except Invalid as error:
         return {
             "reasons": tuple(
-                Reason("manifest_invalid", f"{e.field}: {e.detail}", file, e.line)
+                Reason(
+                    "manifest_invalid",
+                    f"{e.field}: {e.detail}" if e.field else f"The manifest {e.detail}",
+                    file,
+                    e.line,
+                )
                 for e in error.errors
             )
             or (Reason("manifest_invalid", error.detail, file),)

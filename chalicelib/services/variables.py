@@ -130,6 +130,6 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
 def _name_fault(name: str, others: Mapping[str, str]) -> str:
     if not _NAME.fullmatch(name):
         return "Use letters, digits and _; begin with no digit."
-    if name.startswith(_RESERVED):
-        return f"{name} is set by the platform."
+    if name.startswith(_RESERVED) or name == "PORT":
+        return f"{name} is set by the platform; read it in your code."
     return f"{name} is given twice." if name in others else ""

@@ -50,9 +50,13 @@ from chalicelib.telemetry import logger
 
 MAX_UPLOAD_BYTES = 100 * 1000 * 1000
 UPLOAD_FORM_SECONDS = 3600
+INTAKE_PATIENCE = timedelta(seconds=20)
 INTAKE_LIMIT = timedelta(minutes=10)
+PERSON_LIMIT = timedelta(days=1)
 SECRET_AT_BUILD = "set-by-slipway-when-it-runs"  # noqa: S105 - stands in for secrets at build time
 _TRIES = 5
+_LOST = frozenset({"FAULT", "LOST"})
+"""Ends of a build that come from the service, not from what it built."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +220,14 @@ class Versions:
         """
         principal.require(Action.VERSION_CREATE)
         version = self.get(principal, agent_id, version_id)
-        if version.state.is_final or version.state is VersionState.BUILDING:
+        if version.state is VersionState.BUILDING:
             return version
+        if version.state.is_final:
+            raise Conflict(
+                f"This version is {version.state} and stays as it is. Upload the source again to "
+                "make a new version of it.",
+                code="version_final",
+            )
         if version.state is VersionState.AWAITING_UPLOAD:
             raise Conflict("Upload the source first.", code="upload_missing")
         if manifest is not None:
@@ -252,7 +262,11 @@ class Versions:
     def report(self, principal: Principal, agent_id: str, version_id: str) -> Mapping[str, Any]:
         """The build program's own report; empty until it has written one."""
         version = self.get(principal, agent_id, version_id)
-        return self._report(version)
+        report = self._report(version)
+        if version.state.is_final and report.get("state") == "running":
+            # It was ended before it could say so itself.
+            report = _closed(report, version)
+        return report
 
     def logs(
         self,
@@ -287,11 +301,18 @@ class Versions:
             version = self._start_build(version)
         return version
 
-    def finish_build(self, org_id: str, version_id: str, status: str) -> Version | None:
-        """The build service says the build has ended; its report says how. Safe to repeat."""
+    def finish_build(
+        self, org_id: str, version_id: str, status: str, build_id: str | None = None
+    ) -> Version | None:
+        """The build service says the build has ended; its report says how. Safe to repeat.
+
+        `build_id` tells which build is meant; word of one that was begun anew since is old.
+        """
         version = self._store.get(Version, org_id, version_id)
         if version is None:
             return None
+        if build_id and version.build_id and build_id != version.build_id:
+            return version
         if not version.state.is_final:
             version = self._conclude(version, status)
         if version.state is VersionState.READY and version.deploy and not version.deployment_id:
@@ -301,42 +322,44 @@ class Versions:
     def reconcile(self, version: Version) -> None:
         """Brings an unfinished version on its way again, or to its end."""
         age = self._clock.now() - version.updated_at
-        if version.state is VersionState.AWAITING_UPLOAD:
-            if self._has_source(version):
-                self.receive_upload(version.org_id, version.id)
-            elif version.source.kind is SourceKind.TEMPLATE:
-                self._copy_again(version)
-            elif age > self._upload_limit:
-                self._move(
-                    version,
-                    VersionEvent.FAILED,
-                    reasons=(
-                        Reason("upload_expired", "No archive arrived in time. Upload it again."),
-                    ),
-                )
-        elif version.state is VersionState.UPLOADED:
-            if not version.hold and age > INTAKE_LIMIT:
-                self._move(
-                    version,
-                    VersionEvent.FAILED,
-                    reasons=(
-                        Reason(
-                            "intake_failed",
-                            "We could not read this source or start its build, again and again. "
-                            "That is our fault; upload it once more, and report it if it stays.",
-                        ),
-                    ),
-                )
-            elif not version.hold and age > timedelta(seconds=20):
-                self.receive_upload(version.org_id, version.id)
-            elif version.hold and age > timedelta(days=1):
-                self._move(
-                    version,
-                    VersionEvent.CANCELLED,
-                    reasons=(Reason("not_confirmed", "Nobody confirmed this version in a day."),),
-                )
-        elif version.state is VersionState.BUILDING and version.build_id:
-            self._look_at_build(version, age)
+        match version.state:
+            case VersionState.AWAITING_UPLOAD:
+                self._await_upload(version, age)
+            case VersionState.UPLOADED if version.hold:
+                self._await_person(version, age)
+            case VersionState.UPLOADED:
+                self._await_intake(version, age)
+            case VersionState.BUILDING if version.build_id:
+                self._look_at_build(version, age)
+            case VersionState.BUILDING:
+                self._start_build(version)
+
+    def _await_upload(self, version: Version, age: timedelta) -> None:
+        if self._has_source(version):
+            self.receive_upload(version.org_id, version.id)
+        elif version.source.kind is SourceKind.TEMPLATE:
+            self._copy_again(version)
+        elif age > self._upload_limit:
+            self._give_up(version, "upload_expired", "No archive arrived in time. Upload it again.")
+
+    def _await_person(self, version: Version, age: timedelta) -> None:
+        if age > PERSON_LIMIT:
+            reason = Reason("not_confirmed", "Nobody confirmed this version in a day.")
+            self._move(version, VersionEvent.CANCELLED, reasons=(reason,))
+
+    def _await_intake(self, version: Version, age: timedelta) -> None:
+        if age > INTAKE_LIMIT:
+            self._give_up(
+                version,
+                "intake_failed",
+                "We could not read this source or start its build, again and again. That is our "
+                "fault; upload it once more, and report it if it stays.",
+            )
+        elif age > INTAKE_PATIENCE:
+            self.receive_upload(version.org_id, version.id)
+
+    def _give_up(self, version: Version, code: str, detail: str) -> None:
+        self._move(version, VersionEvent.FAILED, reasons=(Reason(code, detail),))
 
     # --- how ----------------------------------------------------------------------------
 
@@ -439,6 +462,8 @@ class Versions:
             # Stays "uploaded": the reconciler tries again until the build limit is over.
             logger.warning("build not started", extra={"detail": error.detail})
             return version
+        if version.state is VersionState.BUILDING:
+            return self._note(version, build_id=build_id)
         return self._move(version, VersionEvent.BUILD_STARTED, build_id=build_id)
 
     def _order(self, version: Version) -> dict[str, Any]:
@@ -491,16 +516,22 @@ class Versions:
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
+                warnings=_warnings(version, report),
                 **_observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
+        lost = not reasons and state != "failed"
+        if lost and status in _LOST and version.attempt == 0:
+            # The machine under the build went away; nothing says that the source is at fault.
+            again = self._note(version, attempt=version.attempt + 1, build_id=None)
+            return self._start_build(again)
         if not reasons:
             reasons = (
                 Reason(
                     "build_lost",
-                    f"The build ended ({status}) without saying why. Build it again; if it "
-                    "happens twice, its log shows how far it came.",
+                    f"The build ended ({status}) without saying why. Upload the source again; if "
+                    "it happens twice, the log shows how far it came.",
                 ),
             )
         return self._move(version, VersionEvent.FAILED, reasons=reasons)
@@ -512,16 +543,12 @@ class Versions:
             self.finish_build(version.org_id, version.id, status.status if status else "LOST")
         elif age > self._build_limit:
             self._builder.stop(build_id)
-            self._move(
+            limit = int(self._build_limit.total_seconds())
+            self._give_up(
                 version,
-                VersionEvent.FAILED,
-                reasons=(
-                    Reason(
-                        "build_timeout",
-                        f"The build did not end within {int(self._build_limit.total_seconds())} "
-                        "seconds. Its log shows what it was busy with.",
-                    ),
-                ),
+                "build_timeout",
+                f"The build did not end within {limit} seconds. Its log shows what it was busy "
+                "with.",
             )
 
     def _report(self, version: Version) -> Mapping[str, Any]:
@@ -564,7 +591,7 @@ class Versions:
                 self._store.commit(Put(noted))
             except ChangedMeanwhile:
                 version = self._reread(version)
-                if version.state is not VersionState.UPLOADED:
+                if version.state.is_final:
                     return version
                 continue
             return noted
@@ -575,6 +602,21 @@ class Versions:
         if found is None:
             raise NotFound("This version is gone.")
         return found
+
+
+def _closed(report: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    ended = version.updated_at.isoformat()
+    steps = [
+        {**step, "state": "failed", "finished_at": ended} if step["state"] == "running" else step
+        for step in report.get("steps") or ()
+    ]
+    return {**report, "state": version.state.value, "steps": steps}
+
+
+def _warnings(version: Version, report: Mapping[str, Any]) -> tuple[Reason, ...]:
+    """What intake warned of, and then what the build saw."""
+    seen = tuple(Reason("build_warning", str(text)) for text in report.get("warnings") or ())
+    return (*version.warnings, *seen)
 
 
 def _observed_health(version: Version, report: Mapping[str, Any]) -> dict[str, Any]:

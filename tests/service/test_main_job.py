@@ -144,6 +144,51 @@ def test_of_several_apps_the_chosen_one_is_built_and_remembered(world: World) ->
         assert chosen.plan["root"] == "two"
 
 
+def test_a_build_the_service_lost_is_begun_again_once(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    version = world.upload(who, agent)
+    first = str(version.build_id)
+    finish = world.platform.versions.finish_build
+    again = finish(who.org_id, version.id, "FAULT", first)
+    assert again is not None
+    assert again.state is VersionState.BUILDING
+    assert again.build_id != first
+    late = finish(who.org_id, version.id, "FAULT", first)
+    assert late == again
+    lost = finish(who.org_id, version.id, "FAULT", again.build_id)
+    assert lost is not None
+    assert (lost.state, lost.reasons[0].code) == (VersionState.FAILED, "build_lost")
+    assert len(world.builder.builds) == 2
+
+
+def test_a_report_that_was_cut_off_is_closed(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    version = world.upload(who, agent)
+    running = {"state": "running", "steps": [{"name": "build", "state": "running"}]}
+    world.artifacts.put_json(f"{version.prefix}report.json", running)
+    world.platform.versions.cancel(who, agent.id, version.id)
+    report = world.platform.versions.report(who, agent.id, version.id)
+    assert report["state"] == "cancelled"
+    assert report["steps"][0]["state"] == "failed"
+
+
+def test_a_version_that_has_ended_is_not_built_again(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    failed = world.upload(who, agent, {"notes.txt": "just words"})
+    with pytest.raises(Conflict, match="Upload the source again"):
+        world.platform.versions.build(who, agent.id, failed.id, manifest=None)
+
+
+def test_what_the_build_warned_of_stands_on_the_version(world: World) -> None:
+    who = world.sign_in()
+    version = world.upload(who, world.agent(who))
+    ready = world.finish_build(version, warnings=["GET / answers 500"])
+    assert [w.detail for w in ready.warnings][-1] == "GET / answers 500"
+
+
 def test_a_held_version_waits_for_a_person(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)
