@@ -13,7 +13,6 @@ from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
-    InferredValue,
     Reason,
     Source,
     SourceKind,
@@ -44,6 +43,7 @@ from chalicelib.ports import (
 )
 from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.build_logs import read_build_log
+from chalicelib.services.builds import build_order, closed, observed_health, warnings_of
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
@@ -53,7 +53,6 @@ UPLOAD_FORM_SECONDS = 3600
 INTAKE_PATIENCE = timedelta(seconds=20)
 INTAKE_LIMIT = timedelta(minutes=10)
 PERSON_LIMIT = timedelta(days=1)
-SECRET_AT_BUILD = "set-by-slipway-when-it-runs"  # noqa: S105 - stands in for secrets at build time
 _TRIES = 5
 _LOST = frozenset({"FAULT", "LOST"})
 """Ends of a build that come from the service, not from what it built."""
@@ -265,7 +264,7 @@ class Versions:
         report = self._report(version)
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
-            report = _closed(report, version)
+            report = closed(report, version)
         return report
 
     def logs(
@@ -455,7 +454,14 @@ class Versions:
 
     def _start_build(self, version: Version) -> Version:
         order_key = f"{version.prefix}order.json"
-        self._artifacts.put_json(order_key, self._order(version))
+        order = build_order(
+            version,
+            variables=self._variables,
+            artifacts=self._artifacts,
+            repository=self._image_repository,
+            limit=self._build_limit,
+        )
+        self._artifacts.put_json(order_key, order)
         try:
             build_id = self._builder.start(version, order_key)
         except PlatformError as error:
@@ -465,43 +471,6 @@ class Versions:
         if version.state is VersionState.BUILDING:
             return self._note(version, build_id=build_id)
         return self._move(version, VersionEvent.BUILD_STARTED, build_id=build_id)
-
-    def _order(self, version: Version) -> dict[str, Any]:
-        stored = self._variables.stored(version.org_id, version.agent_id, version.environment)
-        values = self._variables.open(stored) if stored else {}
-        secret = {name for name, hidden in stored.names.items() if hidden} if stored else set()
-        declared = (version.manifest or {}).get("env") or []
-        secret |= {item["name"] for item in declared if item.get("secret")} & set(values)
-        # Only what the agent cannot do without gets a stand-in; the rest stays unset.
-        secret |= {
-            item["name"]
-            for item in declared
-            if item.get("required") and item.get("default") is None
-        } - set(values)
-        plain = {name: value for name, value in values.items() if name not in secret}
-        return {
-            "org_id": version.org_id,
-            "agent_id": version.agent_id,
-            "version_id": version.id,
-            "source": {
-                "bucket": self._artifacts.sources_bucket,
-                "key": version.source.key,
-                "filename": version.source.filename,
-                # What was read here is what is built, whatever is uploaded meanwhile.
-                "digest": version.source.digest,
-            },
-            "plan": dict(version.plan or {}),
-            "output": {"bucket": self._artifacts.artifacts_bucket, "prefix": version.prefix},
-            "repository": f"{self._image_repository}/{version.agent_id.replace('_', '-')}",
-            "variables": {**plain, **dict.fromkeys(sorted(secret), SECRET_AT_BUILD)},
-            "secret_names": sorted(secret),
-            "limits": {
-                "build_seconds": int(self._build_limit.total_seconds()) - 120,
-                "start_seconds": 90,
-                "test_seconds": 120,
-                "log_bytes": 10 * 1024 * 1024,
-            },
-        }
 
     def _conclude(self, version: Version, status: str) -> Version:
         report = self._report(version)
@@ -516,8 +485,8 @@ class Versions:
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
-                warnings=_warnings(version, report),
-                **_observed_health(version, report),
+                warnings=warnings_of(version, report),
+                **observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
@@ -602,31 +571,6 @@ class Versions:
         if found is None:
             raise NotFound("This version is gone.")
         return found
-
-
-def _closed(report: Mapping[str, Any], version: Version) -> dict[str, Any]:
-    ended = version.updated_at.isoformat()
-    steps = [
-        {**step, "state": "failed", "finished_at": ended} if step["state"] == "running" else step
-        for step in report.get("steps") or ()
-    ]
-    return {**report, "state": version.state.value, "steps": steps}
-
-
-def _warnings(version: Version, report: Mapping[str, Any]) -> tuple[Reason, ...]:
-    """What intake warned of, and then what the build saw."""
-    seen = tuple(Reason("build_warning", str(text)) for text in report.get("warnings") or ())
-    return (*version.warnings, *seen)
-
-
-def _observed_health(version: Version, report: Mapping[str, Any]) -> dict[str, Any]:
-    """An agent that named no health path, but whose root answered 200 when the build started it,
-    has one: with it the host switches over only when the new deployment answers."""
-    plan = version.plan or {}
-    if plan.get("health_path") or report.get("root_status") != 200:
-        return {}
-    seen = InferredValue("health_path", "/", "GET / answered 200 when the build started the agent")
-    return {"plan": {**plan, "health_path": "/"}, "inferred": (*version.inferred, seen)}
 
 
 def _item(version: Version, event: str, actor: str, detail: str = "") -> HistoryItem:

@@ -30,9 +30,11 @@ _DEV_SERVER = re.compile(
     r"|nux[it]+ (dev|preview)|remix (dev|vite:dev)|docusaurus (start|serve)|vitepress (dev|preview)"
     r"|browser-sync|hexo server|svelte-kit dev|snowpack dev|vinxi dev|rollup\b.*(-w\b|--watch)"
 )
+#: Only as the command itself: `webpack serve` and `ng serve` are something else.
 _FILE_SERVER = re.compile(
-    r"\b(?:npx )?(?:serve|http-server|live-server|lite-server)\b((?:\s+-[a-zA-Z-]+(?:[= ]\d+)?)*)"
-    r"(?:\s+([\w./-]+))?"
+    r"(?:^|&)\s*(?:[A-Z_]+=\S+ )*(?:(?:npx|bunx|pnpx|pnpm exec|yarn)(?: -y| --yes)? )?"
+    r"(?:[\w./-]*/)?(?:serve|http-server|live-server|lite-server)(?:@[\w.]+)?(?=\s|$)"
+    r"((?:\s+-[a-zA-Z-]+(?:[= ]\d+)?)*)(?:\s+([\w./-]+))?"
 )
 _MANY = re.compile(r"\b(turbo|lerna|nx|concurrently|npm-run-all|run-p|wsrun|rush)\b|pnpm -r\b")
 _SIMPLE_NODE = re.compile(r"^((?:[A-Z_]+=\S+ )*)node( [^&|;<>`]+)$")
@@ -167,7 +169,7 @@ def is_dev_server(script: str) -> bool:
 def served_folder(script: str) -> str | None:
     """The folder a script serves as files: `serve -s dist` is "dist"; None for other scripts."""
     match = _FILE_SERVER.search(script)
-    if match is None or re.search(r"\bnode\b", script):
+    if match is None or is_dev_server(script) or re.search(r"\bnode\b", script):
         return None
     folder = (match.group(2) or "").removeprefix("./").strip("/")
     return "" if folder == "." else folder
