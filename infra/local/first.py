@@ -198,7 +198,7 @@ def api_token(layout: Layout, email: str, *, name: str) -> str:
     """An API token for a person of this local cloud."""
     try:
         with sign_in(layout.web_url, email) as person:
-            return str(person.create("/tokens", {"name": name})["token"])
+            return str(person.create("/tokens", {"name": name, "scope": "admin"})["token"])
     except httpx.HTTPError as problem:
         raise LocalCloudError(
             f"{layout.web_url} does not answer ({problem}); `make up` starts the local cloud."
