@@ -7,6 +7,7 @@ import json
 import pytest
 
 from chalicelib.domain.inference import infer
+from chalicelib.domain.inference.nodejs_start import served_folder
 from tests.unit.sources import Files, package, plan_of
 
 LISTEN = "require('express')().listen(process.env.PORT || 3000)\n"
@@ -327,3 +328,30 @@ def test_a_loose_server_needs_no_package_json() -> None:
         "none",
         "node server.js",
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "folder"),
+    [
+        ("serve -s dist", "dist"),
+        ("npx serve build", "build"),
+        ("npm run build && npx -y http-server public", "public"),
+        ("serve", ""),
+        ("webpack serve --config webpack.dev.js", None),
+        ("npx webpack serve --config webpack.dev.js", None),
+        ("my-tool serve dist", None),
+        ("mkdocs serve", None),
+    ],
+)
+def test_only_a_file_servers_own_command_serves_a_folder(script: str, folder: str | None) -> None:
+    assert served_folder(script) == folder
+
+
+def test_a_webpack_dev_server_is_built_to_its_own_folder() -> None:
+    scripts = {"start": "webpack serve --config webpack.dev.js", "build": "webpack"}
+    files = {
+        "package.json": package(scripts, webpack="5"),
+        "webpack.dev.js": "new HtmlWebpackPlugin()",
+    }
+    plan = plan_of(files)
+    assert (plan.runtime, plan.static_dir) == ("static", "dist")
