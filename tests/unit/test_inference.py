@@ -215,6 +215,42 @@ class TestSeveralApps:
         found = refused({**tools, **one, **two}, "several_apps").candidates
         assert found == ("samples/python/one", "samples/python/two")
 
+    def test_folders_that_hold_only_a_page_are_apps_when_there_is_nothing_else(self) -> None:
+        files = {"README.md": "", "one/index.html": "", "two/index.html": "", "two/a.js": "1"}
+        assert refused(files, "several_apps").candidates == ("one", "two")
+        plan = plan_of(files, choice="two")
+        assert (plan.runtime, plan.root, plan.static_dir) == ("static", "two", "")
+        assert plan_of({"README.md": "", "one/index.html": ""}).root == "one"
+
+    def test_pages_of_an_app_are_no_apps(self) -> None:
+        page = {"web/index.html": "", "templates/index.html": "", "more/index.html": ""}
+        refused({"go.mod": "module x", "main.go": "", **page}, "runtime_unsupported")
+        assert plan_of({"requirements.txt": "x", "job.py": "print(1)", **page}).root == ""
+
+    def test_scripts_in_folders_below_one_package_json_are_apps(self) -> None:
+        listen = "require('express')().listen(process.env.PORT)"
+        files = {"package.json": package(express="4"), "a/app.js": listen, "b/app.js": listen}
+        assert refused(files, "several_apps").candidates == ("a", "b")
+        plan = plan_of(files, choice="b")
+        assert (plan.root, plan.install_root, plan.installer) == ("b", "", "npm")
+        assert plan.start_command == "node app.js"
+
+    def test_samples_share_the_packages_listed_at_the_top(self) -> None:
+        shown = {"examples/a/app.py": FLASK, "examples/b/app.py": FLASK}
+        files = {"requirements.txt": "flask\ngunicorn", "lib/x.txt": "", **shown}
+        assert refused(files, "several_apps").candidates == ("examples/a", "examples/b")
+        for plan in (
+            plan_of(files, choice="examples/b"),
+            plan_of(files, {"root": "examples/b", "runtime": "python"}),
+        ):
+            assert (plan.root, plan.install_root) == ("examples/b", "")
+            assert (plan.installer, plan.install_files) == ("requirements", ("requirements.txt",))
+            assert plan.extra_packages == ()
+
+    def test_a_folder_of_pages_is_no_python_for_the_packages_at_the_top(self) -> None:
+        files = {"requirements.txt": "flask", "app.py": FLASK, "site/index.html": ""}
+        assert plan_of(files, {"root": "site"}).runtime == "static"
+
     def test_a_root_that_is_not_there_is_said(self) -> None:
         result = refused(
             {**self.FILES, "agent.yaml": "name: x\nroot: api\n"},

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.domain.inference.evidence import Draft, Source, as_dict, as_text
 from chalicelib.domain.inference.hints import runtime_of_command
 from chalicelib.domain.inference.looks import SURE, Looks
-from chalicelib.domain.inference.monorepo import candidates
+from chalicelib.domain.inference.monorepo import candidates, loose_folders
 from chalicelib.domain.inference.overrides import apply_manifest
 from chalicelib.domain.inference.remarks import remarks
 from chalicelib.domain.plan import Inference, Plan, SourceTree
@@ -158,6 +158,8 @@ class _Work:
         if best >= 2 and best < SURE and usual:
             return False
         known = candidates(self.top)
+        if not known and best >= 2 and self.looks.python.nothing_to_start:
+            known = loose_folders(self.top)
         wider = {one for one in folders if not any(k.startswith(f"{one}/") for k in known)}
         self.below = sorted({*known, *wider})
         return bool(self.below)
@@ -167,6 +169,8 @@ class _Work:
         if self.draft.failed():
             return None
         folders = candidates(self.top) if self.below is None else self.below
+        if not folders and not self._said_otherwise():
+            folders = loose_folders(self.top)
         if len(folders) > 1:
             self.draft.candidates = tuple(folders)
             self.draft.say(
@@ -181,6 +185,10 @@ class _Work:
             self.looks = Looks(self.top, self.top.below(folders[0]))
             return self._found()
         return None
+
+    def _said_otherwise(self) -> bool:
+        """Whether a page or script below the top is a part of something else."""
+        return bool(self.given.get("start") or self.looks.docker or self.looks.foreign())
 
     def _only_a_container(self, folder: str) -> bool:
         return self.looks.docker is not None and not any(

@@ -8,6 +8,7 @@ from chalicelib.domain.inference.nodejs_packages import workspace_members
 from chalicelib.domain.inference.python import PythonApp
 from chalicelib.domain.inference.rust import RustApp
 
+_SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts")
 _MARKS = (
     "agent.yaml",
     "agent.yml",
@@ -20,6 +21,13 @@ _MARKS = (
     "Dockerfile",
     "Procfile",
 )
+#: Files that may be all there is of an app.
+_LOOSE = frozenset(
+    {"index.html", "app.py", "main.py", "server.py", "bot.py"}
+    | {f"{stem}{end}" for stem in ("app", "server", "index", "main", "bot") for end in _SCRIPTS}
+)
+#: Folders that hold the pages and scripts of an app above them.
+_PARTS = frozenset({"templates", "static", "assets", "views", "public", "components", "lib"})
 _MAX_FOLDERS = 60
 _MAX_DEPTH = 4
 #: Looked into only when there is nothing else.
@@ -39,7 +47,26 @@ def candidates(source: Source) -> list[str]:
     return _worthy(source, ordered, NOT_THE_APP) or _worthy(source, ordered, NOT_THE_APP - _SHOWN)
 
 
-def _worthy(source: Source, folders: list[str], never: frozenset[str]) -> list[str]:
+def loose_folders(source: Source) -> list[str]:
+    """Folders without any list of packages that hold a page or something that listens.
+
+    To be asked for only when nothing else is there: most such folders are a part of an app.
+    """
+    folders = {
+        name.rpartition("/")[0]
+        for name in source.names
+        if name.rpartition("/")[2] in _LOOSE and 0 < name.count("/") <= _MAX_DEPTH
+    }
+    ordered = sorted(folders, key=lambda folder: (folder.count("/"), folder))
+    never = NOT_THE_APP | _PARTS
+    return _worthy(source, ordered, never, loose=True) or _worthy(
+        source, ordered, never - _SHOWN, loose=True
+    )
+
+
+def _worthy(
+    source: Source, folders: list[str], never: frozenset[str], *, loose: bool = False
+) -> list[str]:
     found: list[str] = []
     looked = 0
     for folder in folders:
@@ -48,9 +75,15 @@ def _worthy(source: Source, folders: list[str], never: frozenset[str]) -> list[s
         looked += 1
         if looked > _MAX_FOLDERS:
             break
-        if worth(source.below(folder)) >= _WORTH:
+        below = source.below(folder)
+        if _stands_alone(below) if loose else worth(below) >= _WORTH:
             found.append(folder)
     return found
+
+
+def _stands_alone(source: Source) -> bool:
+    page = source.has("index.html")
+    return page or NodeApp(source).strength >= _WORTH or PythonApp(source).strength >= _WORTH
 
 
 def worth(source: Source) -> float:

@@ -132,8 +132,11 @@ class NodeApp:
         if self.source.root and is_workspace(top):
             home = top
             draft.set("install_root", "", "workspaces at the top")
+        elif self.source.root and not self.source.has("package.json") and top.has("package.json"):
+            home = top  # where Node.js looks for modules on its way up
+            draft.set("install_root", "", "package.json at the top")
         manager = read_manager(home, draft)
-        if self.source.has("package.json"):
+        if home.has("package.json"):
             draft.set("installer", manager.installer, manager.why)
             draft.set("install_files", (manager.lock or "package.json",), manager.why)
             if manager.version:

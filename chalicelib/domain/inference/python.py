@@ -46,6 +46,12 @@ class PythonApp:
     def __init__(self, source: Source, only: str | None = None, top: Source | None = None) -> None:
         self.source = source
         self.packages = read_packages(source, top)
+        #: The folder has no list of packages of its own; the one at the top is meant for it.
+        self.borrowed = False
+        if self.packages.installer == "none" and top is not None and source.root:
+            above = read_packages(top)
+            self.borrowed = above.installer != "none" and not is_virtual_workspace(top)
+            self.packages = above if self.borrowed else self.packages
         self.modules = read_modules(source, only)
         self._add_imports_when_unlisted()
         self.django = None if only else django_entry(source, self.packages)
@@ -64,7 +70,8 @@ class PythonApp:
         """3: something listens; 2: declared as Python; 1: there is Python in it."""
         if self.entries:
             return 3
-        declared = self.packages.installer != "none" or self.source.has("manage.py")
+        own = self.packages.installer != "none" and not self.borrowed
+        declared = own or self.source.has("manage.py")
         if declared and not is_virtual_workspace(self.source):
             return 2
         return 1 if any("/" not in module.path for module in self.modules) else 0
@@ -77,6 +84,12 @@ class PythonApp:
         return serving_folders(self.source, self.modules)
 
     @property
+    def nothing_to_start(self) -> bool:
+        """Whether packages are listed, and no file here could be started with them."""
+        declared = self.packages.installer != "none"
+        return declared and find_script(self.source, self.modules) is None
+
+    @property
     def usual_script(self) -> bool:
         """Whether there is a script at the top by a name that scripts to start have."""
         return any("/" not in m.path and m.path in USUAL_SCRIPTS for m in self.modules)
@@ -87,6 +100,8 @@ class PythonApp:
         if docker is not None and draft.get("toolchain") is None and docker.version("python"):
             draft.set("toolchain", docker.version("python"), f"{docker.name} FROM")
         plan_packages(self.source, self.packages, draft)
+        if self.borrowed:
+            draft.set("install_root", "", f"{self.packages.source} at the top")
         if self.packages.installer == "none":
             imports = {name for module in self.modules for name in module.top_imports}
             guess_packages(imports, draft)
