@@ -44,8 +44,15 @@ class StaticSite:
     @classmethod
     def open(cls, source: Path, plan: Plan) -> StaticSite:
         """The plan's output folder; it must have something to show."""
-        folder = source / plan.root / (plan.static_dir or "")
+        folder = (source / plan.root / (plan.static_dir or "")).resolve()
         place = plan.static_dir or "the source"
+        # The build may have made links: what they lead to outside is the machine's, not the site's.
+        if not folder.is_relative_to(source.resolve()):
+            raise Failed.because(
+                "static_output_outside",
+                f"{place} leads out of the source. Set build.output in agent.yaml to a folder "
+                "inside it.",
+            )
         if not folder.is_dir():
             raise Failed.because(
                 "static_output_missing",
@@ -53,7 +60,8 @@ class StaticSite:
                 "the folder your build writes to.",
             )
         count = sum(1 for path in folder.rglob("*") if path.is_file())
-        if not (folder / "index.html").is_file():
+        site = cls(folder, plan.single_page, count)
+        if site._find("") is None:
             pages = sorted(path.name for path in folder.glob("*.htm*"))
             if not pages:
                 raise Failed.because(
@@ -61,7 +69,7 @@ class StaticSite:
                     f"There is no index.html in {place}. Add one, or set build.output in "
                     "agent.yaml to the folder that has it.",
                 )
-        return cls(folder, plan.single_page, count)
+        return site
 
     def answer(self, method: str, target: str) -> Answer:
         """What this site answers."""
@@ -78,9 +86,11 @@ class StaticSite:
         return Answer(200, "OK", {"content-type": kind}, body)
 
     def _find(self, path: str) -> Path | None:
-        root = self.folder.resolve()
         for name in (path, f"{path.rstrip('/')}/index.html".lstrip("/"), f"{path}.html"):
-            candidate = (root / name).resolve()
-            if candidate.is_relative_to(root) and candidate.is_file():
+            try:
+                candidate = (self.folder / name).resolve()
+            except (OSError, RuntimeError, ValueError):  # links in a circle, or no name at all
+                continue
+            if candidate.is_relative_to(self.folder) and candidate.is_file():
                 return candidate
         return None

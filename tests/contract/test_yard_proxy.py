@@ -379,6 +379,13 @@ class TestSites:
         assert single.get("/some/route", headers=page).text == "<h1>front</h1>"
         assert single.get("/missing.js").status_code == 404
 
+    def test_a_folder_outside_of_the_app_is_not_deployed(self, yard: Yard) -> None:
+        image = yard.push(FILES, labels={"slipway.static_dir": "/app/../.."})
+        service = yard.service("outside", image)
+        deployment = service.deploy()
+        service.wait(deployment, "FAILED")
+        assert "leads out of the app" in service.logs(deployment, "buildLogs")[-1]
+
     def test_only_reading_is_possible(self, site: Service) -> None:
         answer = site.yard.http.post(f"http://{site.domain}/", content=b"x")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")

@@ -119,6 +119,27 @@ def test_a_site_answers_as_its_host_will(tmp_path: Path) -> None:
     assert single.answer("GET", "/missing.js").status == 404
 
 
+def test_links_of_a_site_lead_nowhere_outside(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "index.html").write_text("no")
+    source = tmp_path / "source"
+    (source / "site").mkdir(parents=True)
+    (source / "site/about.html").write_text("about")
+    for name in ("site/index.html", "site/leak.html"):
+        (source / name).symlink_to(secret / "index.html")
+    (source / "site/folder").symlink_to(secret)
+    (source / "site/circle").symlink_to("circle")
+    site = StaticSite.open(source, Plan("static", static_dir="site", single_page=True))
+    assert site.answer("GET", "/about").body == b"about"
+    for path in ("/", "/leak", "/leak.html", "/folder/", "/circle", "/deep/link"):
+        assert site.answer("GET", path).status == 404, path
+    (source / "dist").symlink_to(secret)
+    for away in ("dist", "../secret"):
+        with pytest.raises(Failed, match="leads out of the source"):
+            StaticSite.open(source, Plan("static", static_dir=away))
+
+
 def test_a_site_without_pages_or_folder_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"build\.output"):
         StaticSite.open(tmp_path, Plan("static", static_dir="dist"))

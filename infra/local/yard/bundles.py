@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.yard.blobs import DIGEST, Blobs
-from infra.local.yard.layers import BadLayer, Layer, copy_tree, unpack
+from infra.local.yard.layers import BadLayer, Layer, copy_tree, make_folder, unpack
 
 REFERENCE = re.compile(
     r"(?P<host>[^/]+)/(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?"
@@ -71,27 +71,45 @@ class Bundle:
         )
 
     def lay_out(self, target: Path) -> None:
-        """Makes a fresh copy of the app, with mount points for what is bound. Blocking."""
+        """Makes a fresh copy of the app, with mount points for what is bound. Blocking.
+
+        Raises PullFailed when the layers do not go together.
+        """
         if target.exists():
             return
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        for layer in self.layers:
-            if layer.has_app:
-                inside = (mount.removeprefix("app/") for mount in layer.mounts)
-                copy_tree(layer.root / "app", part, frozenset(inside))
-        for _, destination, _ in self.binds:
-            if destination.startswith("/app/"):
-                (part / destination.removeprefix("/app/")).mkdir(parents=True, exist_ok=True)
+        try:
+            for layer in self.layers:
+                if layer.has_app:
+                    inside = (mount.removeprefix("app/") for mount in layer.mounts)
+                    copy_tree(layer.root / "app", part, frozenset(inside))
+            for _, destination, _ in self.binds:
+                if destination.startswith("/app/"):
+                    make_folder(part, destination.removeprefix("/app/"))
+        except BadLayer as exc:
+            shutil.rmtree(part, ignore_errors=True)
+            raise PullFailed(f"failed to unpack {self.image}: {exc}") from exc
         part.rename(target)
 
     def site_root(self) -> Path | None:
-        """The folder to serve as it lies in the layer, when a single layer has it all."""
+        """The folder to serve as it lies in the layer, when a single layer has it all.
+
+        Raises PullFailed when it is not in there.
+        """
         owners = [layer for layer in self.layers if layer.has_app]
         if len(owners) != 1 or self.static_dir is None:
             return None
-        return owners[0].root / "app" / self.static_dir
+        return self.site_in(owners[0].root / "app")
+
+    def site_in(self, app: Path) -> Path:
+        """The real folder to serve in a copy of the app; raises PullFailed when it is elsewhere."""
+        # The app's own folder must not be a link either.
+        real, root = app.parent.resolve() / app.name, (app / (self.static_dir or "")).resolve()
+        if not root.is_relative_to(real):
+            raise PullFailed(f"the folder of the site leads out of the app: {self.static_dir}")
+        return root
 
 
 class Bundles:

@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import h11
 
 from infra.local.yard.peer import Peer
-from infra.local.yard.site import Answer
+from infra.local.yard.site import Answer, open_file
 from infra.local.yard.traffic import Passage
 
 HOP_BY_HOP = frozenset(
@@ -213,7 +212,7 @@ async def send_file(exchange: Exchange, answer: Answer) -> None:
             await exchange.client.send(h11.Data(data=answer.body))
         exchange.passage.tx += len(answer.body)
         return
-    with Path(answer.file).open("rb") as file:  # noqa: ASYNC230 - local, small reads
+    with open_file(answer.file) as file:
         file.seek(answer.start)
         left = answer.length
         while left > 0:

@@ -215,7 +215,12 @@ class Fleet:
                 await self._broken(row["id"], str(exc))
                 return None
         slot.current = live
-        await live.launch()
+        try:
+            await live.launch()
+        except PullFailed as exc:
+            live.phase = "crashed"
+            await self._broken(live.id, str(exc))
+            return None
         rest = self._finish_start(live)
         if wait:
             await rest

@@ -93,6 +93,10 @@ class _Unpacking:
                     self._place(tar, member)
             if reader.finish() != digest:
                 raise BadLayer(f"the stored content of {digest} is damaged: push the image again")
+        for top in ("app", *self._mounts):
+            # What is copied or bound as a whole must be in the layer, not where a link leads.
+            if self._root.joinpath(top).is_symlink():
+                raise BadLayer(f"{top} is a link")
         return {"mounts": sorted(self._mounts), "has_app": self._has_app, "size": self._size}
 
     def _place(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -169,6 +173,7 @@ def _parts(name: str) -> tuple[str, ...]:
 def copy_tree(source: Path, target: Path, skip: frozenset[str] = frozenset()) -> None:
     """Copies a folder's content, sharing blocks where the file system can. Blocking.
 
+    `target` may hold earlier layers: raises BadLayer rather than write through a link of theirs.
     `skip` holds paths relative to `source` that are left out.
     """
     target.mkdir(parents=True, exist_ok=True)
@@ -181,6 +186,8 @@ def copy_tree(source: Path, target: Path, skip: frozenset[str] = frozenset()) ->
                 if relative in skip:
                     continue
                 to = go_to / entry.name
+                if to.is_symlink():
+                    raise BadLayer(f"{relative} is a link in an earlier layer")
                 if entry.is_symlink():
                     to.symlink_to(Path(entry.path).readlink())
                 elif entry.is_dir():
@@ -188,6 +195,16 @@ def copy_tree(source: Path, target: Path, skip: frozenset[str] = frozenset()) ->
                     pending.append((f"{relative}/", Path(entry.path), to))
                 else:
                     _copy_file(Path(entry.path), to)
+
+
+def make_folder(root: Path, relative: str) -> None:
+    """Makes a folder below `root` with those above it; raises BadLayer when one is a link."""
+    place = root
+    for part in _parts(relative):
+        place /= part
+        if place.is_symlink():
+            raise BadLayer(f"{relative} is to be mounted where there is a link")
+        place.mkdir(exist_ok=True)
 
 
 def _copy_file(source: Path, target: Path) -> None:

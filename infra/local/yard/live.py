@@ -118,7 +118,10 @@ class Live:
         return float(self.snapshot.limits.get("vCPUs") or self._hosting.default_cpu)
 
     async def launch(self, phase: str = "starting") -> None:
-        """Lays the files out and starts every copy; returns when they are being supervised."""
+        """Lays the files out and starts every copy; returns when they are being supervised.
+
+        Raises PullFailed for an image that cannot be laid out safely.
+        """
         self.phase = phase
         self.arrived.clear()
         if self.bundle.static_dir is not None:
@@ -139,7 +142,7 @@ class Live:
         if root is None:
             folder = self.place.folder / "0"
             await in_thread(self.bundle.lay_out, folder)
-            root = folder / (self.bundle.static_dir or "")
+            root = self.bundle.site_in(folder)
         self.site = Site(root, single_page=self.bundle.single_page)
         self._journal.write(f"Serving {self.site.describe()}")
         self.arrived.set()

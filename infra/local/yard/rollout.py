@@ -72,8 +72,11 @@ class Rollouts:
         live = self._slots.make_live(row, snapshot, bundle)
         slot.pending[deployment_id].live = live
         step = await self._slots.records.begin_step(deployment_id, "CREATE_CONTAINER")
-        await self._before_start(live, snapshot, build)
-        await live.launch()
+        try:
+            await self._before_start(live, snapshot, build)
+            await live.launch()
+        except PullFailed as exc:
+            raise _Failed(str(exc)) from exc
         await live.started()
         await self._slots.records.end_step(step)
         if live.health_path:

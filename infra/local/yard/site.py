@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import mimetypes
+import os
 import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from infra.local.yard.health import Unhealthy
@@ -87,40 +89,49 @@ class Site:
         """The file for a path; a folder without its slash comes back as the folder."""
         if "\0" in path or "\\" in path:
             return None
-        place = (self._root / path.lstrip("/")).resolve()
-        if not place.is_relative_to(self._root):
-            return None
-        if any(
-            part.startswith(".") and part != ".well-known" for part in place.parts[self._depth :]
-        ):
+        place = self._inside(self._root / path.lstrip("/"))
+        if place is None:
             return None
         if place.is_dir():
-            index = place / "index.html"
-            if not index.is_file():
-                return None
-            return index if path.endswith("/") or not path else place
-        if place.is_file():
-            return None if path.endswith("/") else place
-        page = place.with_name(place.name + ".html")
-        return page if page.is_file() and not path.endswith("/") else None
+            index = self._file_at(place / "index.html")
+            return index if index is None or path.endswith("/") or not path else place
+        if path.endswith("/"):
+            return None
+        return place if place.is_file() else self._file_at(place.with_name(place.name + ".html"))
 
-    @property
-    def _depth(self) -> int:
-        return len(self._root.parts)
+    def _inside(self, place: Path) -> Path | None:
+        """Where a path really leads, unless that is outside of the folder or hidden.
+
+        Whatever is served has come through here: any name in a site may be a link.
+        """
+        try:
+            real = place.resolve()
+        except (OSError, RuntimeError):  # links in a circle
+            return None
+        if not real.is_relative_to(self._root):
+            return None
+        parts = real.relative_to(self._root).parts
+        hidden = any(part.startswith(".") and part != ".well-known" for part in parts)
+        return None if hidden else real
+
+    def _file_at(self, place: Path) -> Path | None:
+        real = self._inside(place)
+        return real if real is not None and real.is_file() else None
 
     def _missing(self, path: str, headers: Mapping[str, str]) -> Answer:
-        index = self._root / "index.html"
+        index = self._file_at(self._root / "index.html")
         wants_page = "text/html" in headers.get("accept", "") or "." not in path.rpartition("/")[2]
-        if self._single_page and wants_page and index.is_file():
+        if self._single_page and wants_page and index is not None:
             return self._file(index, headers)
-        own = self._root / "404.html"
-        if own.is_file():
-            body = own.read_bytes()
+        own = self._file_at(self._root / "404.html")
+        if own is not None:
+            with open_file(own) as file:
+                body = file.read()
             return Answer(404, {"Content-Type": TYPES[".html"]}, body)
         return _text(404, f"There is no {html.escape(unquote(path, errors='replace'))} here.")
 
     def _file(self, path: Path, headers: Mapping[str, str]) -> Answer:
-        facts = path.stat()
+        facts = path.lstat()
         if not stat.S_ISREG(facts.st_mode):
             return _text(404, "Not a file.")
         size = facts.st_size
@@ -145,6 +156,11 @@ class Site:
             return Answer(416, {**out, "Content-Range": f"bytes */{size}"})
         out["Content-Range"] = f"bytes {start}-{end}/{size}"
         return Answer(206, out, file=path, start=start, length=end - start + 1)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens what a site found; not if it has become a link meanwhile."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def content_type(path: Path) -> str:
