@@ -73,6 +73,23 @@ while True:
     threading.Thread(target=serve, args=(one,)).start()
 """
 
+DEAF = """
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Agent(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, *args):
+        pass
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Agent).serve_forever()
+"""
+
 
 @pytest.fixture(scope="module")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
@@ -111,7 +128,9 @@ def exchange(service: Service, request: bytes) -> bytes:
 
 
 def test_the_agent_sees_the_original_host_and_who_asked(agent: Service) -> None:
-    answer = agent.get("/", headers={"X-Forwarded-For": "1.2.3.4", "X-Own": "kept"})
+    false = ("X-Forwarded-For", "X_Forwarded_For", "x_forwarded-host", "X_Real_IP", "Forwarded",
+             "X-Forwarded-Port", "X_Railway_Request_Id")  # fmt: skip
+    answer = agent.get("/", headers={**dict.fromkeys(false, "1.2.3.4"), "X-Own": "kept"})
     assert answer.headers["x-stand-in"] == "1"
     seen = {name.lower(): value for name, value in answer.json()["headers"].items()}
     assert seen["host"] == agent.domain
@@ -120,6 +139,7 @@ def test_the_agent_sees_the_original_host_and_who_asked(agent: Service) -> None:
     assert seen["x-forwarded-proto"] == "http"
     assert seen["x-own"] == "kept"
     assert "connection" not in seen
+    assert "1.2.3.4" not in seen.values()
 
 
 def test_one_connection_carries_many_requests(agent: Service) -> None:
@@ -151,6 +171,36 @@ def test_a_body_in_pieces_of_unknown_length_goes_through(raw: Service) -> None:
         b"3\r\nabc\r\n0\r\n\r\n",
     )
     assert b"Transfer-Encoding: chunked" in answer
+
+
+def test_a_body_that_the_agent_did_not_read_is_nobody_elses_request(yard: Yard) -> None:
+    image = yard.push({"app/main.py": DEAF}, command=RUN)
+    deaf = yard.service("deaf", image, healthcheckPath="/")
+    deaf.up()
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    for method in (b"POST", b"GET"):
+        with connect(deaf) as one:
+            head = b"%b /first HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            one.sendall(head % (method, len(hidden)) + hidden)
+            time.sleep(0.3)
+            assert one.recv(65_536).endswith(b"/first")
+            for n in range(3):
+                assert deaf.get(f"/other/{n}").text == f"/other/{n}"
+
+
+def test_of_two_lengths_the_agent_hears_one_and_the_connection_ends(raw: Service) -> None:
+    answer = exchange(
+        raw,
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent_Length: 4\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower()
+    assert b"transfer-encoding: chunked" in body.lower()
+    assert b"content-length" not in body.lower()
+    assert b"content_length" not in body.lower()
+    assert b"/second" not in answer
 
 
 def test_a_client_that_waits_for_100_continue_gets_it(agent: Service) -> None:

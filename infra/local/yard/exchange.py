@@ -28,16 +28,8 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-OURS = frozenset(
-    {
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-railway-request-id",
-    }
-)
-"""Headers that only the proxy may say to an agent."""
+OURS = frozenset({"forwarded", "x-real-ip", "x-railway-request-id"})
+"""Headers that only the proxy may say to an agent; so is every `X-Forwarded-…`."""
 FILE_CHUNK = 1 << 18
 
 Headers = list[tuple[bytes, bytes]]
@@ -75,6 +67,11 @@ class Exchange:
         """Whether body bytes may follow the head."""
         found = dict(self.request.headers)
         return b"transfer-encoding" in found or found.get(b"content-length", b"0") != b"0"
+
+    @property
+    def two_lengths(self) -> bool:
+        """Whether the head says twice, and so perhaps differently, where the body ends."""
+        return {b"transfer-encoding", b"content-length"} <= dict(self.request.headers).keys()
 
 
 class Broken(Exception):
@@ -192,7 +189,7 @@ async def begin_answer(
 ) -> None:
     """Sends the head of an answer, marked as coming through the stand-in."""
     kept = _without(headers, HOP_BY_HOP | _named_by_connection(headers))
-    if closing:
+    if closing or exchange.two_lengths:
         kept.append((b"Connection", b"close"))
     exchange.passage.status = status
     await exchange.client.send(
@@ -227,7 +224,14 @@ async def send_file(exchange: Exchange, answer: Answer) -> None:
 def headers_for_agent(exchange: Exchange) -> Headers:
     """The request's headers as the agent sees them."""
     given = list(exchange.request.headers.raw_items())
-    out = _without(given, HOP_BY_HOP | OURS | _named_by_connection(given))
+    dropped = HOP_BY_HOP | OURS | _named_by_connection(given)
+    if exchange.two_lengths:
+        dropped |= {"content-length"}
+    out = [
+        (name, value)
+        for name, value in _without(given, dropped)
+        if not _plain(name).startswith("x-forwarded-") and name.lower() != b"content_length"
+    ]
     if exchange.upgrade:
         value = dict(exchange.request.headers)[b"upgrade"]
         out += [(b"Connection", b"Upgrade"), (b"Upgrade", value)]
@@ -256,11 +260,16 @@ def marked(exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> Header
 
 
 def _without(headers: Headers, names: frozenset[str] | set[str]) -> Headers:
-    return [(name, value) for name, value in headers if name.decode().lower() not in names]
+    return [(name, value) for name, value in headers if _plain(name) not in names]
+
+
+def _plain(name: bytes) -> str:
+    """A header's name as CGI and its heirs know it: `X_Forwarded_For` is `X-Forwarded-For`."""
+    return name.decode().lower().replace("_", "-")
 
 
 def _named_by_connection(headers: Headers) -> set[str]:
-    return _tokens(headers, b"connection")
+    return {_plain(token.encode()) for token in _tokens(headers, b"connection")}
 
 
 def _tokens(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> set[str]:

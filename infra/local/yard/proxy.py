@@ -221,7 +221,9 @@ class Proxy:
         except BaseException:
             upstream.close()
             raise
-        if upstream.reusable and len(replica.idle) < POOL and replica.ready.is_set():
+        # An agent may answer without reading a body: what is left of it would be its next request,
+        # and the answer to that would reach somebody else.
+        if pooled and upstream.reusable and len(replica.idle) < POOL and replica.ready.is_set():
             upstream.http.start_next_cycle()
             replica.idle.append(upstream)
         else:
