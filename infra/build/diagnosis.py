@@ -343,6 +343,15 @@ def _missing_file(text: str) -> Reason | None:
 
 
 def _job(plan: Plan, tail: Sequence[str]) -> Reason:
+    if plan.protocol == "mcp":
+        return Reason(
+            "agent_is_a_job",
+            "The agent ended by itself with exit code 0 and never opened a port: it speaks MCP "
+            "over stdio, which has no URL. Serve it over streamable HTTP instead, on 0.0.0.0 and "
+            "the port in the variable PORT; the source's findings name the line to change."
+            f"{quote(tail)}",
+            "agent.yaml",
+        )
     return Reason(
         "agent_is_a_job",
         "The agent ended by itself with exit code 0 and never opened a port: that is a job, not a "

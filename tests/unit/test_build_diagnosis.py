@@ -80,6 +80,7 @@ def test_the_place_in_the_agents_own_code_is_found() -> None:
 
 def test_exit_zero_is_a_job_and_signals_have_names() -> None:
     assert exited(Ending(0, ("done",)), PYTHON)[0].code == "agent_is_a_job"
+    assert "MCP over stdio" in exited(Ending(0, ()), Plan("python", protocol="mcp"))[0].detail
     assert exited(Ending(-9, (), out_of_memory=True), PYTHON)[0].code == "agent_out_of_memory"
     assert "SIGSEGV" in how(-11)
     assert "SIGKILL" in how(137)

@@ -384,6 +384,79 @@ def test_what_another_file_imports_is_a_part_of_it() -> None:
     assert plan.start_command == UVICORN.format("main:app")
 
 
+STDLIB = "from http.server import HTTPServer, BaseHTTPRequestHandler as H\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        (STDLIB + "HTTPServer(('127.0.0.1', 8000), H).serve_forever()\n", True),
+        (
+            STDLIB + MAIN + "HOST = 'localhost'\n    HTTPServer((HOST, 8), H).serve_forever()\n",
+            True,
+        ),
+        (STDLIB + "where = ('127.0.0.1', 8000)\nHTTPServer(where, H).serve_forever()\n", True),
+        (STDLIB + "HTTPServer(('', 8000), H).serve_forever()\n", False),
+        (STDLIB + "HTTPServer(('0.0.0.0', 8000), H).serve_forever()\n", False),
+        (
+            (
+                "from wsgiref.simple_server import make_server\n"
+                "make_server('127.0.0.1', 8000, f).serve_forever()\n"
+            ),
+            True,
+        ),
+        (
+            "import asyncio, socket\nasync def main():\n"
+            "    s = await asyncio.start_server(f, '127.0.0.1', 9)\n    await s.serve_forever()\n"
+            + MAIN
+            + "asyncio.run(main())\n",
+            True,
+        ),
+        (
+            STDLIB + "import os, socket\nsocket.socket().bind(('127.0.0.1', 0))\n"
+            "HTTPServer(('', int(os.environ['PORT'])), H).serve_forever()\n",
+            False,
+        ),
+    ],
+)
+def test_a_server_of_the_standard_library_on_loopback_is_warned_of(
+    text: str, *, warned: bool
+) -> None:
+    files = {"server.py": text}
+    assert ("listens_on_loopback" in codes(files)) is warned
+    procfile = {**files, "Procfile": "web: python server.py"}
+    assert ("listens_on_loopback" in codes(procfile)) is warned
+
+
+class TestMcpOverStdio:
+    SERVER = (
+        "import asyncio\nfrom mcp.server import Server\n"
+        "from mcp.server.stdio import stdio_server\nserver = Server('x')\n"
+        "async def main():\n    async with stdio_server() as (r, w):\n"
+        "        await server.run(r, w, server.create_initialization_options())\n"
+    )
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"server.py": SERVER + MAIN + "asyncio.run(main())\n"},
+            {
+                "src/x/server.py": SERVER,
+                "src/x/__init__.py": "import asyncio\nfrom . import server\n"
+                "def main():\n    asyncio.run(server.main())\n",
+                "src/x/__main__.py": "from x import main\nmain()\n",
+            },
+            {"bot.py": SERVER + MAIN + "asyncio.run(main())\n", "Procfile": "web: python bot.py"},
+        ],
+    )
+    def test_its_line_and_the_transport_with_a_url_are_named(self, files: dict[str, str]) -> None:
+        files = {"requirements.txt": "mcp==1.9.0", **files}
+        found = [f for f in infer(Files(files)).findings if f.code == "mcp_over_stdio"]
+        assert [(f.line, f.level) for f in found] == [(6, "warning")]
+        assert "streamable HTTP" in found[0].detail
+        assert plan_of(files).protocol == "mcp"
+
+
 class TestJobs:
     def test_a_script_that_does_not_listen_is_a_job(self) -> None:
         files = {"requirements.txt": "requests", "main.py": "import requests\nprint(requests)\n"}

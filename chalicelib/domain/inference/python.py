@@ -7,7 +7,8 @@ import re
 from chalicelib.domain.inference.dockerfile import Dockerfile
 from chalicelib.domain.inference.evidence import Draft, Source
 from chalicelib.domain.inference.hints import Hints, program, runtime_of_command
-from chalicelib.domain.inference.python_commands import Entry
+from chalicelib.domain.inference.python_code import Module
+from chalicelib.domain.inference.python_commands import Entry, listening_notes
 from chalicelib.domain.inference.python_django import django_entry, django_steps
 from chalicelib.domain.inference.python_packages import (
     Packages,
@@ -148,6 +149,13 @@ class PythonApp:
         if command != plain:
             where = f"{where}, fitted to $PORT and the environment here"
         draft.set("start_command", command, where)
+        if program(command) in ("python", "python3"):
+            files = [file.removeprefix("./") for file in re.findall(r"[\w./-]+\.py\b", command)]
+            for module in self.modules:
+                if module.path in files:
+                    self._note(listening_notes(module), module.path, draft)
+                    if module.stdio_line is not None:
+                        self._stdio(module, draft)
         add_server(command, where, self.packages, draft)
         port = re.search(r"(?:--port[= ]|-p |:)(\d{2,5})\b", command)
         if port and "$PORT" not in command:
@@ -172,9 +180,14 @@ class PythonApp:
         protocol = "mcp" if entry.worker and imports & {"mcp", "fastmcp"} else entry.protocol
         if protocol != "http":
             draft.set("protocol", protocol, why)
-        for code, detail, line in entry.notes:
-            draft.say("warning", code, detail, self.source.path(entry.file), line)
-        if entry.worker:
+        self._note(entry.notes, entry.file, draft)
+        speaks = [
+            m for m in self.modules if m.stdio_line and (entry.worker or m.path == entry.file)
+        ]
+        if speaks:
+            draft.set("worker", value=True, source=why)
+            self._stdio(speaks[0], draft)
+        elif entry.worker:
             draft.set("worker", value=True, source=why)
             draft.say(
                 "warning",
@@ -185,6 +198,36 @@ class PythonApp:
                 "`start: {command: python FILE.py}`.",
                 self.source.path(entry.file),
             )
+
+    def _note(
+        self, notes: tuple[tuple[str, str, int | None], ...], file: str, draft: Draft
+    ) -> None:
+        for code, detail, line in notes:
+            draft.say("warning", code, detail, self.source.path(file), line)
+
+    def _stdio(self, module: Module, draft: Draft) -> None:
+        """A low-level MCP server talks to its parent alone; only its author can change that."""
+        where = f"{module.path} line {module.stdio_line}"
+        draft.set("protocol", "mcp", where)
+        http = module.top_imports & {"uvicorn", "starlette"}
+        change = (
+            "Give start.command in agent.yaml the option that chooses its HTTP transport."
+            if http
+            else "Replace the stdio_server() block of that line: mount "
+            "`StreamableHTTPSessionManager(app=server).handle_request` (of "
+            "mcp.server.streamable_http_manager) at /mcp in a Starlette app whose lifespan is the "
+            "manager's run(), and start that with "
+            '`uvicorn.run(app, host="0.0.0.0", port=int(os.environ["PORT"]))`.'
+        )
+        draft.say(
+            "warning",
+            # Where it has both, a start command in the manifest is the answer.
+            "nothing_listens" if http else "mcp_over_stdio",
+            f"{where} speaks MCP over stdio, which has no URL; serve it over streamable HTTP. "
+            f"{change}",
+            self.source.path(module.path),
+            module.stdio_line,
+        )
 
     def _script(self, draft: Draft) -> Entry | None:
         entry = find_script(self.source, self.modules)

@@ -80,6 +80,14 @@ _DEFAULT_PORTS = {
     "bottle.run": 8080,
     "nicegui.ui.run": 8080,
 }
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Which argument of a call is the host, where it may stand without its name.
+_HOST_ARGUMENT = {
+    "make_server": 0,
+    "run_simple": 0,
+    "start_server": 1,
+    "create_server": 1,
+}
 _READS_PORT = re.compile(r"['\"][A-Z_]*PORT['\"]|\bPORT\b\s*[:=].*(env|config)")
 _HARMLESS_CALLS = re.compile(
     r"(^|\.)(print|basicConfig|load_dotenv|getenv|get|int|str|float|bool|info|debug|warning|"
@@ -111,6 +119,10 @@ class Module:
     port: int | None = None
     port_line: int | None = None
     loopback_line: int | None = None
+    #: Where MCP is spoken over stdin and stdout by the SDK's low-level server.
+    stdio_line: int | None = None
+    #: Names that stand for this machine alone.
+    local_names: set[str] = field(default_factory=set)
     reads_port: bool = False
     main: bool = False
     prepares: bool = False
@@ -152,6 +164,9 @@ def _read_tree(module: Module, tree: ast.Module) -> None:
     _imports(module, tree)
     for statement in _top_level(tree.body):
         _assignment(module, statement)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and _is_loopback(module, node.value):
+            module.local_names |= {one.id for one in node.targets if isinstance(one, ast.Name)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             _call(module, node)
@@ -272,6 +287,7 @@ def _call(module: Module, node: ast.Call) -> None:
     spelled = _spelled(node.func)
     last = spelled.rpartition(".")[2]
     _option(module, node, last)
+    _reach(module, node, last)
     if last not in _RUNNERS or spelled == "asyncio.run":
         return
     if last in ("run", "start", "get") and _resolved(module, spelled).startswith("subprocess"):
@@ -289,9 +305,8 @@ def _call(module: Module, node: ast.Call) -> None:
         if default is not None:
             module.port, module.port_line = default, node.lineno
     host = values.get("host") or values.get("server_name")
-    if isinstance(host, ast.Constant) and host.value in ("127.0.0.1", "localhost"):
-        module.loopback_line = node.lineno
-    if host is None and not node.args[1:] and _local_by_default(module, spelled):
+    silent = host is None and not node.args[1:]
+    if _is_loopback(module, host) or (silent and _local_by_default(module, spelled)):
         module.loopback_line = node.lineno
     transport = values.get("transport")
     if isinstance(transport, ast.Constant) and isinstance(transport.value, str):
@@ -314,6 +329,38 @@ def _local_by_default(module: Module, spelled: str) -> bool:
     head, _, last = spelled.rpartition(".")
     flask = any(app.name == head and app.kind == "wsgi" for app in module.apps)
     return _resolved(module, spelled) == "uvicorn.run" or (last == "run" and flask)
+
+
+def _reach(module: Module, node: ast.Call, last: str) -> None:
+    """Note what keeps the outside from reaching it: a pipe, or an address of this machine."""
+    if last == "stdio_server":
+        module.stdio_line = node.lineno
+    if _binds_loopback(module, node, last):
+        module.loopback_line = node.lineno
+
+
+def _binds_loopback(module: Module, node: ast.Call, last: str) -> bool:
+    """Whether a socket or server of the standard library is bound where only this machine is."""
+    first = node.args[0] if node.args else None
+    if first is not None and (last == "bind" or last.endswith("Server")):
+        address = isinstance(first, ast.Tuple | ast.Name)
+        return address and _is_loopback(module, first)
+    place = _HOST_ARGUMENT.get(last)
+    return place is not None and any(
+        _is_loopback(module, host) for host in node.args[place : place + 1]
+    )
+
+
+def _is_loopback(module: Module, value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Name):
+        return value.id in module.local_names
+    if isinstance(value, ast.Tuple):  # an address; port 0 is no place to be reached at
+        port = value.elts[1] if len(value.elts) == 2 else None
+        real = port is not None and not (isinstance(port, ast.Constant) and port.value == 0)
+        return real and _is_loopback(module, value.elts[0])
+    if isinstance(value, ast.Call) and _spelled(value.func).endswith(("getenv", "environ.get")):
+        return len(value.args) > 1 and _is_loopback(module, value.args[1])
+    return isinstance(value, ast.Constant) and value.value in _LOOPBACK
 
 
 def _option(module: Module, node: ast.Call, last: str) -> None:

@@ -232,20 +232,7 @@ def _page(module: Module, packages: Packages) -> Entry:
 def _listener(module: Module, source: Source, app: App | None) -> Entry:
     """The file runs its own server; tell it where to listen as far as it can be told."""
     line = module.run_line or (app.line if app else None)
-    notes: tuple[tuple[str, str, int | None], ...] = ()
     port = _fixed_port(module)
-    if module.loopback_line is not None:
-        notes = (
-            (
-                "listens_on_loopback",
-                (
-                    f"{module.path} line {module.loopback_line} listens on 127.0.0.1 only, which "
-                    'nothing outside its container can reach; write host="0.0.0.0" and '
-                    "take the port from the variable PORT."
-                ),
-                module.loopback_line,
-            ),
-        )
     protocol = "a2a" if "a2a" in module.top_imports else "http"
     protocol = "mcp" if module.top_imports & {"mcp", "fastmcp"} else protocol
     return Entry(
@@ -254,8 +241,20 @@ def _listener(module: Module, source: Source, app: App | None) -> Entry:
         f"{module.path} line {line}" if line else module.path,
         port=port,
         protocol=protocol,
-        notes=notes,
+        notes=listening_notes(module),
     )
+
+
+def listening_notes(module: Module) -> tuple[tuple[str, str, int | None], ...]:
+    """What keeps a file that runs its own server from being reached."""
+    if module.loopback_line is None:
+        return ()
+    detail = (
+        f"{module.path} line {module.loopback_line} listens on 127.0.0.1 only, which nothing "
+        'outside its machine or container can reach; write "0.0.0.0" there and take the port '
+        "from the variable PORT."
+    )
+    return (("listens_on_loopback", detail, module.loopback_line),)
 
 
 def _at(
