@@ -7,9 +7,11 @@ import json
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from infra.build.beneath import Beneath
 
 _BLOCK = 1024 * 1024
 _LINK_BLOCK = 262_144
@@ -75,47 +77,30 @@ def write_layer(
         fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_LINK_BLOCK
     ) as tar:  # type: ignore[call-overload]
         tar.addfile(_info(prefix, tarfile.DIRTYPE, 0o755))
-        waiting: list[tuple[str, os.DirEntry[str]]] = []
-        for name, entry in _walk(folder, keep):
+        waiting: list[str] = []
+        for name, entry, place in Beneath(folder).walk(enter=keep):
             if entry.is_dir(follow_symlinks=False) and not empty_folders:
-                waiting.append((name, entry))
+                waiting.append(name)
                 continue
-            for above, place in waiting:
+            for above in waiting:
                 if name.startswith(f"{above}/"):
-                    _add(tar, f"{prefix}/{above}", place)
-            waiting = [one for one in waiting if not name.startswith(f"{one[0]}/")]
-            _add(tar, f"{prefix}/{name}", entry)
+                    tar.addfile(_info(f"{prefix}/{above}", tarfile.DIRTYPE, 0o755))
+            waiting = [one for one in waiting if not name.startswith(f"{one}/")]
+            _add(tar, f"{prefix}/{name}", entry, place)
     sink.close()
     return Layer(target, f"sha256:{sink.hash.hexdigest()}", sink.size)
 
 
-def _walk(folder: Path, keep: Keep) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    stack = [(os.fspath(folder), "")]
-    while stack:
-        place, prefix = stack.pop()
-        with os.scandir(place) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        below = []
-        for entry in entries:
-            name = prefix + entry.name
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if not keep(name, is_folder):
-                continue
-            yield name, entry
-            if is_folder:
-                below.append((entry.path, f"{name}/"))
-        stack.extend(reversed(below))
-
-
-def _add(tar: tarfile.TarFile, name: str, entry: os.DirEntry[str]) -> None:
+def _add(tar: tarfile.TarFile, name: str, entry: os.DirEntry[str], place: int) -> None:
     if entry.is_symlink():
         info = _info(name, tarfile.SYMTYPE, 0o777)
-        info.linkname = os.readlink(entry.path)  # noqa: PTH115 - as it is, not as a Path would tidy it
+        info.linkname = os.readlink(entry.name, dir_fd=place)
         tar.addfile(info)
     elif entry.is_dir(follow_symlinks=False):
         tar.addfile(_info(name, tarfile.DIRTYPE, 0o755))
     elif entry.is_file(follow_symlinks=False):
-        handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = os.open(entry.name, flags, dir_fd=place)
         with os.fdopen(handle, "rb") as file:
             found = os.fstat(handle)
             info = _info(name, tarfile.REGTYPE, 0o755 if found.st_mode & stat.S_IXUSR else 0o644)

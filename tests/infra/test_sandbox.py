@@ -23,6 +23,7 @@ from infra.local.sandbox import (
     Sandbox,
     SandboxFailed,
     Spec,
+    orders,
     probe,
     processes,
 )
@@ -303,6 +304,21 @@ def test_a_spec_that_cannot_be_followed_is_refused(box: Sandbox, wrong: dict[str
         spec = {"app": folder, "command": ["true"], **wrong}
         with pytest.raises(BadSpec):
             box.start(Spec(**spec))  # type: ignore[arg-type]
+
+
+def test_a_link_is_never_bound_not_even_one_that_appears_after_the_check(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("/root")
+    with ground.app() as folder:
+        spec = Spec(app=folder, command=["ls", "/data"], binds=((link, "/data", True),))
+        with pytest.raises(BadSpec, match="is a link"):
+            box.start(spec)
+        if box.isolation.tier.startswith("bwrap"):
+            monkeypatch.setattr(orders, "_check_binds", lambda _spec: None)
+            with pytest.raises(SandboxFailed, match="no link is bound"):
+                box.start(spec)
 
 
 def test_a_sandbox_that_cannot_be_built_says_why_and_leaves_nothing(box: Sandbox) -> None:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -186,9 +187,8 @@ class DirectBox:
                 continue
             if target.startswith("/app/"):
                 place = spec.app / target.removeprefix("/app/")
-                if place.is_dir() and not place.is_symlink() and not any(place.iterdir()):
-                    place.rmdir()
-                    place.symlink_to(source)
+                if place.is_dir() and not any(place.iterdir()):
+                    shutil.copytree(source, place, symlinks=True, dirs_exist_ok=True)
             elif not Path(target).exists():
                 names[target] = str(source)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.plan import Plan
+from infra.build.beneath import Beneath
 from infra.build.faults import Failed
 from infra.build.layers import write_layer
 from infra.build.masking import Masker
@@ -78,16 +79,20 @@ def test_everything_that_decides_the_dependencies_is_in_the_key(tmp_path: Path) 
     (tmp_path / "sub/pins.txt").write_text("flask==3\n")
     (tmp_path / "main.py").write_text("x")
     plan = Plan("python", installer="requirements", install_files=("requirements.txt",))
-    assert deciding_files(tmp_path, plan) == ["requirements.txt", "sub/base.txt", "sub/pins.txt"]
+    assert deciding_files(Beneath(tmp_path), plan) == [
+        "requirements.txt",
+        "sub/base.txt",
+        "sub/pins.txt",
+    ]
     (tmp_path / "requirements.txt").write_text("-e .\n")
-    assert "main.py" in deciding_files(tmp_path, plan)
+    assert "main.py" in deciding_files(Beneath(tmp_path), plan)
 
 
 def test_a_broken_manifest_is_a_reason_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project\n")
     with pytest.raises(Failed, match="not valid TOML"):
-        read_toml(tmp_path / "pyproject.toml")
-    assert read_toml(tmp_path / "none.toml") == {}
+        read_toml(Beneath(tmp_path), "pyproject.toml")
+    assert read_toml(Beneath(tmp_path), "none.toml") == {}
 
 
 @pytest.mark.parametrize(
@@ -139,12 +144,12 @@ def test_a_build_that_changed_its_dependencies_is_noticed(tmp_path: Path) -> Non
 
     for name in ("one", "two"):
         os.utime(tmp_path / name / "pkg/x.js", (1, 1))
-    assert unchanged(tmp_path / "one", tmp_path / "two")
+    assert unchanged(tmp_path / "one", Beneath(tmp_path / "two"))
     (tmp_path / "two/.cache").mkdir()
     (tmp_path / "two/.cache/y").write_text("y")
-    assert unchanged(tmp_path / "one", tmp_path / "two")
+    assert unchanged(tmp_path / "one", Beneath(tmp_path / "two"))
     (tmp_path / "two/pkg/x.js").write_text("patched")
-    assert not unchanged(tmp_path / "one", tmp_path / "two")
+    assert not unchanged(tmp_path / "one", Beneath(tmp_path / "two"))
 
 
 def test_managers_speak_their_own_language() -> None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
+from infra.build.beneath import Beneath
 from infra.build.build_faults import build_failed, starved, timed_out
 from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
@@ -119,8 +120,18 @@ class Workbench:
 
     @property
     def app(self) -> Path:
-        """The source as it lies on this machine."""
+        """The source as it lies on this machine; strangers' code runs in it."""
         return self.job.source
+
+    @cached_property
+    def files(self) -> Beneath:
+        """The way to anything in the source: no link in it is followed."""
+        return Beneath(self.app)
+
+    @property
+    def own_path(self) -> str:
+        """PATH without folders of the source, for commands that may change what others share."""
+        return ":".join([*self.build_tools.path, *SYSTEM_PATH])
 
     def run(self, command: Command) -> None:
         """Runs to the end; raises with reasons when it fails."""
@@ -169,7 +180,7 @@ class Workbench:
             writable=True,
             env=self._environment(self.run_tools, env),
             limits=Limits(memory_mb=memory),
-            binds=(*self.run_tools.binds, *self.binds),
+            binds=(*self.run_tools.binds, *self._checked(self.binds)),
             egress="none" if os.environ.get("SLIPWAY_AGENT_EGRESS") == "none" else "public",
             workdir=self.inside(plan.root),
             stdout=output.write_end,
@@ -200,7 +211,7 @@ class Workbench:
             ),
             binds=(
                 *self.build_tools.binds,
-                *self.binds,
+                *self._checked(self.binds),
                 *command.binds,
                 (self._temporary, _TEMPORARY, False),
             ),
@@ -212,6 +223,12 @@ class Workbench:
             stderr=sink,
             share=self._share,
         )
+
+    def _checked(self, binds: Sequence[Bind]) -> Sequence[Bind]:
+        """Each appears on a folder of the source, which must not be a link by now."""
+        for _, target, _ in binds:
+            self.files.is_folder(os.path.relpath(target, APP))
+        return binds
 
     def _environment(self, tools: Toolchain, extra: Mapping[str, str]) -> dict[str, str]:
         path = [*self.path, *tools.path, *SYSTEM_PATH]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.build.beneath import Beneath
 from infra.build.layers import Layer, write_layer
 
 _FORMAT = "1"
@@ -56,7 +57,11 @@ class DependencyCache:
         return Kept(entry / "tree", tuple(name for name in folders if name), layer)
 
     def keep(self, org_id: str, key: str, app: Path, folders: Sequence[str]) -> Kept:
-        """Moves what was installed out of the app's folder into the cache."""
+        """Moves what was installed out of the app's folder into the cache.
+
+        Only real folders: an entry is bound into sandboxes later, and a link that an install left
+        in a folder's place would show them whatever it points to.
+        """
         place = self._root / org_id
         place.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
@@ -65,7 +70,7 @@ class DependencyCache:
             tree.mkdir()
             for name in folders:
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                (app / name).rename(tree / name)
+                Beneath(app).move_out(name, tree / name)
             fresh.chmod(0o755)
             layer = write_layer(fresh / "layer.tar", tree, "app")
             (fresh / "folders").write_text("\n".join(folders))
@@ -118,28 +123,26 @@ def identity(program: str) -> str:
     return f"{real} {found.st_size} {found.st_mtime_ns}"
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """A copy with owners and times; cp clones blocks where the file system can."""
-    subprocess.run(["cp", "-a", "--reflink=auto", os.fspath(source), os.fspath(target)], check=True)
+def bring(source: Path, app: Path, name: str, scratch: Path) -> None:
+    """A copy with owners and times; cp clones blocks where the file system can.
+
+    It is made where no strangers' code can reach, and then moved in.
+    """
+    fresh = Path(tempfile.mkdtemp(prefix="brought-", dir=scratch)) / "tree"
+    subprocess.run(["cp", "-a", "--reflink=auto", os.fspath(source), os.fspath(fresh)], check=True)
+    Beneath(app).move_in(fresh, name)
+    fresh.parent.rmdir()
 
 
-def unchanged(kept: Path, here: Path) -> bool:
+def unchanged(kept: Path, here: Beneath) -> bool:
     """Whether a copied folder still is what was copied, caches of build tools aside."""
-    return _facts(kept) == _facts(here)
+    return _facts(Beneath(kept)) == _facts(here)
 
 
-def _facts(folder: Path) -> dict[str, tuple[int, int, int]]:
+def _facts(folder: Beneath) -> dict[str, tuple[int, int, int]]:
     facts = {}
-    stack = [(os.fspath(folder), "")]
-    while stack:
-        place, prefix = stack.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if not prefix and entry.name in _LEFTOVERS:
-                    continue
-                found = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append((entry.path, f"{prefix}{entry.name}/"))
-                else:
-                    facts[prefix + entry.name] = (found.st_mode, found.st_size, found.st_mtime_ns)
+    for name, entry, _ in folder.walk(enter=lambda name, _folder: name not in _LEFTOVERS):
+        if not entry.is_dir(follow_symlinks=False):
+            found = entry.stat(follow_symlinks=False)
+            facts[name] = (found.st_mode, found.st_size, found.st_mtime_ns)
     return facts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra.build.beneath import Beneath
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, Kept, copy_tree, identity, key_of
+from infra.local.ground.cache import DependencyCache, Kept, bring, identity, key_of
 from infra.local.ground.node_managers import CACHE, ENV, LOCKS, NPM, TOOLS, Manager, manager_for
 
 MODULES = "node_modules"
@@ -42,7 +42,7 @@ class NodeInstall:
         self._report = bench.job.report
         plan = self._plan
         self._root = plan.install_root if plan.install_root is not None else plan.root
-        self._folder = bench.app / self._root
+        self._folder = bench.files.below(self._root)
         self._node = None if "node" in bench.run_tools.missing else shutil.which("node")
 
     def install(self) -> Kept | None:
@@ -75,7 +75,7 @@ class NodeInstall:
     def _wants_packages(self) -> bool:
         if self._plan.installer == "none":
             return False
-        manifest = _json(self._folder / "package.json")
+        manifest = _json(self._folder, "package.json")
         return self._has("pnpm-workspace.yaml") or any(
             manifest.get(section)
             for section in ("dependencies", "devDependencies", "optionalDependencies", "workspaces")
@@ -92,9 +92,7 @@ class NodeInstall:
 
     def _remove_shipped(self) -> None:
         """A node_modules that came with the source was made elsewhere; ours replaces it."""
-        shipped = self._folder / MODULES
-        if shipped.is_dir():
-            shutil.rmtree(shipped)
+        self._folder.remove(MODULES)
 
     def _fresh(self) -> None:
         installer = self._plan.installer
@@ -110,8 +108,7 @@ class NodeInstall:
                 "registry: npm installs the dependencies, without their lock file."
             )
             manager = NPM
-        manifest = self._folder / "package.json"
-        before = manifest.read_bytes() if manifest.is_file() else None
+        before = self._folder.read("package.json")
         if installer != "none":
             self._run_install(manager)
         if self._plan.extra_packages:
@@ -119,7 +116,7 @@ class NodeInstall:
                 manager, "Adding what the start needs", *manager.add, *self._plan.extra_packages
             )
             if before is not None:
-                manifest.write_bytes(before)
+                self._folder.write("package.json", before)
         self._dependency_scripts(manager)
 
     def _run_install(self, manager: Manager) -> None:
@@ -149,17 +146,17 @@ class NodeInstall:
 
     def _use_our_registry(self) -> None:
         """yarn.lock names the registry of its writer; builds reach only the configured one."""
-        lock = self._folder / "yarn.lock"
+        text = self._folder.text("yarn.lock")
         registry = self._bench.build_tools.env.get("YARN_REGISTRY", "")
-        if not lock.is_file() or not registry:
+        if text is None or not registry:
             return
 
         def ours(found: re.Match[str]) -> str:
             known = f"{found.group(1)}:443" in self._bench.registries
             return found.group(0) if known else f"{registry.rstrip('/')}/"
 
-        text = lock.read_text("utf-8", "replace")
-        lock.write_text(re.sub(r"(?<=resolved \")https://([\w.-]+)/(?=[^\"]*/-/)", ours, text))
+        ours_now = re.sub(r"(?<=resolved \")https://([\w.-]+)/(?=[^\"]*/-/)", ours, text)
+        self._folder.write("yarn.lock", ours_now)
 
     def _dependency_scripts(self, manager: Manager) -> None:
         """Install scripts of dependencies run apart, where no download cache is in reach."""
@@ -184,9 +181,9 @@ class NodeInstall:
         )
 
     def _any_install_script(self) -> bool:
-        listing = self._folder / MODULES / ".package-lock.json"
-        if listing.is_file():
-            return b'"hasInstallScript": true' in listing.read_bytes()
+        listing = self._folder.read(f"{MODULES}/.package-lock.json")
+        if listing is not None:
+            return b'"hasInstallScript": true' in listing
         for manifest in self._manifests():
             scripts = manifest.get("scripts")
             if isinstance(scripts, dict) and scripts.keys() & {
@@ -198,14 +195,17 @@ class NodeInstall:
         return False
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
-        modules = self._folder / MODULES
-        for place in ("*", "@*/*", ".pnpm/*/node_modules/*", ".pnpm/*/node_modules/@*/*"):
-            for path in modules.glob(f"{place}/package.json"):
-                yield _json(path)
+        """Those of the installed packages, each where it really lies."""
+        if not self._folder.is_folder(MODULES):
+            return
+        modules = self._folder.below(MODULES)
+        for name, _, _ in modules.walk(enter=_may_hold_manifest):
+            if name.endswith("/package.json"):
+                yield _json(modules, name)
 
     def _own_scripts(self) -> None:
         """The source's own scripts; npm would run them at the end of an install."""
-        scripts = _json(self._folder / "package.json").get("scripts")
+        scripts = _json(self._folder, "package.json").get("scripts")
         if not isinstance(scripts, dict):
             return
         for name in _OWN_SCRIPTS:
@@ -223,18 +223,17 @@ class NodeInstall:
 
     def _bring(self, kept: Kept) -> None:
         """Read-only when nothing will be written there, else as a copy."""
-        app = self._bench.app
+        app, scratch = self._bench.app, self._bench.job.scratch
         writes = self._plan.build_command or self._plan.post_install or self._has_own_scripts()
         for name in kept.folders:
             if writes:
-                (app / name).parent.mkdir(parents=True, exist_ok=True)
-                copy_tree(kept.tree / name, app / name)
+                bring(kept.tree / name, app, name, scratch)
             else:
-                (app / name).mkdir(parents=True, exist_ok=True)
+                self._bench.files.make_folder(name)
                 self._bench.binds.append((kept.tree / name, self._bench.inside(name), True))
 
     def _has_own_scripts(self) -> bool:
-        scripts = _json(self._folder / "package.json").get("scripts")
+        scripts = _json(self._folder, "package.json").get("scripts")
         return isinstance(scripts, dict) and any(
             scripts.get(name) and not any(hook in str(scripts[name]) for hook in _GIT_HOOKS)
             for name in _OWN_SCRIPTS
@@ -296,19 +295,21 @@ class NodeInstall:
 
     def _installed(self) -> Iterator[str]:
         """Every top-most node_modules below the folder; workspaces have their own."""
-        stack = [self._folder]
-        while stack:
-            folder = stack.pop()
-            for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-                if not entry.is_dir(follow_symlinks=False) or entry.name == ".git":
-                    continue
-                if entry.name == MODULES:
-                    yield Path(entry.path).relative_to(self._bench.app).as_posix()
-                else:
-                    stack.append(Path(entry.path))
+
+        def enter(name: str, _is_folder: bool) -> bool:
+            above, _, last = name.rpartition("/")
+            return last != ".git" and above.rpartition("/")[2] != MODULES
+
+        for name, _, _ in self._folder.walk(enter=enter):
+            if name.rpartition("/")[2] == MODULES and self._folder.is_folder(name):
+                yield f"{self._root}/{name}".lstrip("/")
 
     def _has(self, *names: str) -> bool:
-        return any((self._folder / name).is_file() for name in names)
+        return any(self._folder.is_file(name) for name in names)
+
+    def _own_manifests(self) -> list[str]:
+        found = self._folder.walk(enter=lambda name, _folder: not name.endswith(MODULES))
+        return sorted(name for name, _, _ in found if f"/{name}".endswith("/package.json"))
 
     def _key(self) -> str:
         plan = self._plan
@@ -316,12 +317,11 @@ class NodeInstall:
             "nodejs", plan.installer, plan.installer_version or "", self._root,
             "\n".join(plan.extra_packages), identity(self._node or "node"),
         ]  # fmt: skip
-        for path in sorted(self._folder.rglob("package.json")):
-            if MODULES not in path.parts:
-                parts += [path.relative_to(self._folder).as_posix(), path.read_bytes()]
+        for name in self._own_manifests():
+            parts += [name, self._folder.read(name) or b""]
         for name in _KEY_FILES[1:]:
-            if self._has(name):
-                parts += [name, (self._folder / name).read_bytes()]
+            if (data := self._folder.read(name)) is not None:
+                parts += [name, data]
         return key_of(*parts)
 
 
@@ -329,9 +329,19 @@ def _safe(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _may_hold_manifest(name: str, is_folder: bool) -> bool:
+    """Packages, packages of a scope, and both again in pnpm's store."""
+    parts = name.split("/")
+    if parts[0] == ".pnpm":
+        parts = parts[3:] if parts[2:3] in ([], [MODULES]) else ["", "", "", ""]
+    if parts[:1] and parts[0].startswith("@"):
+        parts = parts[1:]
+    return len(parts) <= 1 if is_folder else parts[1:] == ["package.json"]
+
+
+def _json(folder: Beneath, name: str) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        record = json.loads(folder.read(name) or b"")
+    except ValueError:
         return {}
     return record if isinstance(record, dict) else {}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from chalicelib.domain.plan import Plan
+from infra.build.beneath import Beneath
 from infra.build.grounds import Job
 from infra.build.layers import Layer, write_layer
 from infra.local.ground.cache import Kept, unchanged
@@ -41,8 +42,8 @@ def pack(job: Job, kept: Kept | None) -> list[Layer]:
 def _as_kept(job: Job, kept: Kept) -> bool:
     """Whether the build left its dependencies as they were; an empty folder was only bound."""
     for name in kept.folders:
-        here = job.source / name
-        if any(here.iterdir()) and not unchanged(kept.tree / name, here):
+        here = Beneath(job.source).below(name)
+        if any(here.walk()) and not unchanged(kept.tree / name, here):
             return False
     return True
 

@@ -57,7 +57,7 @@ class PythonInstall:
         self._root = (
             self._plan.install_root if self._plan.install_root is not None else self._plan.root
         )
-        self._folder = bench.app / self._root
+        self._folder = bench.files.below(self._root)
         self._python = self._interpreter()
 
     def install(self) -> Kept | None:
@@ -76,7 +76,7 @@ class PythonInstall:
         else:
             self._fresh()
             kept = self._cache.keep(org, key, bench.app, [VENV])
-        (bench.app / VENV).mkdir(exist_ok=True)
+        bench.files.make_folder(VENV)
         bench.binds.append((kept.tree / VENV, bench.inside(VENV), True))
         self._project()
         return kept
@@ -96,6 +96,7 @@ class PythonInstall:
     def _make_environment(self) -> None:
         """A virtual environment is a note and a link; making it ourselves saves a process."""
         python, version = self._python
+        # Nothing of the source has run yet: nothing in here can be a link.
         venv = self._bench.app / VENV
         (venv / "bin").mkdir(parents=True)
         (venv / "lib" / f"python{version}" / "site-packages").mkdir(parents=True)
@@ -196,20 +197,19 @@ class PythonInstall:
         return ["--no-deps", "-r", _LIST]
 
     def _from_poetry(self) -> list[str]:
-        lines = list(poetry_wants(read_toml(self._folder / "pyproject.toml")))
+        lines = list(poetry_wants(read_toml(self._folder, "pyproject.toml")))
         pins = [
-            f"{name}=={version}"
-            for name, version in locked(read_toml(self._folder / "poetry.lock"))
+            f"{name}=={version}" for name, version in locked(read_toml(self._folder, "poetry.lock"))
         ]
-        (self._folder / _LIST).write_text("\n".join(lines) + "\n")
-        (self._folder / _PINS).write_text("\n".join(pins) + "\n")
+        self._folder.write(_LIST, "\n".join(lines) + "\n")
+        self._folder.write(_PINS, "\n".join(pins) + "\n")
         return ["-r", _LIST, "-c", _PINS]
 
     def _from_pipenv(self) -> list[str]:
         import json  # noqa: PLC0415 - one installer in six needs it
 
         try:
-            lock = json.loads((self._folder / "Pipfile.lock").read_bytes())
+            lock = json.loads(self._folder.read("Pipfile.lock") or b"")
         except ValueError as error:
             raise Failed.because(
                 "lock_unreadable",
@@ -217,7 +217,7 @@ class PythonInstall:
                 file="Pipfile.lock",
             ) from error
         lines = list(pipenv_wants(lock.get("default") or {}))
-        (self._folder / _LIST).write_text("\n".join(lines) + "\n")
+        self._folder.write(_LIST, "\n".join(lines) + "\n")
         return ["--no-deps", "-r", _LIST]
 
     def _project(self) -> None:
@@ -239,7 +239,7 @@ class PythonInstall:
             binds=((scratch, _CACHE, False),),
         )  # fmt: skip
         paths = [bench.inside(self._root)]
-        if (self._folder / "src").is_dir():
+        if self._folder.is_folder("src"):
             paths.append(bench.inside(f"{self._root}/src".lstrip("/")))
         if bench.attempt(command).code == 0:
             paths.append(site)
@@ -254,7 +254,7 @@ class PythonInstall:
     def _is_package(self) -> bool:
         if self._plan.installer not in {"uv-lock", "poetry", "pyproject"}:
             return False
-        record = read_toml(self._folder / "pyproject.toml")
+        record = read_toml(self._folder, "pyproject.toml")
         if record.get("tool", {}).get("uv", {}).get("package") is False:
             return False
         if record.get("tool", {}).get("poetry", {}).get("package-mode") is False:
@@ -268,7 +268,7 @@ class PythonInstall:
             "\n".join(plan.extra_packages), *map(str, self._python),
         ]  # fmt: skip
         for name in deciding_files(self._folder, plan):
-            parts += [name, (self._folder / name).read_bytes()]
+            parts += [name, self._folder.read(name) or b""]
         return key_of(*parts)
 
 

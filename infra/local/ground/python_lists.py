@@ -9,27 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.plan import Plan
+from infra.build.beneath import Beneath
 from infra.build.faults import Failed
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(folder: Beneath, name: str) -> dict[str, Any]:
     """A TOML file; empty when there is none, a reason when it is broken."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    data = folder.read(name)
+    if data is None:
         return {}
+    try:
+        return tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failed.because(
-            "manifest_unreadable", f"{path.name} is not valid TOML: {error}.", file=path.name
+            "manifest_unreadable", f"{name} is not valid TOML: {error}.", file=name
         ) from error
 
 
-def usual_files(folder: Path, installer: str) -> tuple[str, ...]:
+def usual_files(folder: Beneath, installer: str) -> tuple[str, ...]:
     name = "pyproject.toml" if installer == "pyproject" else "requirements.txt"
-    return (name,) if (folder / name).is_file() else ()
+    return (name,) if folder.is_file(name) else ()
 
 
-def deciding_files(folder: Path, plan: Plan) -> list[str]:
+def deciding_files(folder: Beneath, plan: Plan) -> list[str]:
     """Every file whose bytes decide what is installed, following -r, -c and local paths."""
     names = {
         "uv-lock": ("uv.lock", "pyproject.toml"),
@@ -37,30 +39,32 @@ def deciding_files(folder: Path, plan: Plan) -> list[str]:
         "pipenv": ("Pipfile.lock", "Pipfile"),
         "pyproject": ("pyproject.toml", "setup.py", "setup.cfg"),
     }.get(plan.installer, ())
-    found = {name for name in (*names, *plan.install_files) if (folder / name).is_file()}
+    found = {name for name in (*names, *plan.install_files) if folder.is_file(name)}
     if plan.installer == "requirements":
         for name in plan.install_files or usual_files(folder, plan.installer):
             found |= _included(folder, name)
     return sorted(found)
 
 
-def _included(folder: Path, start: str) -> set[str]:
+def _included(folder: Beneath, start: str) -> set[str]:
     seen: set[str] = set()
     todo = [start]
     while todo:
         name = todo.pop()
-        path = folder / name
-        if name in seen or not path.is_file():
+        text = None if name in seen else folder.text(name)
+        if text is None:
             continue
         seen.add(name)
-        for line in path.read_text("utf-8", "replace").splitlines():
+        for line in text.splitlines():
             if found := re.match(r"\s*(?:-r|--requirement|-c|--constraint)[= ]\s*(\S+)", line):
                 todo.append((Path(name).parent / found.group(1)).as_posix())
             elif re.match(
                 r"\s*(?:-e\s|--editable|\.{1,2}(?:/|\[|\s*$)|file:|\S+\s*@\s*(?:file:|\.))", line
             ):
                 # The source itself is installed: then all of it decides.
-                return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+                return {
+                    name for name, entry, _ in folder.walk() if entry.is_file(follow_symlinks=False)
+                }
     return seen
 
 

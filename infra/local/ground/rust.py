@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, copy_tree, identity, key_of
+from infra.local.ground.cache import DependencyCache, bring, identity, key_of
+from infra.local.ground.python_lists import read_toml
 
 _ENV = {
     "CARGO_TERM_PROGRESS_WHEN": "never",
@@ -30,7 +29,7 @@ class RustBuild:
         plan = bench.job.order.plan
         self._wanted = simple_build(plan.build_command) or ("cargo", "build", "--release")
         self._root = plan.install_root if plan.install_root is not None else plan.root
-        self._folder = bench.app / self._root
+        self._folder = bench.files.below(self._root)
         # cargo's settings lie in its home, which is the sandbox's; only the crates are kept.
         self._home = bench.build_tools.env.get("CARGO_HOME", "/build/cargo") + "/registry"
 
@@ -46,7 +45,7 @@ class RustBuild:
             self._bench.job.report.warn("This machine has no C compiler; linking may fail.")
         self._downloads.mkdir(parents=True, exist_ok=True)
         foreign = self._foreign_crates()
-        lock = (self._folder / "Cargo.lock").is_file() and "--locked" not in self._wanted
+        lock = self._folder.is_file("Cargo.lock") and "--locked" not in self._wanted
         locked = ("--locked",) if lock else ()
         if foreign and not self._vendored():
             self._bench.run(
@@ -63,8 +62,7 @@ class RustBuild:
         kept = self._cache.find(org, key) if foreign else None
         if kept is not None:
             for name in kept.folders:
-                (self._bench.app / name).parent.mkdir(parents=True, exist_ok=True)
-                copy_tree(kept.tree / name, self._bench.app / name)
+                bring(kept.tree / name, self._bench.app, name, self._bench.job.scratch)
         self._bench.run(
             Command(
                 "Compiling",
@@ -81,22 +79,22 @@ class RustBuild:
 
     def _remember(self, org: str, key: str) -> None:
         names = [f"{self._root}/{name}".lstrip("/") for name in _COMPILED]
-        names = [name for name in names if (self._bench.app / name).is_dir()]
+        names = [name for name in names if self._bench.files.is_folder(name)]
         self._cache.keep(org, key, self._bench.app, names)
 
     def _foreign_crates(self) -> int:
         """How many crates come from elsewhere, by the lock; without one, by the manifest."""
-        lock = _toml(self._folder / "Cargo.lock")
+        lock = read_toml(self._folder, "Cargo.lock")
         if lock:
             return sum(1 for package in lock.get("package", ()) if package.get("source"))
-        manifest = _toml(self._folder / "Cargo.toml")
+        manifest = read_toml(self._folder, "Cargo.toml")
         wanted = {**manifest.get("dependencies", {}), **manifest.get("build-dependencies", {})}
         return sum(1 for wish in wanted.values() if not (isinstance(wish, dict) and "path" in wish))
 
     def _vendored(self) -> bool:
         for name in (".cargo/config.toml", ".cargo/config"):
-            for folder in (self._folder, self._bench.app):
-                sources = _toml(folder / name).get("source", {})
+            for folder in (self._folder, self._bench.files):
+                sources = read_toml(folder, name).get("source", {})
                 if any(isinstance(one, dict) and "directory" in one for one in sources.values()):
                     return True
         return False
@@ -116,9 +114,8 @@ class RustBuild:
             self._bench.job.order.agent_id,
         ]
         for name in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml"):
-            path = self._folder / name
-            if path.is_file():
-                parts += [name, path.read_bytes()]
+            if (data := self._folder.read(name)) is not None:
+                parts += [name, data]
         return key_of(*parts)
 
 
@@ -128,14 +125,3 @@ def simple_build(line: str | None) -> tuple[str, ...] | None:
         return None
     words = tuple(shlex.split(line))
     return words if words[:2] == ("cargo", "build") else None
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise Failed.because(
-            "manifest_unreadable", f"{path.name} is not valid TOML: {error}.", file=path.name
-        ) from error

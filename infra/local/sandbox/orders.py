@@ -65,6 +65,9 @@ def _check_binds(spec: Spec) -> None:
     for source, target, _ in spec.binds:
         if not target.startswith("/") or ".." in target.split("/"):
             raise BadSpec(f"The bind target {target!r} must be an absolute path without '..'.")
+        if isinstance(source, Path) and source.is_symlink():
+            # Who made it may have had fewer rights than we, who would follow it.
+            raise BadSpec(f"The bind source {source} is a link; name what it points to.")
         if isinstance(source, Path) and not source.exists():
             raise BadSpec(f"The bind source {source} does not exist.")
 
@@ -104,9 +107,10 @@ def for_bubblewrap(
     order = Order()
     order.descriptors = outputs(spec, order)
     sources: list[str] = []
-    mounts = [
-        _mount(bind, sources, order) for bind in (*ground.binds, (spec.app, APP, not spec.writable))
-    ]
+    # The machine's own folders may be links (/etc/ssl is one here and there), and so may the way to
+    # the app; nothing that is to be bound may still be one when the zygote opens it.
+    own = (*ground.binds, (spec.app, APP, not spec.writable))
+    mounts = [_mount(_real(bind), sources, order) for bind in own]
     # Shallow targets first, so that a bind never hides one made inside it before.
     binds = sorted(spec.binds, key=lambda bind: bind[1].count("/"))
     mounts += [_mount(bind, sources, order) for bind in binds]
@@ -150,6 +154,11 @@ def outputs(spec: Spec, order: Order) -> list[int]:
         nowhere if spec.stdout is None else spec.stdout,
         nowhere if spec.stderr is None else spec.stderr,
     ]
+
+
+def _real(bind: Bind) -> Bind:
+    source, target, read_only = bind
+    return (source.resolve() if isinstance(source, Path) else source, target, read_only)
 
 
 def _mount(bind: Bind, sources: list[str], order: Order) -> Mount:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,13 +30,19 @@ def toolchains(runtime: str, purpose: Purpose = "build") -> Toolchain:
     """
     match runtime:
         case "python":
-            return _python(purpose)
+            found = _python(purpose)
         case "nodejs":
-            return _node(purpose)
+            found = _node(purpose)
         case "rust":
-            return _rust(purpose)
+            found = _rust(purpose)
         case _:
             return Toolchain()
+    # A sandbox binds no links, and where tools are installed there are many.
+    binds = (
+        (source.resolve() if isinstance(source, Path) else source, target, read_only)
+        for source, target, read_only in found.binds
+    )
+    return replace(found, binds=tuple(binds))
 
 
 def registry_hosts() -> frozenset[str]:

@@ -139,6 +139,8 @@ def _child(
         if order["drop"]:
             sources, program = _stage(sources, order["home"], program)
             kernel.drop(*order["drop"])
+        else:
+            _refuse_links(sources)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         if order["landlock"]:
             landlock.restrict(order["landlock"])
@@ -182,7 +184,12 @@ def _stage(sources: list[str], home: str, program: str) -> tuple[list[str], str]
     """
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE)
-    opened = [os.open(path, os.O_PATH) for path in [*sources, home]]
+    # What a source was when it was checked it may no longer be: a link must not lead us elsewhere.
+    opened = [os.open(path, os.O_PATH | os.O_NOFOLLOW) for path in sources]
+    for path, source in zip(sources, opened, strict=True):
+        if stat.S_ISLNK(os.fstat(source).st_mode):
+            raise StartFailed(f"{path} is a link, and no link is bound into a sandbox")
+    opened.append(os.open(home, os.O_PATH))
     stage = next((path for path in _STAGES if os.path.isdir(path)), None)  # noqa: PTH112
     if stage is None:
         raise StartFailed(f"needs one of these folders to mount on: {', '.join(_STAGES)}")
@@ -199,6 +206,13 @@ def _stage(sources: list[str], home: str, program: str) -> tuple[list[str], str]
         staged.append(target)
     inside = os.path.relpath(program, home)
     return staged[:-1], f"{staged[-1]}/{inside}"
+
+
+def _refuse_links(sources: list[str]) -> None:
+    """Without rights to stage them, bubblewrap opens the sources itself, and follows links."""
+    for path in sources:
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            raise StartFailed(f"{path} is a link, and no link is bound into a sandbox")
 
 
 def set_limits(started: Started, limits: dict[str, int]) -> None:
