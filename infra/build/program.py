@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -115,6 +116,7 @@ def _fetch(job: Job, storage: Storage) -> None:
             if problem.missing
             else f"The uploaded source could not be read from storage: {problem}. Try again.",
         ) from problem
+    _check_digest(packed, order.digest)
     try:
         archive = open_archive(packed, order.filename)
         archive.extract(job.source)
@@ -127,6 +129,20 @@ def _fetch(job: Job, storage: Storage) -> None:
         f"Fetched {order.filename}: {size:,} bytes, {archive.file_count} files, "
         f"{archive.unpacked_size:,} bytes unpacked"
     )
+
+
+def _check_digest(packed: Path, wanted: str | None) -> None:
+    """What was inspected is what is built: an upload may be replaced until its form expires."""
+    if wanted is None:
+        return
+    with packed.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted.lower():
+        raise Failed.because(
+            "source_changed",
+            "What was reviewed is not what is here: the uploaded source was replaced afterwards. "
+            "Upload it as a new version.",
+        )
 
 
 def _scan(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 import time
@@ -92,6 +93,24 @@ def test_secret_values_never_reach_log_or_report(
     assert "token is •••" in everything
     assert secret not in everything
     assert base64.b64encode(b"u:" + secret.encode()).decode()[4:-4] not in everything
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_only_the_source_that_was_reviewed_is_built(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    files = {"main.py": SERVER}
+    reviewed = zipped({"main.py": "print('harmless')"} if changed else files)
+    source = {
+        "bucket": "sources",
+        "key": "source",
+        "filename": "source.zip",
+        "digest": hashlib.sha256(reviewed).hexdigest(),
+    }
+    build(cloud, tmp_path, monkeypatch, files, PLAN, source=source)
+    report = cloud.report()
+    assert report["state"] == ("failed" if changed else "succeeded")
+    assert [reason["code"] for reason in report["reasons"]] == ["source_changed"] * changed
 
 
 def test_a_static_folder_is_tested_and_labelled(
