@@ -53,6 +53,24 @@ def test_a_language_that_is_not_run_says_so() -> None:
     assert "Go" in result.errors[0].detail
 
 
+@pytest.mark.parametrize(
+    ("names", "unread"),
+    [
+        (["agent.yaml"], []),
+        (["agent.yml"], []),
+        (["agent.yaml", "agent.yml"], ["agent.yml"]),
+        (["AGENT.YAML"], ["AGENT.YAML"]),
+        (["Agent.yml", "agent.yaml"], ["Agent.yml"]),
+        (["sub/agent.yaml", "sub/agent.yml", "sub/app.py"], ["sub/agent.yml"]),
+    ],
+)
+def test_a_manifest_that_is_not_read_is_said(names: list[str], unread: list[str]) -> None:
+    files = {"requirements.txt": "flask", "app.py": FLASK, **dict.fromkeys(names, "name: x\n")}
+    found = [f for f in infer(Files(files)).findings if f.code == "manifest_not_read"]
+    assert [f.file for f in found] == unread
+    assert all(f.level == "warning" for f in found)
+
+
 class TestDockerfiles:
     def test_a_source_that_is_recognised_runs_without_an_engine(self) -> None:
         plan = plan_of(

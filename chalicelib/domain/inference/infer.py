@@ -24,7 +24,8 @@ def manifest_path(tree: SourceTree) -> str | None:
         if name in names:
             return name
     found = [n for n in names if n.rpartition("/")[2] in _MANIFESTS and n.count("/") <= 3]
-    return found[0] if len(found) == 1 else None
+    alone = len({name.rpartition("/")[0] for name in found}) == 1
+    return min(found, key=lambda n: _MANIFESTS.index(n.rpartition("/")[2])) if alone else None
 
 
 def infer(
@@ -59,8 +60,23 @@ def infer(
             _line(top, "root"),
         )
         return _result(draft)
+    _unread_manifests(top, draft)
     _Work(top, given, draft, wished=wished).run(source, only)
     return _result(draft)
+
+
+def _unread_manifests(top: Source, draft: Draft) -> None:
+    """A file that was surely meant as the manifest, and is not the one that is read."""
+    read = manifest_path(top.tree)
+    folder = (read or "").rpartition("/")[0]
+    for name in top.names:
+        where, _, last = name.rpartition("/")
+        if name == read or last.lower() not in _MANIFESTS or where not in ("", folder):
+            continue
+        detail = f"{name} is not read: the name is agent.yaml, in small letters. Rename it."
+        if last in _MANIFESTS:
+            detail = f"{name} is not read, because {read} is. Delete one of the two."
+        draft.say("warning", "manifest_not_read", detail, name)
 
 
 def _chosen(
