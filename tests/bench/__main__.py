@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tests.bench import dispatch, floor, load
@@ -130,8 +131,11 @@ def _deploys(cloud: LocalCloud) -> Figures:
             agent = person.create("/agents", {"name": f"Bench {runtime}"})
             files = floor.source(runtime)
 
-            def deploy(agent_id: str = agent["id"], files: floor.Files = files) -> None:
-                cloud.deploy(person, agent_id, files)
+            def deploy(agent_id: str = agent["id"], files: floor.Files = files) -> float:
+                """Until the moment the platform itself calls it live: one clock for both."""
+                began = time.time()
+                live = cloud.deploy(person, agent_id, files)
+                return datetime.fromisoformat(live["timings"]["live"]).timestamp() - began
 
             deploy()  # fills the caches
             by_hand = _median(lambda r=runtime: floor.by_hand(r, Path(folder)))
@@ -140,18 +144,13 @@ def _deploys(cloud: LocalCloud) -> Figures:
                 live, "s", 1.5 * by_hand, f"1.5 x {by_hand:.2f} s by hand in the same sandbox"
             )
         figures["first change of state after the upload"] = Figure(
-            _median(lambda: None, lambda: floor.first_change(person)), "s", 1, "limit"
+            _median(lambda: floor.first_change(person)), "s", 1, "limit"
         )
     return figures
 
 
-def _median(work: Callable[[], object], value: Callable[[], float] | None = None) -> float:
-    runs = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        found = value() if value else work()
-        runs.append(found if isinstance(found, float) else time.perf_counter() - began)
-    return statistics.median(runs)
+def _median(measure: Callable[[], float]) -> float:
+    return statistics.median(measure() for _ in range(ROUNDS))
 
 
 if __name__ == "__main__":
