@@ -76,8 +76,7 @@ class LocalGround:
             raise Failed.because(
                 "runtime_needs_containers",
                 "This source can only be built from its Dockerfile, and this machine builds "
-                "without a container engine. Set runtime in agent.yaml to python, nodejs, rust or "
-                "static, with a start command.",
+                "without a container engine. Build it in the cloud, where there is one.",
                 file=plan.dockerfile or "Dockerfile",
             )
         bench = self._bench = self._make_bench(job)
