@@ -26,7 +26,8 @@ class NewDeployment(Model):
 
 
 class DeploymentView(View):
-    """What was asked, and what the host confirmed and when."""
+    """What was asked, and what the host confirmed and when. `restarts` counts those that somebody
+    asked for; an agent that keeps crashing becomes `crashed`."""
 
     id: str
     agent_id: str

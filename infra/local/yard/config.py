@@ -79,7 +79,8 @@ class Hosting:
     edge_drain: float = 10.0
     restart_backoff: float = 0.1
     restart_backoff_cap: float = 2.0
-    stable_after: float = 10.0
+    # An agent that keeps ending sooner than this has crashed, however often it comes back.
+    stable_after: float = 300.0
     sample_interval: float = 5.0
     max_replicas: int = 5
     default_memory_mb: int = 1024
