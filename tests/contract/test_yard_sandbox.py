@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -97,6 +98,41 @@ def test_dependencies_are_there_and_cannot_be_changed(yard: Yard) -> None:
     assert "shared" in lines
     assert "writable" in lines
     assert any("Read-only file system" in one for one in lines)
+
+
+def test_a_read_only_app_is_readable_to_its_own_user(yard: Yard) -> None:
+    files = {"app/main.py": "import pkg.sub.word", "app/pkg/sub/word.py": "print('read', 7)"}
+    dependencies = {"app/.venv/lib/one.py": ""}
+    service = yard.service(
+        "read-only",
+        yard.push(
+            dependencies,
+            files,
+            command="cat .venv/lib/one.py && touch own; exec python3 main.py",
+            labels={"slipway.writable": "false"},
+        ),
+    )
+    deployment = service.deploy()
+    deadline = time.monotonic() + 10
+    while "read 7" not in service.logs(deployment):
+        assert time.monotonic() < deadline, service.logs(deployment)
+        time.sleep(0.05)
+    assert any("Read-only file system" in one for one in service.logs(deployment))
+
+
+def test_other_users_read_nothing_that_the_yard_writes(yard: Yard) -> None:
+    yard.service("written", yard.push(server(), command=RUN), healthcheckPath="/").up()
+    data = Path(yard.config["data_dir"])
+    closed = {"yard.sqlite", "yard.sqlite-wal", "logs", "registry", "layers", "apps"}
+    assert closed <= {entry.name for entry in data.iterdir()}
+    open_to_others = [name for name in closed if (data / name).stat().st_mode & 0o077] + [
+        str(Path(folder, name))
+        for top in ("logs", "registry")
+        for folder, folders, files in os.walk(data / top)
+        for name in (*folders, *files)
+        if Path(folder, name).stat().st_mode & 0o077
+    ]
+    assert not open_to_others
 
 
 def test_a_killed_yard_leaves_nothing_running_and_brings_all_back(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ def main(ground: Ground | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.yard", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="a JSON file")
     options = parser.parse_args()
+    # Tokens, variables, logs and sources: nobody else's business. What agents under user ids of
+    # their own must read is opened where it is made.
+    os.umask(0o077)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -210,6 +210,8 @@ class Builds:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 pass_fds=(report_write,),
+                # What a build lays out is read by its sandboxes, which are other users.
+                umask=0o022,
             )
         finally:
             os.close(report_write)

@@ -80,6 +80,7 @@ class Bundle:
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
+        part.chmod(0o755)
         try:
             for layer in self.layers:
                 if layer.has_app:

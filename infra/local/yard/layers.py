@@ -1,4 +1,7 @@
-"""How a layer blob becomes a folder: once per digest, checked, with nothing outside of it."""
+"""How a layer blob becomes a folder: once per digest, checked, with nothing outside of it.
+
+What is made here is read by agents, which are other users: every mode is set, not inherited.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,7 @@ def unpack(blob: Path, digest: str, target: Path) -> Layer:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
         part.mkdir(parents=True)
+        part.chmod(0o755)
         try:
             facts = _Unpacking(part).run(blob, digest)
         except (tarfile.TarError, OSError, EOFError) as exc:
@@ -145,10 +149,12 @@ class _Unpacking:
             prefix = parts[:depth]
             if prefix in self._folders:
                 continue
+            folder = self._root.joinpath(*prefix)
             try:
-                self._root.joinpath(*prefix).mkdir(mode=0o755)
+                folder.mkdir()
             except FileExistsError:
                 raise BadLayer(f"{'/'.join(prefix)} is a file and a folder at once") from None
+            folder.chmod(0o755)
             self._folders.add(prefix)
 
     def _classify(self, parts: tuple[str, ...]) -> None:
@@ -192,6 +198,7 @@ def copy_tree(source: Path, target: Path, skip: frozenset[str] = frozenset()) ->
                     to.symlink_to(Path(entry.path).readlink())
                 elif entry.is_dir():
                     to.mkdir(exist_ok=True)
+                    to.chmod(0o755)
                     pending.append((f"{relative}/", Path(entry.path), to))
                 else:
                     _copy_file(Path(entry.path), to)
@@ -205,6 +212,7 @@ def make_folder(root: Path, relative: str) -> None:
         if place.is_symlink():
             raise BadLayer(f"{relative} is to be mounted where there is a link")
         place.mkdir(exist_ok=True)
+        place.chmod(0o755)
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -90,11 +90,15 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        # Variables and registry passwords of agents are in here, and first of all in the journal
+        # beside it. SQLite gives a new journal the mode of the database.
+        for file in path.parent.glob(f"{path.name}*"):
+            file.chmod(0o600)
         self._path = path
         self._local = threading.local()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="yard-store")
         self._connection = self._writer.submit(self._open).result()
-        path.chmod(0o600)  # variables and registry passwords of agents are in here
 
     def _open(self) -> sqlite3.Connection:
         connection = self._connect()
