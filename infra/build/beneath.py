@@ -105,7 +105,7 @@ class Beneath:
     ) -> Iterator[Found]:
         """All that `enter` lets in, by name, with the open folder it is in; links as links."""
         chain: list[tuple[str, int]] = []
-        stack = [""]
+        stack = [""] if self.is_folder(name) else []
         try:
             while stack:
                 at = stack.pop()

@@ -93,7 +93,7 @@ def _order(record: dict[str, Any]) -> Order:
         variables={str(k): str(v) for k, v in (record.get("variables") or {}).items()},
         secret_names=frozenset(record.get("secret_names") or ()),
         limits=Limits(**limits),
-        digest=str(record["source"].get("digest") or "") or None,
+        digest=str(record["source"].get("digest") or "").removeprefix("sha256:") or None,
     )
 
 

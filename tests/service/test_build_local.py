@@ -176,6 +176,72 @@ def test_an_unchanged_set_of_dependencies_is_not_installed_again(
     assert other["state"] == "succeeded"
 
 
+def test_a_wheel_runs_nothing_while_the_shared_downloads_are_in_reach(
+    machine: Machine, data: Path
+) -> None:
+    about = "Metadata-Version: 2.1\nName: bad\nVersion: 1\n"
+    kind = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    names = ("bad.pth", "bad.py", "bad-1.dist-info/METADATA", "bad-1.dist-info/WHEEL")
+    wheel = zipped(
+        {
+            "bad.pth": "import os; os.path.isdir('/build/uv') and open('/build/uv/BAD', 'w')\n",
+            "bad.py": "VALUE = 1\n",
+            "bad-1.dist-info/METADATA": about,
+            "bad-1.dist-info/WHEEL": kind,
+            "bad-1.dist-info/RECORD": "".join(
+                f"{name},,\n" for name in (*names, "bad-1.dist-info/RECORD")
+            ),
+        }
+    )
+    files: dict[str, str | bytes] = {
+        "main.py": "import bad\n" + SERVER,
+        "requirements.txt": "./bad-1-py3-none-any.whl\n",
+        "bad-1-py3-none-any.whl": wheel,
+    }
+    plan = {"installer": "requirements", "install_files": ["requirements.txt"]}
+    report = machine.build(files, plan, org_id="org_wheel")
+    assert report["state"] == "succeeded", report["reasons"]
+    downloads = data / "builds/downloads/org_wheel"
+    assert (downloads / "uv").is_dir()
+    assert not list(downloads.rglob("BAD"))
+    assert list((data / "builds/dependencies/org_wheel").rglob("bad.*.pyc"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node.js")
+def test_a_folder_that_an_install_turns_into_a_link_ends_the_build(machine: Machine) -> None:
+    swap = "mv /app/web /app/elsewhere && ln -s /root /app/web"
+    files = {
+        "readme.md": "x",
+        "web/package.json": json.dumps({"name": "x", "dependencies": {"own": "file:./own"}}),
+        "web/own/package.json": json.dumps(
+            {"name": "own", "version": "1.0.0", "scripts": {"install": swap}}
+        ),
+    }
+    plan = {"runtime": "nodejs", "installer": "npm", "root": "web", "start_command": "node x.js"}
+    report = machine.build(files, plan)
+    assert report["state"] == "failed"
+    assert report["reasons"][0]["code"] == "build_path_is_a_link", machine.cloud.log_text()
+    assert report["reasons"][0]["file"] == "web"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node.js")
+def test_a_source_with_its_own_git_reaches_no_shared_downloads(
+    machine: Machine, data: Path
+) -> None:
+    files = {
+        "package.json": json.dumps(
+            {"name": "x", "optionalDependencies": {"zz": "git+https://github.com/x/y.git"}}
+        ),
+        ".npmrc": "git=/app/evil.sh\n",
+        "evil.sh": "#!/bin/sh\ntouch /build/packages/BAD\necho EVIL\nexit 1\n",
+        "main.py": SERVER,
+    }
+    plan = {"runtime": "nodejs", "installer": "npm", "build_command": "true"}
+    machine.build(files, {**plan, "start_command": "python3 main.py"}, org_id="org_npm")
+    assert "EVIL" not in machine.cloud.log_text()
+    assert not (data / "builds/downloads/org_npm").exists()
+
+
 def test_what_a_build_writes_into_bound_dependencies_changes_nobody_elses(
     machine: Machine,
 ) -> None:

@@ -99,6 +99,10 @@ def test_a_walk_reports_links_and_does_not_enter_them(app: Path) -> None:
     ]
 
 
+def test_what_is_not_there_has_nothing_in_it(app: Path) -> None:
+    assert list(Beneath(app).below("nowhere").walk()) == []
+
+
 def test_a_new_file_replaces_what_was_there(app: Path) -> None:
     os.link(app / "real/file", app / "other")
     Beneath(app).write("other", "new")

@@ -1,7 +1,8 @@
 """Installed dependencies, kept by what decides them, so that an unchanged set costs nothing.
 
 Every entry belongs to one organisation, is written only after an install succeeded, and is then
-only ever bound read-only: a build can poison neither another's dependencies nor its own later ones.
+only ever bound read-only. Where the source or an installed package could run code during the
+install, what came of it is not decided by the lists alone: then it belongs to one agent.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from infra.build.beneath import Beneath
 from infra.build.layers import Layer, write_layer
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes when the way we install changes, so that older entries are forgotten."""
 _NOTE = "layer.json"
 _LEFTOVERS = frozenset({".cache", ".vite", ".vite-temp", ".package-lock.json"})
@@ -111,6 +112,11 @@ def key_of(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:40]
+
+
+def own_key(key: str, agent_id: str) -> str:
+    """The name of what only one agent may find again."""
+    return key_of(key, agent_id)
 
 
 def identity(program: str) -> str:

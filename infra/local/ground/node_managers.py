@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,7 @@ from infra.local.sandbox.spec import PROXY_PORT
 
 TOOLS = "/build/tools"
 CACHE = "/build/packages"
+_VERSION = re.compile(r"\d+(?:\.\d+){0,2}(?:-[\w.-]+)?")
 _PROXY = f"http://127.0.0.1:{PROXY_PORT}"
 ENV = {
     "npm_config_cache": f"{CACHE}/npm",
@@ -45,7 +47,8 @@ class Manager:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-_NPM_QUIET = ("--ignore-scripts", "--no-audit", "--no-fund")
+# Said here, because a source's .npmrc may name a program of its own as git.
+_NPM_QUIET = ("--ignore-scripts", "--git=/usr/bin/git", "--no-audit", "--no-fund")
 NPM = Manager(
     name="npm",
     install=("install", *_NPM_QUIET),
@@ -112,5 +115,7 @@ def manager_for(installer: str, version: str | None) -> Manager:
     """The manager for a plan's installer; npm is the one every Node.js brings."""
     if installer == "yarn-classic":
         return _YARN_CLASSIC
+    if version and not _VERSION.fullmatch(version):
+        version = None  # npm would read an address or another package's name as one, too
     chosen = {"yarn-berry": _YARN_BERRY, "pnpm": _PNPM}.get(installer, NPM)
     return replace(chosen, version=version) if version and chosen is not NPM else chosen

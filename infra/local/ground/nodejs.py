@@ -14,8 +14,9 @@ from typing import Any
 from infra.build.beneath import Beneath
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, Kept, bring, identity, key_of
+from infra.local.ground.cache import DependencyCache, Kept, bring, identity, key_of, own_key
 from infra.local.ground.node_managers import CACHE, ENV, LOCKS, NPM, TOOLS, Manager, manager_for
+from infra.local.ground.plain import plain_node
 
 MODULES = "node_modules"
 _KEY_FILES = (
@@ -44,6 +45,9 @@ class NodeInstall:
         self._root = plan.install_root if plan.install_root is not None else plan.root
         self._folder = bench.files.below(self._root)
         self._node = None if "node" in bench.run_tools.missing else shutil.which("node")
+        self._manifests_here = self._own_manifests()
+        self._plain = plain_node(bench.files, self._root, self._manifests_here)
+        self._strangers_ran = False
 
     def install(self) -> Kept | None:
         """Installs, or takes what was installed for the same set before."""
@@ -60,14 +64,18 @@ class NodeInstall:
             return None
         org = self._bench.job.order.org_id
         key = self._key()
-        kept = self._cache.find(org, key)
+        own = own_key(key, self._bench.job.order.agent_id)
+        # Packages of the source's own are linked, not copied: their code decides as well.
+        plain = self._plain and len(self._manifests_here) <= 1
+        kept = (self._cache.find(org, key) if plain else None) or self._cache.find(org, own)
         if kept is not None:
             self._report.journal.info(f"Dependencies: unchanged, from the cache ({key[:12]})")
         else:
             self._remove_shipped()
             self._fresh()
             folders = list(self._installed())
-            kept = self._cache.keep(org, key, self._bench.app, folders)
+            shared = plain and not self._strangers_ran
+            kept = self._cache.keep(org, key if shared else own, self._bench.app, folders)
         self._bring(kept)
         self._own_scripts()
         return kept
@@ -170,6 +178,7 @@ class NodeInstall:
             argv = self._argv(manager, "rebuild")
         scratch = self._bench.job.scratch / "packages"
         scratch.mkdir(exist_ok=True)
+        self._strangers_ran = True
         self._bench.run(
             Command(
                 "Running the dependencies' install scripts",
@@ -256,7 +265,11 @@ class NodeInstall:
                 ),
                 # In the tools' folder, where no configuration of the source is read.
                 workdir=TOOLS,
-                env={**ENV, "npm_config_cache": "/build/tmp/npm"},
+                env={
+                    **ENV,
+                    "npm_config_cache": "/build/tmp/npm",
+                    "PATH": self._bench.own_path,
+                },
                 binds=((fresh, TOOLS, False),),
             )
         )  # fmt: skip
@@ -273,14 +286,18 @@ class NodeInstall:
         self._bench.run(self._command(manager, what, *words))
 
     def _command(self, manager: Manager, what: str, *words: str) -> Command:
-        # Without scripts, nothing that strangers wrote runs while the download cache is in reach.
-        self._downloads.mkdir(parents=True, exist_ok=True)
+        # Without scripts, without settings of the source, and from the registry alone, nothing
+        # that strangers wrote runs while the shared downloads are in reach. Yarn and pnpm run
+        # code of packages that no lock names.
+        shared = self._plain and (manager.name == "npm" or words == manager.locked)
+        downloads = self._downloads if shared else self._bench.job.scratch / "packages"
+        downloads.mkdir(parents=True, exist_ok=True)
         return Command(
             what,
             self._argv(manager, *words),
             workdir=self._root,
-            env={**ENV, **manager.env},
-            binds=((self._downloads, CACHE, False), *self._tool_binds(manager)),
+            env={**ENV, **manager.env, "PATH": self._bench.own_path},
+            binds=((downloads, CACHE, False), *self._tool_binds(manager)),
         )
 
     def _argv(self, manager: Manager, *words: str) -> tuple[str, ...]:
@@ -317,7 +334,7 @@ class NodeInstall:
             "nodejs", plan.installer, plan.installer_version or "", self._root,
             "\n".join(plan.extra_packages), identity(self._node or "node"),
         ]  # fmt: skip
-        for name in self._own_manifests():
+        for name in self._manifests_here:
             parts += [name, self._folder.read(name) or b""]
         for name in _KEY_FILES[1:]:
             if (data := self._folder.read(name)) is not None:

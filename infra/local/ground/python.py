@@ -11,7 +11,8 @@ from pathlib import Path
 from infra.build.diagnosis import Ending
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
-from infra.local.ground.cache import DependencyCache, Kept, key_of
+from infra.local.ground.cache import DependencyCache, Kept, key_of, own_key
+from infra.local.ground.plain import plain_python
 from infra.local.ground.python_lists import (
     deciding_files,
     locked,
@@ -27,10 +28,12 @@ _LIST = ".slipway-requirements.txt"
 _PINS = ".slipway-constraints.txt"
 _PROJECT = ".slipway/site"
 _CACHE = "/build/uv"
-_COMPILE = {
+_COMPILE = (
+    # Without site, which would run the .pth files of what was just installed.
+    "-I", "-S", "-m", "compileall", "-qq", "-j", "0",
     # Time stamps are lost in an image; a hash that nobody checks keeps the start fast.
-    "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
-}
+    "--invalidation-mode", "unchecked-hash",
+)  # fmt: skip
 _QUIET = {
     "UV_NO_PROGRESS": "1",
     "UV_LINK_MODE": "copy",
@@ -59,6 +62,10 @@ class PythonInstall:
         )
         self._folder = bench.files.below(self._root)
         self._python = self._interpreter()
+        self._lists = deciding_files(self._folder, self._plan)
+        self._plain = plain_python(bench.files, self._root, self._lists)
+        self._strangers_ran = False
+        """Whether code of a package may have run: then nothing shared comes into its reach."""
 
     def install(self) -> Kept | None:
         """Installs, or takes what was installed for the same set before."""
@@ -70,33 +77,48 @@ class PythonInstall:
         }
         key = self._key()
         org = bench.job.order.org_id
-        kept = self._cache.find(org, key)
+        own = own_key(key, bench.job.order.agent_id)
+        kept = (self._cache.find(org, key) if self._plain else None) or self._cache.find(org, own)
         if kept is not None:
             self._journal.info(f"Dependencies: unchanged, taken from the cache ({key[:12]})")
         else:
             self._fresh()
-            kept = self._cache.keep(org, key, bench.app, [VENV])
+            shared = self._plain and not self._strangers_ran
+            kept = self._cache.keep(org, key if shared else own, bench.app, [VENV])
         bench.files.make_folder(VENV)
         bench.binds.append((kept.tree / VENV, bench.inside(VENV), True))
         self._project()
         return kept
 
     def _fresh(self) -> None:
-        self._make_environment()
-        if self._plan.installer == "none" and not self._plan.extra_packages:
-            return
         wanted = self._wanted()
+        self._make_environment()
+        extra = list(self._plan.extra_packages)
         if wanted:
-            self._fetch(wanted)
-        if self._plan.extra_packages:
-            self._fetch(
-                list(self._plan.extra_packages), "the server that the source does not bring"
+            self._fetch(wanted, shared=self._plain)
+        if extra:
+            # uv starts the environment's Python, and that runs what was installed before.
+            what = "the server that the source does not bring"
+            self._fetch(extra, what, shared=self._plain and not wanted)
+        if wanted or extra:
+            self._compile()
+
+    def _compile(self) -> None:
+        python, version = self._python
+        self._bench.attempt(
+            Command(
+                "Compiling the dependencies",
+                (os.fspath(python), *_COMPILE, f"{self._bench.inside(VENV)}/lib/python{version}"),
+                network="none",
+                quiet=True,
             )
+        )
 
     def _make_environment(self) -> None:
         """A virtual environment is a note and a link; making it ourselves saves a process."""
         python, version = self._python
-        # Nothing of the source has run yet: nothing in here can be a link.
+        # Made anew after everything that reads the source: nothing in here is anybody else's.
+        self._bench.files.remove(VENV)
         venv = self._bench.app / VENV
         (venv / "bin").mkdir(parents=True)
         (venv / "lib" / f"python{version}" / "site-packages").mkdir(parents=True)
@@ -137,25 +159,27 @@ class PythonInstall:
             return [word for name in files for word in ("-r", name)]
         return []
 
-    def _fetch(self, wanted: list[str], what: str = "the dependencies") -> None:
+    def _fetch(self, wanted: list[str], what: str = "the dependencies", *, shared: bool) -> None:
         if "uv" in self._bench.build_tools.missing:
             raise Failed.because(
                 "uv_missing", "This machine has no uv to install packages with; install it."
             )
         base = (
-            "uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode", "copy",
+            "uv", "pip", "install", "--quiet", "--no-compile-bytecode", "--link-mode", "copy",
             "--python", f"{self._bench.inside(VENV)}/bin/python",
         )  # fmt: skip
-        env = {**_QUIET, **_COMPILE, "UV_CACHE_DIR": _CACHE}
-        self._downloads.mkdir(parents=True, exist_ok=True)
-        # Wheels only: nothing that strangers wrote runs, so the download cache may be shared by
-        # all builds of the organisation.
+        env = {**_QUIET, "UV_CACHE_DIR": _CACHE, "PATH": self._bench.own_path}
+        scratch = self._bench.job.scratch / "uv"
+        downloads = self._downloads if shared else scratch
+        downloads.mkdir(parents=True, exist_ok=True)
+        # Wheels only, into an empty environment, and nothing compiled: nothing that strangers
+        # wrote runs, so the download cache may be shared by all builds of the organisation.
         wheels = Command(
             f"Installing {what}",
             (*base, "--no-build", *wanted),
             workdir=self._root,
             env=env,
-            binds=((self._downloads, _CACHE, False),),
+            binds=((downloads, _CACHE, False),),
         )
         ending = self._bench.attempt(wheels)
         if ending.code == 0:
@@ -166,8 +190,8 @@ class PythonInstall:
             "A dependency has no ready-made wheel for this Python: it is built from its source, "
             "inside the sandbox. Builds are slower for it; a version with a wheel avoids that."
         )
-        scratch = self._bench.job.scratch / "uv"
         scratch.mkdir(exist_ok=True)
+        self._strangers_ran = True
         self._bench.run(
             Command(
                 f"Building {what} from source",
@@ -267,7 +291,7 @@ class PythonInstall:
             "python", plan.installer, plan.toolchain or "", self._root,
             "\n".join(plan.extra_packages), *map(str, self._python),
         ]  # fmt: skip
-        for name in deciding_files(self._folder, plan):
+        for name in self._lists:
             parts += [name, self._folder.read(name) or b""]
         return key_of(*parts)
 

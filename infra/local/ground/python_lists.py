@@ -59,7 +59,9 @@ def _included(folder: Beneath, start: str) -> set[str]:
             if found := re.match(r"\s*(?:-r|--requirement|-c|--constraint)[= ]\s*(\S+)", line):
                 todo.append((Path(name).parent / found.group(1)).as_posix())
             elif re.match(
-                r"\s*(?:-e\s|--editable|\.{1,2}(?:/|\[|\s*$)|file:|\S+\s*@\s*(?:file:|\.))", line
+                r"\s*(?:-e\s|--editable|\.{1,2}(?:/|\[|\s*$)|file:|\S+\s*@\s*(?:file:|\.|/)|/|"
+                r"-f\b|--find-links|[^\s@]+\.(?:whl|zip|tar\.\w+)\b)",
+                line,
             ):
                 # The source itself is installed: then all of it decides.
                 return {

@@ -10,6 +10,7 @@ from pathlib import Path
 from infra.build.faults import Failed
 from infra.local.ground.bench import Command, Workbench
 from infra.local.ground.cache import DependencyCache, bring, identity, key_of
+from infra.local.ground.plain import plain_rust
 from infra.local.ground.python_lists import read_toml
 
 _ENV = {
@@ -25,11 +26,12 @@ class RustBuild:
     def __init__(self, bench: Workbench, cache: DependencyCache, downloads: Path) -> None:
         self._bench = bench
         self._cache = cache
-        self._downloads = downloads
         plan = bench.job.order.plan
         self._wanted = simple_build(plan.build_command) or ("cargo", "build", "--release")
         self._root = plan.install_root if plan.install_root is not None else plan.root
         self._folder = bench.files.below(self._root)
+        shared = plain_rust(bench.files, self._root)
+        self._downloads = downloads if shared else bench.job.scratch / "cargo"
         # cargo's settings lie in its home, which is the sandbox's; only the crates are kept.
         self._home = bench.build_tools.env.get("CARGO_HOME", "/build/cargo") + "/registry"
 
