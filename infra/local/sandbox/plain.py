@@ -27,7 +27,8 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 def prepare_home(state: Path, name: str, spec: Spec, uid: int | None) -> Path:
     """A home directory for one run, with the files the caller binds into it."""
     home = state / "homes" / f"{os.getpid()}-{name}"
-    home.parent.mkdir(mode=0o711, exist_ok=True)
+    home.parent.mkdir(exist_ok=True)
+    home.parent.chmod(0o711)  # whatever the umask is
     (home / "tmp").mkdir(parents=True, mode=0o700)
     for source, target, _ in spec.binds:
         if isinstance(source, bytes):
