@@ -117,7 +117,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "codebuild_url": f"http://127.0.0.1:{ports.codebuild}/{credentials.codebuild_secret}",
         "ground_details": {"kind": "local", "isolation": isolated},
         # Nothing is far away here, and people watch.
-        "watch_seconds": "0.3,0.3,0.5,0.5,1,1,2",
+        "watch_seconds": "0.05,0.05,0.08,0.1,0.15,0.2,0.3,0.5,1,2",
     }
     write_private(layout.target, json.dumps(target, indent=1))
 
