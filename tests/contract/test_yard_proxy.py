@@ -161,7 +161,7 @@ def test_a_large_body_goes_through(agent: Service) -> None:
     began = time.monotonic()
     answer = agent.yard.http.post(f"http://{agent.domain}/", content=b"\xa5" * size)
     assert answer.text == str(size)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_body_in_pieces_of_unknown_length_goes_through(raw: Service) -> None:

