@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from ulid import ULID
-
 Prefix = Literal["usr", "org", "agt", "ver", "dep", "tok"]
 _SHAPE = re.compile(r"(usr|org|agt|ver|dep|tok)_[0-9a-hjkmnp-tv-z]{26}")
 
 
 def new_id(prefix: Prefix) -> str:
     """`agt_01k…`: a ULID in lower case, so that key order is time order."""
+    from ulid import ULID  # noqa: PLC0415 - reads need no new id, and pay nothing for it
+
     return f"{prefix}_{str(ULID()).lower()}"
 
 
