@@ -34,17 +34,11 @@ class Settings:
     agent_url_scheme: str
     s3_url: str
     ground: Mapping[str, Any]
-    build_program: str
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
     upload_limit_seconds: int
     build_limit_seconds: int
-
-    @property
-    def is_local(self) -> bool:
-        """True where stand-ins run the agents; only ever shown, never branched on for behaviour."""
-        return self.ground.get("kind") == "local"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -74,7 +68,6 @@ class Settings:
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
-            build_program=env.get("SLIPWAY_BUILD_PROGRAM", ""),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
             verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
