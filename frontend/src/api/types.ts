@@ -1,0 +1,20 @@
+/** The nouns of the API, under the names people use; their shapes are the generated ones. */
+import type { components } from "./schema.gen";
+
+type Schemas = components["schemas"];
+
+export type Agent = Schemas["AgentView"];
+export type AgentDetail = Schemas["AgentDetail"];
+export type Version = Schemas["VersionView"];
+export type VersionState = Schemas["VersionState"];
+export type CreatedVersion = Schemas["CreatedVersion"];
+export type Deployment = Schemas["DeploymentView"];
+export type DeploymentState = Schemas["DeploymentState"];
+export type Reason = Schemas["ReasonView"];
+export type LogLine = Schemas["LogLineView"];
+export type Template = Schemas["TemplateView"];
+export type Variables = Schemas["VariablesView"];
+export type Category = Schemas["Category"];
+export type Runtime = Schemas["Runtime"];
+export type Visibility = Schemas["Visibility"];
+export type Role = Schemas["Role"];
