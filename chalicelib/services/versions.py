@@ -148,8 +148,9 @@ class Versions:
         template: str,
         deploy: bool,
         environment: str = "production",
+        hold: bool = False,
     ) -> Version:
-        """A version made of a published template; its build starts by itself."""
+        """A version made of a published template; its build starts by itself unless held."""
         known = {item.name: item for item in self.templates()}
         if template not in known:
             raise Invalid(
@@ -166,6 +167,7 @@ class Versions:
             ),
             deploy=deploy,
             environment=environment,
+            hold=hold,
         )
         self._artifacts.copy_template(chosen.key, version.source.key)
         return version

@@ -1,0 +1,222 @@
+/** The way to being live, drawn as what it is: a slip, with a hull going down it into the water. */
+import { clsx } from "clsx";
+import { Light, type Tone } from "./status";
+import { Duration } from "./time";
+
+export interface StationShown {
+  name: string;
+  label: string;
+  state: "waiting" | "held" | "moving" | "done" | "failed" | "stopped";
+  startedAt?: string | undefined;
+  finishedAt?: string | undefined;
+}
+
+const TONE: Record<StationShown["state"], Tone> = {
+  waiting: "ended",
+  held: "warning",
+  moving: "moving",
+  done: "live",
+  failed: "failed",
+  stopped: "ended",
+};
+const SAYS: Record<StationShown["state"], string> = {
+  waiting: "waiting",
+  held: "waiting for you",
+  moving: "under way",
+  done: "done",
+  failed: "failed",
+  stopped: "stopped",
+};
+const TOP = 30;
+const DROP = 7;
+
+export function Stations({
+  stations,
+  selected,
+  onSelect,
+}: {
+  stations: StationShown[];
+  /** The station whose log or detail is shown, if stations can be chosen. */
+  selected?: string | undefined;
+  onSelect?: (name: string) => void;
+}) {
+  const count = stations.length;
+  const x = (index: number) => ((index + 0.5) / count) * 100;
+  const y = (index: number) => TOP + index * DROP;
+  const reached = position(stations);
+  const here = stations[reached];
+  return (
+    <div className="@container">
+      <div className="relative">
+        <svg
+          viewBox="0 0 100 96"
+          preserveAspectRatio="none"
+          aria-hidden="true"
+          className="absolute inset-x-0 top-0 hidden h-24 w-full @xl:block"
+        >
+          {stations.map((station, index) => (
+            <line
+              key={station.name}
+              x1={x(index)}
+              x2={x(index)}
+              y1={y(index)}
+              y2="90"
+              className="stroke-line-2"
+              strokeWidth="1"
+              vectorEffect="non-scaling-stroke"
+            />
+          ))}
+          <line
+            x1="0"
+            x2={x(count - 2)}
+            y1="90"
+            y2="90"
+            className="stroke-line-2"
+            vectorEffect="non-scaling-stroke"
+          />
+          <line
+            x1={x(count - 2)}
+            x2="100"
+            y1="82"
+            y2="82"
+            className="stroke-sea"
+            strokeWidth="1.5"
+            strokeDasharray="8 5"
+            vectorEffect="non-scaling-stroke"
+          />
+          <line
+            x1="0"
+            y1={TOP - DROP / 2}
+            x2="100"
+            y2={TOP + (count - 0.5) * DROP}
+            className="stroke-line-2"
+            strokeWidth="3"
+            vectorEffect="non-scaling-stroke"
+          />
+          <line
+            x1="0"
+            y1={TOP - DROP / 2}
+            x2={x(reached)}
+            y2={y(reached)}
+            className={here?.state === "failed" ? "stroke-port" : "stroke-starboard"}
+            strokeWidth="3"
+            vectorEffect="non-scaling-stroke"
+          />
+        </svg>
+        <Hull
+          left={x(reached)}
+          top={y(reached)}
+          state={here?.state ?? "waiting"}
+          last={reached === count - 1}
+        />
+        <ol className="relative grid gap-1 @xl:grid-flow-col @xl:auto-cols-fr @xl:gap-0">
+          {stations.map((station, index) => (
+            <li key={station.name} className="min-w-0 @xl:text-center">
+              <Stop
+                station={station}
+                top={y(index)}
+                selected={selected === station.name}
+                onSelect={onSelect}
+              />
+            </li>
+          ))}
+        </ol>
+      </div>
+    </div>
+  );
+}
+
+function Stop({
+  station,
+  top,
+  selected,
+  onSelect,
+}: {
+  station: StationShown;
+  top: number;
+  selected: boolean;
+  onSelect?: ((name: string) => void) | undefined;
+}) {
+  const inside = (
+    <>
+      <span
+        style={{ "--station-top": `${top - 9}px` } as React.CSSProperties}
+        className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-plate ring-1 ring-line-2 @xl:absolute @xl:top-(--station-top) @xl:left-1/2 @xl:-translate-x-1/2"
+      >
+        <Light tone={TONE[station.state]} />
+      </span>
+      <span
+        className={clsx(
+          "text-sm @xl:mt-24 @xl:block",
+          station.state === "waiting" ? "text-ink-3" : "font-[600]",
+          station.state === "failed" && "text-port",
+        )}
+      >
+        {station.label}
+        <span className="sr-only">: {SAYS[station.state]}</span>
+      </span>
+      <span className="figures ml-auto text-xs text-ink-3 @xl:ml-0 @xl:block @xl:h-4">
+        {station.startedAt && station.state !== "waiting" && station.name !== "live" ? (
+          <Duration
+            from={station.startedAt}
+            to={station.state === "moving" ? undefined : (station.finishedAt ?? station.startedAt)}
+          />
+        ) : null}
+      </span>
+    </>
+  );
+  const layout = "relative flex w-full items-center gap-3 py-1 @xl:block @xl:pb-1.5";
+  if (!onSelect) return <div className={layout}>{inside}</div>;
+  return (
+    <button
+      type="button"
+      aria-pressed={selected}
+      disabled={station.state === "waiting"}
+      onClick={() => onSelect(station.name)}
+      className={clsx(
+        layout,
+        "rounded enabled:hover:bg-sunk/70",
+        selected && "bg-sunk shadow-[inset_0_-2px_0_var(--color-oxide)]",
+      )}
+    >
+      {inside}
+    </button>
+  );
+}
+
+function Hull({
+  left,
+  top,
+  state,
+  last,
+}: {
+  left: number;
+  top: number;
+  state: StationShown["state"];
+  last: boolean;
+}) {
+  return (
+    <svg
+      viewBox="0 0 56 24"
+      aria-hidden="true"
+      style={{ left: `${left}%`, top }}
+      className={clsx(
+        "absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
+        last && state === "done" ? "" : "rotate-[4deg]",
+      )}
+    >
+      <path d="M2 9h46l6-2-5 15H9z" className={state === "failed" ? "fill-port" : "fill-ink"} />
+      <path d="M6.500 17.500h44l-1.500 4.500H9z" className="fill-oxide" />
+      <path d="M16 9V3h12v6" className={state === "failed" ? "fill-port" : "fill-ink"} />
+      <path d="M22 3V0" className="stroke-ink" strokeWidth="2" />
+    </svg>
+  );
+}
+
+/** The station the hull stands at. */
+function position(stations: StationShown[]): number {
+  const busy = stations.findIndex(({ state }) => state !== "waiting" && state !== "done");
+  if (busy >= 0) return busy;
+  const waiting = stations.findIndex(({ state }) => state === "waiting");
+  return waiting < 0 ? stations.length - 1 : Math.max(0, waiting - 1);
+}
