@@ -32,6 +32,7 @@ from chalicelib.ports import (
     Store,
     Vault,
 )
+from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.deployments import Deployments
@@ -68,6 +69,7 @@ class Platform:
     """Every use case, wired."""
 
     settings: Settings
+    access: Access
     accounts: Accounts
     agents: Agents
     variables: EnvironmentVariables
@@ -118,6 +120,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     return Platform(
         settings=settings,
+        access=Access(store=store, signer=adapters.signer, clock=clock),
         accounts=Accounts(
             store=store,
             mail=adapters.mail,

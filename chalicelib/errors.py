@@ -19,7 +19,7 @@ PlatformError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,16 @@ class Conflict(PlatformError):
 
 
 class ChangedMeanwhile(Conflict):
-    """A write met another revision than it was made from; read again and retry."""
+    """A write met another revision than it was made from; read again and retry.
+
+    `lost` holds the positions, in the commit, of the changes that met another revision.
+    """
 
     code = "changed_meanwhile"
+
+    def __init__(self, detail: str, *, lost: frozenset[int] = frozenset(), **more: Any) -> None:
+        super().__init__(detail, **more)
+        self.lost = lost
 
 
 class PreconditionFailed(PlatformError):

@@ -12,6 +12,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
 from chalicelib.domain.release import Step
+from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership
 from chalicelib.domain.versions import Version
 
@@ -32,6 +33,7 @@ DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
+SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
@@ -65,6 +67,10 @@ class Store(Protocol):
     """The truth. A commit happens whole or not at all."""
 
     def get(self, kind: type[E], *key: str) -> E | None: ...
+
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        """Several entities by kind and key in one request, in this order; None for absent ones."""
+        ...
 
     def page(
         self,

@@ -102,7 +102,7 @@ class World:
         )
 
     def sign_in(self, email: str = "ada@example.com") -> Principal:
-        return self.platform.accounts.principal(self.access_token(email))
+        return self.platform.access.principal(self.access_token(email))
 
     def access_token(self, email: str = "ada@example.com") -> str:
         self.platform.accounts.request_link(email)

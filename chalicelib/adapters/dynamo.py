@@ -25,6 +25,7 @@ from chalicelib.ports import Change, Listing, Page, Put
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _MAX_CURSOR = 120
+_BATCH_TRIES = 5
 
 
 class DynamoStore:
@@ -39,6 +40,26 @@ class DynamoStore:
         answer = self._call("get_item", Key=_attributes(at), ConsistentRead=True)
         item = answer.get("Item")
         return None if item is None else codec(kind).validate_json(item["doc"]["S"])
+
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        request: dict[str, Any] = {
+            self._table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}
+        }
+        found: dict[Key, dict[str, Any]] = {}
+        for _ in range(_BATCH_TRIES):
+            answer = self._call("batch_get_item", RequestItems=request)
+            for item in answer.get("Responses", {}).get(self._table, []):
+                found[Key(item["pk"]["S"], item["sk"]["S"])] = item
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
+                break
+        else:
+            raise Unavailable("The store is busy. Try again in a moment.", retry_after=2)
+        return [
+            codec(kind).validate_json(found[key]["doc"]["S"]) if key in found else None
+            for (kind, *_), key in zip(wanted, keys, strict=True)
+        ]
 
     def page(
         self,
@@ -109,7 +130,7 @@ class DynamoStore:
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1
-        if operation != "transact_write_items":
+        if operation not in ("transact_write_items", "batch_get_item"):
             arguments["TableName"] = self._table
         try:
             answer: dict[str, Any] = getattr(self._client(), operation)(**arguments)
@@ -170,12 +191,13 @@ def _stored(revision: int) -> dict[str, Any]:
 def _translated(error: ClientError) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     reasons = error.response.get("CancellationReasons") or []
-    if code == "ConditionalCheckFailedException" or any(
-        reason.get("Code") in _RACES for reason in reasons
-    ):
-        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
-    if code in ("TransactionConflictException", "TransactionInProgressException"):
-        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
+    lost = frozenset(n for n, reason in enumerate(reasons) if reason.get("Code") in _RACES)
+    if code == "ConditionalCheckFailedException":
+        lost = frozenset({0})
+    if lost or code in ("TransactionConflictException", "TransactionInProgressException"):
+        return ChangedMeanwhile(
+            "Somebody else changed this at the same moment. Try again.", lost=lost
+        )
     return Unavailable(
         "The store refused for now. Nothing was changed; try again in a moment.", retry_after=2
     )

@@ -18,6 +18,7 @@ from chalicelib.domain.agents import Agent, SlugClaim
 from chalicelib.domain.credentials import ApiToken, SignInLink
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Listing
@@ -73,6 +74,10 @@ def _variables_key(org_id: str, agent_id: str, environment: str) -> Key:
 
 def _membership_key(org_id: str, user_id: str) -> Key:
     return Key(_org(org_id), f"MEMBER#{user_id}#")
+
+
+def _session_key(user_id: str, session_id: str) -> Key:
+    return Key(f"USER#{user_id}#", f"SESSION#{session_id}#")
 
 
 def _remembered_key(org_id: str, key: str) -> Key:
@@ -147,6 +152,11 @@ LAYOUTS: Mapping[type, Layout] = {
         gsi1=lambda e: Key(_org(e.org_id, "TOKENS"), f"{e.id}#"),
         expires=True,
     ),
+    Session: Layout(
+        key=_session_key,
+        key_of=lambda e: _session_key(e.user_id, e.id),
+        expires=True,
+    ),
     SignInLink: Layout(
         key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
@@ -180,6 +190,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
         None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
     ),
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
+    "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),

@@ -46,6 +46,11 @@ class MemoryStore:
         found = self._items.get(LAYOUTS[kind].key(*key))
         return None if found is None else codec(kind).validate_json(found[1])
 
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        self.calls += 1
+        found = [self._items.get(LAYOUTS[kind].key(*key)) for kind, *key in wanted]
+        return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
+
     def page(
         self,
         listing: Listing[E],
@@ -76,10 +81,14 @@ class MemoryStore:
             keys = [LAYOUTS[type(c.entity)].key_of(c.entity) for c in changes]
             if len(set(keys)) != len(keys):
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
-            for change, key in zip(changes, keys, strict=True):
-                expected = revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
-                if self._revision(key) != expected:
-                    raise ChangedMeanwhile("Somebody else changed this at the same moment.")
+            lost = frozenset(
+                position
+                for position, (change, key) in enumerate(zip(changes, keys, strict=True))
+                if self._revision(key)
+                != revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
+            )
+            if lost:
+                raise ChangedMeanwhile("Somebody else changed this at the same moment.", lost=lost)
             for change, key in zip(changes, keys, strict=True):
                 kind = type(change.entity)
                 if isinstance(change, Put):

@@ -22,6 +22,7 @@ from chalicelib.errors import (
     FieldError,
     Invalid,
     Malformed,
+    NotFound,
     PlatformError,
     TooLarge,
     Unauthenticated,
@@ -30,6 +31,7 @@ from chalicelib.telemetry import access_line, logger, start_trace, trace_id
 
 PREFIX = "/v1"
 MAX_BODY = 1_000_000
+ORGANISATION_HEADER = "slipway-organisation"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 V = TypeVar("V", bound=Callable[..., Any])
@@ -210,7 +212,10 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
 
 def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str]) -> Response:
     wired = platform()
-    call = Call(wired, request, None if declared.public else _principal(wired, request))
+    who = None if declared.public else _principal(wired, request, path_values.get("org_id"))
+    call = Call(wired, request, who)
+    if who is not None and declared.action is not None:
+        _allow(who, declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
     raw = _raw_body(request)
     if declared.body is not None:
@@ -219,9 +224,6 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
         arguments["query"] = _query(declared.query, request)
     key = call.header("idempotency-key")
     if declared.idempotent and key and call.who is not None:
-        if declared.action is not None:
-            # A remembered answer is no less worth protecting than the work behind it.
-            call.who.require(declared.action)
         return _once(declared, call, key, raw, arguments)
     return _response(declared, request, declared.view(call, **arguments))
 
@@ -292,12 +294,30 @@ def problem(error: PlatformError) -> Response:
     return Response(body=json.dumps(content), status_code=error.status, headers=headers)
 
 
-def _principal(wired: Platform, request: Request) -> Principal:
+def _principal(wired: Platform, request: Request, org_id: str | None) -> Principal:
+    """The caller, in the organisation that the path names, or else the header."""
     header = str(request.headers.get("authorization") or "")
     scheme, _, credential = header.partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
         raise Unauthenticated("Send an access token or API token: Authorization: Bearer <token>.")
-    return wired.accounts.principal(credential.strip())
+    return wired.access.principal(
+        credential.strip(),
+        organisation=org_id or request.headers.get(ORGANISATION_HEADER),
+        address=client_address(request),
+    )
+
+
+def _allow(who: Principal, action: Action, agent_id: str | None) -> None:
+    """What is not to be seen does not exist; what is seen may still be forbidden."""
+    if agent_id is not None and not who.sees(agent_id):
+        raise NotFound("There is no agent with this id in your organisation.")
+    who.require(action, agent_id)
+
+
+def client_address(request: Request) -> str:
+    """Where the request comes from, as the gateway says."""
+    identity = (request.context or {}).get("identity") or {}
+    return str(identity.get("sourceIp") or "")
 
 
 def _raw_body(request: Request) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.domain.tenancy import Role, Scope
@@ -18,7 +19,11 @@ _CHECK_LENGTH = 6
 
 @dataclass(frozen=True)
 class ApiToken:
-    """An API token without its secret. `hint` shows its last characters."""
+    """An API token without its secret. `hint` shows its last characters.
+
+    `role`, `grants`, `restricted` and `tier` repeat what its maker's membership and organisation
+    say, so that one read tells all; whatever changes those writes the tokens in the same commit.
+    """
 
     id: str
     hash: str
@@ -30,6 +35,12 @@ class ApiToken:
     hint: str
     created_at: datetime
     expires_at: datetime | None = None
+    agent_id: str | None = None
+    """The one agent it is for; None for all of the organisation's."""
+    grants: Mapping[str, Role] = field(default_factory=dict)
+    restricted: bool = False
+    tier: str = "free"
+    last_used_at: datetime | None = None
     revision: int = 1
 
 

@@ -1,4 +1,4 @@
-"""Sign-in by one-time link, API tokens, and finding out who is calling."""
+"""Sign-in by one-time link, and API tokens."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain.credentials import (
-    TOKEN_PREFIX,
     ApiToken,
     SignInLink,
     hash_secret,
-    looks_like_token,
     new_token_secret,
 )
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.sessions import ACCESS_LIFETIME, SESSION_LIFETIME, Session
 from chalicelib.domain.tenancy import (
     Action,
     EmailClaim,
@@ -37,7 +36,6 @@ from chalicelib.errors import (
 from chalicelib.ports import TOKENS, Clock, Delete, Mail, Page, Put, Signer, Store, every
 
 LINK_LIFETIME = timedelta(minutes=10)
-ACCESS_LIFETIME = timedelta(hours=1)
 _EMAIL = re.compile(r"[!#-'*+\-/-9=?^-~.]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _MAX_EMAIL = 254
 
@@ -93,15 +91,6 @@ class Accounts:
             ) from None
         return self._session(self._user_of(link.email))
 
-    def principal(self, bearer: str) -> Principal:
-        """Who holds this access token or API token; raises Unauthenticated."""
-        if bearer.startswith(TOKEN_PREFIX):
-            return self._principal_of_token(bearer)
-        claims = self._signer.verify(bearer)
-        return Principal(
-            user_id=str(claims["sub"]), org_id=str(claims["org"]), role=Role(claims["role"])
-        )
-
     def me(self, principal: Principal) -> tuple[User, Organisation]:
         user = self._store.get(User, principal.user_id)
         org = self._store.get(Organisation, principal.org_id)
@@ -137,6 +126,9 @@ class Accounts:
             hint=secret[-4:],
             created_at=now,
             expires_at=expires_at,
+            grants=principal.grants,
+            restricted=principal.restricted,
+            tier=principal.tier,
         )
         self._store.commit(Put(token))
         return token, secret
@@ -155,36 +147,22 @@ class Accounts:
                     return
         raise NotFound("There is no such token in your organisation.")
 
-    def _principal_of_token(self, bearer: str) -> Principal:
-        if not looks_like_token(bearer):
-            raise Unauthenticated(
-                "This is not a Slipway API token: its checksum is wrong. Copy it again, whole.",
-                code="token_malformed",
-            )
-        token = self._store.get(ApiToken, hash_secret(bearer))
-        if token is None:
-            raise Unauthenticated(
-                "This API token does not exist or was revoked.", code="token_unknown"
-            )
-        if token.expires_at is not None and token.expires_at <= self._clock.now():
-            raise Unauthenticated("This API token has expired.", code="token_expired")
-        return Principal(
-            user_id=token.user_id,
-            org_id=token.org_id,
-            role=token.role,
-            scope=token.scope,
-            token_id=token.id,
-        )
-
     def _session(self, user: User) -> SignedIn:
         now = self._clock.now()
-        membership = self._store.get(Membership, user.personal_org_id, user.id)
-        role = membership.role if membership else Role.VIEWER
+        session = Session(
+            id=new_id("ses"),
+            user_id=user.id,
+            refresh_hash=hash_secret(secrets.token_urlsafe(32)),
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + SESSION_LIFETIME,
+        )
+        self._store.commit(Put(session))
         token = self._signer.sign(
             {
                 "sub": user.id,
+                "sid": session.id,
                 "org": user.personal_org_id,
-                "role": role.value,
                 "iat": int(now.timestamp()),
                 "exp": int((now + ACCESS_LIFETIME).timestamp()),
             }

@@ -216,3 +216,25 @@ def test_every_listing_is_scoped(store: Store) -> None:
         lambda: store.page(HISTORY, "org_none", "dep_none"),
     ]
     assert all(listing().items == () for listing in listings)
+
+
+def test_several_are_read_in_one_call_and_in_order(store: Store) -> None:
+    first, second = agent("org_1"), agent("org_1")
+    store.commit(Put(first), Put(second))
+    store.calls = 0  # type: ignore[attr-defined]
+    found = store.get_many(
+        (Agent, "org_1", second.id), (SlugClaim, "org_1", "none"), (Agent, "org_1", first.id)
+    )
+    assert found == [second, None, first]
+    assert store.calls == 1  # type: ignore[attr-defined]
+
+
+def test_a_lost_race_says_which_changes_lost(store: Store) -> None:
+    first, second = agent("org_1"), agent("org_1")
+    store.commit(Put(second))
+    with pytest.raises(ChangedMeanwhile) as lost:
+        store.commit(Put(first), Put(second))
+    assert lost.value.lost == {1}
+    with pytest.raises(ChangedMeanwhile) as alone:
+        store.commit(Put(second))
+    assert alone.value.lost == {0}

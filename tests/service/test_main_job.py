@@ -402,7 +402,7 @@ def test_a_token_makes_no_tokens(world: World) -> None:
     _, secret = world.platform.accounts.create_token(
         who, name="ci", scope=Scope.ADMIN, expires_at=None
     )
-    holder = world.platform.accounts.principal(secret)
+    holder = world.platform.access.principal(secret)
     with pytest.raises(Forbidden, match="cannot make another"):
         world.platform.accounts.create_token(holder, name="x", scope=Scope.READ, expires_at=None)
 
