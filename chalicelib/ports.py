@@ -60,7 +60,14 @@ class Delete:
     entity: Any
 
 
-Change = Put | Delete
+@dataclass(frozen=True)
+class Check:
+    """Change nothing, but only if this revision is still what is stored."""
+
+    entity: Any
+
+
+Change = Put | Delete | Check
 
 
 class Store(Protocol):

@@ -19,6 +19,7 @@ from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
+    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -93,7 +94,7 @@ class MemoryStore:
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                else:
+                elif isinstance(change, Delete):
                     del self._items[key]
 
     def _revision(self, key: Key) -> int:
