@@ -35,6 +35,7 @@ from chalicelib.ports import (
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
+from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.reconciler import Reconciler
@@ -71,6 +72,7 @@ class Platform:
     settings: Settings
     access: Access
     accounts: Accounts
+    audit: Audit
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -86,6 +88,7 @@ class Platform:
 def wire(settings: Settings, adapters: Adapters) -> Platform:
     """The use cases over the given adapters."""
     store, clock = adapters.store, adapters.clock
+    audit = Audit(store=store, clock=clock, kept=timedelta(days=settings.audit_days))
     agents = Agents(store=store, host=adapters.host, clock=clock)
     variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
     release_limit = timedelta(seconds=settings.release_limit_seconds)
@@ -128,6 +131,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             web_url=settings.web_url,
         ),
+        audit=audit,
         agents=agents,
         variables=variables,
         versions=versions,
