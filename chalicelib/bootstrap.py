@@ -36,8 +36,12 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.closing import Closing
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.invitations import Invitations
+from chalicelib.services.members import Members
+from chalicelib.services.organisations import Organisations
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
 from chalicelib.services.turns import Turns
@@ -71,6 +75,10 @@ class Platform:
 
     settings: Settings
     access: Access
+    organisations: Organisations
+    members: Members
+    invitations: Invitations
+    closing: Closing
     accounts: Accounts
     audit: Audit
     agents: Agents
@@ -121,9 +129,38 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    access = Access(store=store, signer=adapters.signer, clock=clock)
+    organisations = Organisations(
+        store=store, audit=audit, clock=clock, limits=settings.tenant_limits
+    )
+    members = Members(store=store, access=access, audit=audit)
+    closing = Closing(
+        store=store,
+        host=adapters.host,
+        artifacts=adapters.artifacts,
+        schedule=adapters.schedule,
+        access=access,
+        audit=audit,
+        versions=versions,
+        deployments=deployments,
+        clock=clock,
+    )
     return Platform(
         settings=settings,
-        access=Access(store=store, signer=adapters.signer, clock=clock),
+        access=access,
+        organisations=organisations,
+        members=members,
+        invitations=Invitations(
+            store=store,
+            mail=adapters.mail,
+            access=access,
+            audit=audit,
+            members=members,
+            organisations=organisations,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        closing=closing,
         accounts=Accounts(
             store=store,
             mail=adapters.mail,
@@ -153,6 +190,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             schedule=adapters.schedule,
             versions=versions,
             turns=turns,
+            closing=closing,
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),

@@ -192,6 +192,11 @@ class MemoryArtifacts:
         found = sorted(k for k in self.objects if k.startswith(prefix))
         return [k for k in found if after is None or k > after][:limit]
 
+    def remove_all(self, prefix: str) -> None:
+        for kept in (self.sources, self.objects):
+            for key in [k for k in kept if k.startswith(prefix)]:
+                del kept[key]
+
 
 @dataclass
 class MemoryBuilder:

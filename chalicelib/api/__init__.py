@@ -7,10 +7,26 @@ from chalicelib.api.agents import agents
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.invitations import invitations
+from chalicelib.api.members import members
+from chalicelib.api.organisations import organisations
+from chalicelib.api.permissions import permissions
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, webhooks)
+BLUEPRINTS = (
+    health,
+    permissions,
+    accounts,
+    organisations,
+    members,
+    invitations,
+    agents,
+    versions,
+    variables,
+    deployments,
+    webhooks,
+)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]

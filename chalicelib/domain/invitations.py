@@ -31,8 +31,8 @@ class InvitationState(StrEnum):
 
 @dataclass(frozen=True)
 class Invitation:
-    """`state` is what was written; `state_at` also knows the time. `expires_at` ends its use,
-    `forgotten_at` its record."""
+    """`state` is what was written; `state_at` also knows the time. `ends_at` ends its use,
+    `expires_at` its record."""
 
     id: str
     org_id: str
@@ -42,6 +42,7 @@ class Invitation:
     invited_by: str
     created_at: datetime
     sent_at: datetime
+    ends_at: datetime
     expires_at: datetime
     grants: Mapping[str, Role] = field(default_factory=dict)
     restricted: bool = False
@@ -49,12 +50,8 @@ class Invitation:
     accepted_by: str | None = None
     revision: int = 1
 
-    @property
-    def forgotten_at(self) -> datetime:
-        return self.expires_at + REMEMBERED
-
     def state_at(self, now: datetime) -> InvitationState:
-        if self.state is InvitationState.PENDING and self.expires_at <= now:
+        if self.state is InvitationState.PENDING and self.ends_at <= now:
             return InvitationState.EXPIRED
         return self.state
 
@@ -99,8 +96,6 @@ def plain_line(text: str) -> str:
         for c in unicodedata.normalize("NFKC", text)
     )
     kept = kept.replace("://", " ").replace("@", " at ")
-    chars = [
-        "·" if c == "." and kept[i + 1 : i + 2].strip() else c for i, c in enumerate(kept)
-    ]
+    chars = ["·" if c == "." and kept[i + 1 : i + 2].strip() else c for i, c in enumerate(kept)]
     line = " ".join("".join(chars).split())
     return line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1].rstrip()}…"

@@ -131,7 +131,7 @@ class EmailClaim:
 @dataclass(frozen=True)
 class Organisation:
     """The tenant. From `closed_at` on it is closing: nothing runs, and at `closes_at` it is removed
-    for good. `settled` says that all of it was seen to have stopped."""
+    for good. `settled`: all of it was seen to have stopped; `removing`: there is no way back."""
 
     id: str
     name: str
@@ -141,6 +141,7 @@ class Organisation:
     closed_at: datetime | None = None
     closes_at: datetime | None = None
     settled: bool = False
+    removing: bool = False
     revision: int = 1
 
     @property
@@ -198,6 +199,13 @@ class Principal:
     def sees(self, agent_id: str) -> bool:
         """Whether the agent exists for this principal at all; what it does not see is 404."""
         return self.role_on(agent_id) is not None
+
+    def visible_agents(self) -> frozenset[str] | None:
+        """The only agents that can exist for this principal; None for all of the organisation's."""
+        named = None if self.agent_id is None else frozenset({self.agent_id})
+        if not self.restricted:
+            return named
+        return frozenset(a for a in self.grants if self.sees(a))
 
     def may(self, action: Action, agent_id: str | None = None) -> bool:
         return self._refusal(action, agent_id) is None

@@ -41,7 +41,7 @@ from chalicelib.ports import (
     Store,
     UploadForm,
 )
-from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
 from chalicelib.services.build_logs import read_build_log
 from chalicelib.services.builds import build_order, closed, observed_health, warnings_of
 from chalicelib.services.deployments import Deployments
@@ -176,7 +176,7 @@ class Versions:
         return [Template(**{k: v for k, v in item.items() if k in names}) for item in index]
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
-        principal.require(Action.VERSION_READ)
+        require_on(principal, Action.VERSION_READ, agent_id, or_else=NO_AGENT)
         version = (
             self._store.get(Version, principal.org_id, version_id)
             if is_id(version_id, "ver")
@@ -189,13 +189,13 @@ class Versions:
     def page(
         self, principal: Principal, agent_id: str, *, limit: int, after: str | None
     ) -> Page[Version]:
-        principal.require(Action.VERSION_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VERSION_READ, agent_id)
         return self._store.page(VERSIONS, agent.org_id, agent.id, limit=limit, after=after)
 
     def uploaded(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """For stores that send no events: the client says that its upload is complete."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.AWAITING_UPLOAD and not self._has_source(version):
             raise Conflict(
@@ -217,7 +217,7 @@ class Versions:
 
         `manifest` replaces what the source said or what was inferred.
         """
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.BUILDING:
             return version
@@ -246,7 +246,7 @@ class Versions:
 
     def cancel(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """Stops a version on its way; one that has ended stays as it is."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         cancelled = self._move(
             version,
@@ -333,6 +333,12 @@ class Versions:
             case VersionState.BUILDING:
                 self._start_build(version)
 
+    def halt(self, version: Version, why: Reason) -> None:
+        """Ends a version on its way, on the platform's own behalf."""
+        halted = self._move(version, VersionEvent.CANCELLED, reasons=(why,))
+        if halted.state is VersionState.CANCELLED and version.build_id:
+            self._builder.stop(version.build_id)
+
     def _await_upload(self, version: Version, age: timedelta) -> None:
         if self._has_source(version):
             self.receive_upload(version.org_id, version.id)
@@ -373,9 +379,9 @@ class Versions:
         hold: bool = False,
         choice: str | None = None,
     ) -> Version:
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         if deploy:
-            principal.require(Action.DEPLOYMENT_CREATE)
+            principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         environment = environment_name(environment)
         for _ in range(_TRIES):
             agent = self._agents.get(principal, agent_id)
