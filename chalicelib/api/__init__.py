@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
+from chalicelib.api.audit import audit
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
@@ -11,6 +12,6 @@ from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, webhooks)
+BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, audit, webhooks)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]
