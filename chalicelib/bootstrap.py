@@ -96,12 +96,20 @@ class Platform:
 def wire(settings: Settings, adapters: Adapters) -> Platform:
     """The use cases over the given adapters."""
     store, clock = adapters.store, adapters.clock
-    audit = Audit(store=store, clock=clock, kept=timedelta(days=settings.audit_days))
-    agents = Agents(store=store, host=adapters.host, clock=clock)
-    variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
+    audit = Audit(
+        store=store,
+        artifacts=adapters.artifacts,
+        clock=clock,
+        kept=timedelta(days=settings.audit_days),
+    )
+    agents = Agents(store=store, audit=audit, host=adapters.host, clock=clock)
+    variables = EnvironmentVariables(
+        store=store, audit=audit, agents=agents, vault=adapters.vault, clock=clock
+    )
     release_limit = timedelta(seconds=settings.release_limit_seconds)
     turns = Turns(
         store=store,
+        audit=audit,
         engine=adapters.engine,
         schedule=adapters.schedule,
         clock=clock,
@@ -109,6 +117,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     deployments = Deployments(
         store=store,
+        audit=audit,
         host=adapters.host,
         turns=turns,
         agents=agents,
@@ -118,6 +127,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     versions = Versions(
         store=store,
+        audit=audit,
         artifacts=adapters.artifacts,
         builder=adapters.builder,
         agents=agents,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
+from chalicelib.api.audit import audit
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     versions,
     variables,
     deployments,
+    audit,
     webhooks,
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.http import ENDPOINTS, PROBLEM, Endpoint, Problem
+from chalicelib.api.http import ENDPOINTS, JSON, PROBLEM, Endpoint, Problem
 
 VERSION = "0.1.0"
 _REFS = "#/components/schemas/{model}"
@@ -121,7 +121,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     good: dict[str, Any] = {"description": endpoint.summary}
     if endpoint.answer is not None:
         schema = _ref(endpoint.answer) if _is_model(endpoint.answer) else {"type": "object"}
-        good["content"] = {"application/json": {"schema": schema}}
+        good["content"] = {endpoint.media: {"schema": schema}}
+    elif endpoint.media != JSON:
+        good["content"] = {endpoint.media: {"schema": {"type": "string"}}}
     responses = {str(endpoint.status): good}
     if endpoint.method == "GET" and not endpoint.public:
         responses["304"] = {"description": "Not changed since the ETag in If-None-Match"}
