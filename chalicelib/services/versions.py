@@ -42,10 +42,10 @@ from chalicelib.ports import (
     Store,
     UploadForm,
 )
+from chalicelib.services import builds
 from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
-from chalicelib.services.builds import build_order, closed, observed_health, warnings_of
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.turns import item
 from chalicelib.services.variables import EnvironmentVariables
@@ -164,9 +164,7 @@ class Versions:
         return version
 
     def templates(self) -> list[Template]:
-        index = self._artifacts.get_json("templates/index.json") or []
-        names = Template.__dataclass_fields__
-        return [Template(**{k: v for k, v in one.items() if k in names}) for one in index]
+        return builds.published_templates(self._artifacts)
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         require_on(principal, Action.VERSION_READ, agent_id, or_else=NO_AGENT)
@@ -266,7 +264,7 @@ class Versions:
         report = self._report(version)
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
-            report = closed(report, version)
+            report = builds.closed(report, version)
         return report
 
     def logs(
@@ -474,7 +472,7 @@ class Versions:
 
     def _start_build(self, version: Version) -> Version:
         order_key = f"{version.prefix}order.json"
-        order = build_order(
+        order = builds.build_order(
             version,
             variables=self._variables,
             artifacts=self._artifacts,
@@ -505,8 +503,8 @@ class Versions:
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
-                warnings=warnings_of(version, report),
-                **observed_health(version, report),
+                warnings=builds.warnings_of(version, report),
+                **builds.observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
