@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ from chalicelib.ports import (
     Engine,
     Host,
     Mail,
+    Provider,
     Schedule,
     Signer,
     Store,
@@ -37,8 +38,14 @@ from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.identities import Identities
+from chalicelib.services.personal_data import PersonalData
+from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.sessions import Sessions
+from chalicelib.services.sign_in import SignIn
+from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
@@ -60,6 +67,8 @@ class Adapters:
     schedule: Schedule
     caller: Caller
     clock: Clock
+    providers: Mapping[str, Provider]
+    """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
 
@@ -71,6 +80,12 @@ class Platform:
     settings: Settings
     access: Access
     accounts: Accounts
+    sessions: Sessions
+    sign_in: SignIn
+    providers: Providers
+    identities: Identities
+    tokens: Tokens
+    personal_data: PersonalData
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -118,16 +133,36 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    access = Access(store=store, signer=adapters.signer, clock=clock)
+    accounts = Accounts(store=store, clock=clock)
+    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    sign_in = SignIn(
+        store=store,
+        mail=adapters.mail,
+        accounts=accounts,
+        sessions=sessions,
+        clock=clock,
+        web_url=settings.web_url,
+    )
+    tokens = Tokens(store=store, clock=clock)
     return Platform(
         settings=settings,
-        access=Access(store=store, signer=adapters.signer, clock=clock),
-        accounts=Accounts(
+        access=access,
+        accounts=accounts,
+        sessions=sessions,
+        sign_in=sign_in,
+        providers=Providers(
             store=store,
-            mail=adapters.mail,
-            signer=adapters.signer,
+            providers=adapters.providers,
+            accounts=accounts,
+            sessions=sessions,
+            sign_in=sign_in,
             clock=clock,
             web_url=settings.web_url,
         ),
+        identities=Identities(store=store, clock=clock),
+        tokens=tokens,
+        personal_data=PersonalData(store=store, agents=agents, tokens=tokens, sessions=sessions),
         agents=agents,
         variables=variables,
         versions=versions,
@@ -204,6 +239,7 @@ def _on_aws(settings: Settings) -> Platform:
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
+            providers={},
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
+from chalicelib.api.auth import auth
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.me import me
+from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, webhooks)
+BLUEPRINTS = (health, auth, me, tokens, agents, versions, variables, deployments, webhooks)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]

@@ -23,7 +23,7 @@ _MEANINGS = {
     415: "The body is not JSON",
     422: "The request can be read, but says something that cannot be done",
     500: "A fault of ours",
-    502: "The host of the agents refused",
+    502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",
 }
 
@@ -121,6 +121,8 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.answer is not None:
         schema = _ref(endpoint.answer) if _is_model(endpoint.answer) else {"type": "object"}
         good["content"] = {"application/json": {"schema": schema}}
+    if endpoint.status == 302:
+        good["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     responses = {str(endpoint.status): good}
     if endpoint.method == "GET" and not endpoint.public:
         responses["304"] = {"description": "Not changed since the ETag in If-None-Match"}
