@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ from chalicelib.ports import (
     Engine,
     Host,
     Mail,
+    Provider,
     Schedule,
     Signer,
     Store,
@@ -39,11 +40,17 @@ from chalicelib.services.audit import Audit
 from chalicelib.services.closing import Closing
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.identities import Identities
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.members import Members
 from chalicelib.services.organisations import Organisations
+from chalicelib.services.personal_data import PersonalData
+from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.sessions import Sessions
+from chalicelib.services.sign_in import SignIn
+from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
@@ -65,6 +72,8 @@ class Adapters:
     schedule: Schedule
     caller: Caller
     clock: Clock
+    providers: Mapping[str, Provider]
+    """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
 
@@ -81,6 +90,12 @@ class Platform:
     closing: Closing
     accounts: Accounts
     audit: Audit
+    sessions: Sessions
+    sign_in: SignIn
+    providers: Providers
+    identities: Identities
+    tokens: Tokens
+    personal_data: PersonalData
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -140,10 +155,21 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
     access = Access(store=store, signer=adapters.signer, clock=clock)
+    accounts = Accounts(store=store, clock=clock)
+    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    sign_in = SignIn(
+        store=store,
+        mail=adapters.mail,
+        accounts=accounts,
+        sessions=sessions,
+        clock=clock,
+        web_url=settings.web_url,
+    )
+    tokens = Tokens(store=store, clock=clock)
     organisations = Organisations(
         store=store, audit=audit, clock=clock, limits=settings.tenant_limits
     )
-    members = Members(store=store, access=access, audit=audit)
+    members = Members(store=store, access=access, audit=audit, tokens=tokens)
     closing = Closing(
         store=store,
         host=adapters.host,
@@ -151,6 +177,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         access=access,
         audit=audit,
+        tokens=tokens,
         versions=versions,
         deployments=deployments,
         clock=clock,
@@ -171,14 +198,28 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             web_url=settings.web_url,
         ),
         closing=closing,
-        accounts=Accounts(
+        accounts=accounts,
+        sessions=sessions,
+        sign_in=sign_in,
+        providers=Providers(
             store=store,
-            mail=adapters.mail,
-            signer=adapters.signer,
+            providers=adapters.providers,
+            accounts=accounts,
+            sessions=sessions,
+            sign_in=sign_in,
             clock=clock,
             web_url=settings.web_url,
         ),
         audit=audit,
+        identities=Identities(store=store, clock=clock),
+        tokens=tokens,
+        personal_data=PersonalData(
+            store=store,
+            members=members,
+            closing=closing,
+            tokens=tokens,
+            sessions=sessions,
+        ),
         agents=agents,
         variables=variables,
         versions=versions,
@@ -256,6 +297,7 @@ def _on_aws(settings: Settings) -> Platform:
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
+            providers={},
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )

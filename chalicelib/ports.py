@@ -12,6 +12,7 @@ from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
+from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.release import Step
 from chalicelib.domain.sessions import Session
@@ -35,13 +36,14 @@ DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
 REMAINS = Listing("remains", Remains)  # (org_id)
-MEMBERS = Listing("members", Membership)  # (org_id)
 INVITATIONS = Listing("invitations", Invitation)  # (org_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
+MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
+IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
 CLOSING = Listing("closing", Organisation)  # () - likewise
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
@@ -95,6 +97,10 @@ class Store(Protocol):
         after: str | None = None,
         newest_first: bool = True,
     ) -> Page[E]: ...
+
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        """The entity, after noting when it was used: one request, and no new revision."""
+        ...
 
     def commit(self, *changes: Change) -> None:
         """Raises ChangedMeanwhile when a revision is not the stored one."""
@@ -261,6 +267,31 @@ class Signer(Protocol):
 
     def verify(self, token: str) -> Mapping[str, Any]:
         """The claims; raises Unauthenticated for anything not signed by us or out of date."""
+        ...
+
+
+class Provider(Protocol):
+    """A place where people sign in and which tells us who they are.
+
+    `kind` is github, google or oidc; `id` is what our addresses call it.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    def address(self, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
+        """Where the browser goes to sign in there. Raises Unavailable."""
+        ...
+
+    def profile(self, *, code: str, redirect_uri: str, verifier: str, nonce: str) -> Profile:
+        """Who came back with this code. Raises Unavailable, or ProviderRefused for a code or an
+        answer that is not to be trusted."""
         ...
 
 

@@ -76,6 +76,17 @@ class MemoryStore:
             tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
         )
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        self.calls += 1
+        with self._lock:
+            place = LAYOUTS[kind].key(*key)
+            if place not in self._items:
+                return None
+            entity: Any = codec(kind).validate_json(self._items[place][1])
+            entity = replace(entity, last_used_at=at.replace(microsecond=0))
+            self._items[place] = (kind, codec(kind).dump_json(entity))
+            return entity  # type: ignore[no-any-return]
+
     def commit(self, *changes: Change) -> None:
         self.calls += 1
         with self._lock:

@@ -102,6 +102,8 @@ class Answer:
     status: int | None = None
     revision: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    """Values of Set-Cookie."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,9 @@ def _once(
 
 def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     answer = result if isinstance(result, Answer) else Answer(result)
-    headers = {"Content-Type": JSON, **answer.headers}
+    headers: dict[str, Any] = {"Content-Type": JSON, **answer.headers}
+    if answer.cookies:
+        headers["Set-Cookie"] = list(answer.cookies)
     status = answer.status or declared.status
     if answer.revision is not None:
         headers["ETag"] = f'"{answer.revision}"'

@@ -33,7 +33,6 @@ from chalicelib.ports import (
     INVITATIONS,
     MEMBERS,
     REMAINS,
-    TOKENS,
     VARIABLES,
     VERSIONS,
     Artifacts,
@@ -56,6 +55,7 @@ from chalicelib.services.organisations import (
     gone,
     places_left,
 )
+from chalicelib.services.tokens import Tokens
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
 
@@ -78,6 +78,7 @@ class Closing:
         schedule: Schedule,
         access: Access,
         audit: Audit,
+        tokens: Tokens,
         versions: Versions,
         deployments: Deployments,
         clock: Clock,
@@ -88,6 +89,7 @@ class Closing:
         self._schedule = schedule
         self._access = access
         self._audit = audit
+        self._tokens = tokens
         self._versions = versions
         self._deployments = deployments
         self._clock = clock
@@ -162,6 +164,20 @@ class Closing:
             return Belonging(restored, actor)
         raise changing_too_fast()
 
+    def abandon(self, organisation: Organisation, *, actor: str, address: str) -> None:
+        """Removes an organisation whose only member deletes their account: without grace, for
+        nobody is left to restore it."""
+        for _ in range(TRIES):
+            if organisation.removing or self._abandoned(organisation, actor, address):
+                self._schedule.enable()
+                self._stop(organisation)
+                return
+            found = self._store.get(Organisation, organisation.id)
+            if found is None:
+                return
+            organisation = found
+        raise changing_too_fast()
+
     # --- for the reconciler -------------------------------------------------------------------
 
     def reconcile(self, organisation: Organisation) -> None:
@@ -198,13 +214,39 @@ class Closing:
         replace(principal, role=actor.role).require(Action.ORGANISATION_DELETE)
         return organisation, headcount or Headcount(org_id), actor
 
+    def _abandoned(self, organisation: Organisation, actor: str, address: str) -> bool:
+        """False when somebody else was faster."""
+        now = self._clock.now()
+        closing = replace(
+            organisation,
+            closed_at=organisation.closed_at or now,
+            closes_at=now,
+            removing=True,
+            revision=organisation.revision + 1,
+        )
+        event = AuditEvent(
+            organisation.id,
+            actor,
+            Audited.ORGANISATION_DELETED,
+            organisation.id,
+            address,
+            after={"closes_at": now},
+        )
+        headcount = self._store.get(Headcount, organisation.id) or Headcount(organisation.id)
+        try:
+            self._audit.commit(event, Put(closing), Put(headcount.after()))
+        except ChangedMeanwhile:
+            return False
+        return True
+
     def _stop(self, organisation: Organisation) -> int:
         """Ends tokens and whatever runs; returns how much of it there was."""
         found = 0
-        for token in list(every(self._store, TOKENS, organisation.id)):
-            found += 1
-            with suppress(ChangedMeanwhile):
-                self._store.commit(Delete(token))
+        for member in list(every(self._store, MEMBERS, organisation.id)):
+            if self._tokens.of(member.org_id, member.user_id):
+                found += 1
+                with suppress(ChangedMeanwhile):
+                    self._store.commit(*self._tokens.removed(member.org_id, member.user_id))
         for agent in list(every(self._store, AGENTS, organisation.id)):
             for environment in every(self._store, ENVIRONMENTS, organisation.id, agent.id):
                 # What waits goes first: it would otherwise get the turn of what moves.
@@ -233,10 +275,13 @@ class Closing:
         for agent_id in dict.fromkeys([*agents, *(r.agent_id for r in remains)]):
             self._remove_agent(org_id, agent_id)
         self._artifacts.remove_all(f"{org_id}/")
-        self._delete([*remains, *every(self._store, TOKENS, org_id)])
+        self._delete(remains)
         self._delete(list(every(self._store, INVITATIONS, org_id)))
         for membership in list(every(self._store, MEMBERS, org_id)):
-            self._store.commit(Delete(membership), *places_left(self._store, [membership.user_id]))
+            user_id = membership.user_id
+            left = [] if organisation.personal else places_left(self._store, [user_id])
+            ended = self._tokens.removed(org_id, user_id)
+            self._store.commit(Delete(membership), *ended, *left)
         headcount = self._store.get(Headcount, org_id)
         self._delete([organisation] if headcount is None else [headcount, organisation])
         self._access.forget()

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.credentials import hash_secret
+from chalicelib.domain.emails import normal_email
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.invitations import (
     INVITATION_LIFETIME,
@@ -41,7 +42,6 @@ from chalicelib.errors import (
 )
 from chalicelib.ports import INVITATIONS, Clock, Mail, Put, Store, every
 from chalicelib.services.access import Access
-from chalicelib.services.accounts import _normal_email as normal_email
 from chalicelib.services.audit import Audit
 from chalicelib.services.members import Members
 from chalicelib.services.organisations import (

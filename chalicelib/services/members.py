@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import Audited, AuditEvent, changed
-from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.members import (
     Headcount,
@@ -31,10 +30,11 @@ from chalicelib.errors import (
     NotFound,
     PreconditionFailed,
 )
-from chalicelib.ports import MEMBERS, TOKENS, Change, Delete, Page, Put, Store, every
+from chalicelib.ports import MEMBERS, Change, Delete, Page, Put, Store
 from chalicelib.services.access import Access
 from chalicelib.services.audit import Audit
 from chalicelib.services.organisations import TRIES, changing_too_fast, gone, places_left
+from chalicelib.services.tokens import Tokens
 
 _RIGHTS = ("role", "restricted", "grants")
 
@@ -58,10 +58,11 @@ class _Scene:
 
 
 class Members:
-    def __init__(self, *, store: Store, access: Access, audit: Audit) -> None:
+    def __init__(self, *, store: Store, access: Access, audit: Audit, tokens: Tokens) -> None:
         self._store = store
         self._access = access
         self._audit = audit
+        self._tokens = tokens
 
     def page(self, principal: Principal, *, limit: int, after: str | None) -> Page[Member]:
         """The members in the order in which they have signed up with Slipway."""
@@ -106,7 +107,7 @@ class Members:
                 changes: list[Change] = [
                     Put(scene.headcount.after(owners=owners)),
                     Put(after),
-                    *self._tokens_follow(after),
+                    *self._tokens.rewritten(after, tier=scene.organisation.tier),
                 ]
                 if not self._committed(event, changes):
                     continue
@@ -139,7 +140,36 @@ class Members:
             changes: list[Change] = [
                 Put(scene.headcount.after(owners=owners, members=-1)),
                 Delete(scene.target),
-                *(Delete(token) for token in self._tokens_of(scene.target)),
+                *self._tokens.removed(scene.target.org_id, user_id),
+                *places_left(self._store, [user_id]),
+            ]
+            if self._committed(event, changes):
+                return
+        raise changing_too_fast()
+
+    def depart(self, membership: Membership, *, address: str) -> None:
+        """Takes a member out whose account is being deleted. Raises Conflict for the last owner."""
+        org_id, user_id = membership.org_id, membership.user_id
+        for _ in range(TRIES):
+            headcount, present = self._store.get_many(
+                (Headcount, org_id), (Membership, org_id, user_id)
+            )
+            if present is None:
+                return
+            headcount = headcount or Headcount(org_id)
+            owners = owner_difference(present.role, None)
+            event = AuditEvent(
+                org_id=org_id,
+                actor=user_id,
+                action=Audited.MEMBER_LEFT,
+                subject=user_id,
+                address=address,
+                before={"role": present.role},
+            )
+            changes: list[Change] = [
+                Put(headcount.after(owners=owners, members=-1)),
+                Delete(present),
+                *self._tokens.removed(org_id, user_id),
                 *places_left(self._store, [user_id]),
             ]
             if self._committed(event, changes):
@@ -185,8 +215,8 @@ class Members:
                 Put(scene.headcount.after()),
                 Put(heir),
                 Put(former),
-                *self._tokens_follow(heir),
-                *self._tokens_follow(former),
+                *self._tokens.rewritten(heir, tier=scene.organisation.tier),
+                *self._tokens.rewritten(former, tier=scene.organisation.tier),
             ]
             if self._committed(event, changes):
                 return Member(_shown(heir, principal), self._store.get(User, user_id))
@@ -240,25 +270,6 @@ class Members:
             return False
         self._access.forget()
         return True
-
-    def _tokens_of(self, membership: Membership) -> list[ApiToken]:
-        tokens = every(self._store, TOKENS, membership.org_id)
-        return [token for token in tokens if token.user_id == membership.user_id]
-
-    def _tokens_follow(self, membership: Membership) -> list[Put]:
-        """The member's API tokens, which repeat what the membership says."""
-        return [
-            Put(
-                replace(
-                    token,
-                    role=membership.role,
-                    grants=membership.grants,
-                    restricted=membership.restricted,
-                    revision=token.revision + 1,
-                )
-            )
-            for token in self._tokens_of(membership)
-        ]
 
 
 def _shown(membership: Membership, principal: Principal) -> Membership:

@@ -136,12 +136,9 @@ class Organisations:
 
 def places_left(store: Store, user_ids: Iterable[str]) -> list[Put]:
     """The counts of these people with one organisation less each."""
-    ids = list(user_ids)
-    found = store.get_many(*((Places, user_id) for user_id in ids))
-    return [
-        Put((places or Places(user_id)).after(-1))
-        for user_id, places in zip(ids, found, strict=True)
-    ]
+    found = store.get_many(*((Places, user_id) for user_id in user_ids))
+    # Without one the account is gone.
+    return [Put(places.after(-1)) for places in found if places is not None]
 
 
 def gone() -> NotFound:

@@ -28,6 +28,8 @@ BODIES = {
     "transfer_organisation": {"user_id": new_id("usr")},
     "create_invitation": {"email": "x@example.com"},
     "accept_invitation": {"token": "x"},
+    "update_me": {"name": "x"},
+    "delete_me": {"confirm": "x"},
 }
 VALUES = {
     "agent_id": new_id("agt"),
@@ -37,6 +39,8 @@ VALUES = {
     "org_id": new_id("org"),
     "user_id": new_id("usr"),
     "invitation_id": new_id("inv"),
+    "session_id": new_id("ses"),
+    "identity_id": new_id("idn"),
     "environment": "production",
 }
 
@@ -101,8 +105,7 @@ def test_a_query_nobody_knows_is_named(
 
 
 def test_every_endpoint_but_the_public_ones_names_its_permission() -> None:
-    without = {e.name for e in PRIVATE if not isinstance(e.action, Action)}
-    assert without == {"get_me"}
+    assert [e.name for e in PRIVATE if not isinstance(e.action, Action)] == []
 
 
 def test_names_and_routes_are_unique() -> None:
