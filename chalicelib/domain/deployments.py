@@ -135,7 +135,7 @@ class Deployment:
     image: str
     plan: Mapping[str, Any]
     variables: str
-    """The variables at that moment, sealed by the vault; never shown."""
+    """The variables at that moment, sealed by the vault."""
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -151,6 +151,8 @@ class Deployment:
     host_status: str | None = None
     restarts: int = 0
     timings: Mapping[str, str] = field(default_factory=dict)
+    variable_names: Mapping[str, bool] | None = None
+    """Which of the sealed variables are secret; None in deployments older than this note."""
     revision: int = 1
 
     def after(self, event: DeploymentEvent, at: datetime, **changes: Any) -> Deployment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
@@ -48,7 +48,7 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
-from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.variables import DeployedVariable, EnvironmentVariables, compared
 from chalicelib.telemetry import logger
 
 _NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
@@ -181,13 +181,24 @@ class Deployments:
         )
 
     def logs(
-        self, principal: Principal, deployment_id: str, *, cursor: str | None, limit: int
+        self,
+        principal: Principal,
+        deployment_id: str,
+        *,
+        cursor: str | None,
+        limit: int,
+        start: datetime | None = None,
     ) -> tuple[list[LogLine], str | None]:
-        """The agent's own output after the cursor, as the host kept it."""
+        """The agent's own output after the cursor, as the host kept it.
+
+        Without a cursor: from `start` on, or else the newest lines.
+        """
         found = self.get(principal, deployment_id)
         if not found.host.deployment_id:
             return [], None
         since, seen = _log_position(cursor)
+        if cursor is None and start is not None:
+            since = start.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
         if not fresh:
@@ -205,6 +216,26 @@ class Deployments:
         if not found.host.service_id:
             return {}
         return self._host.metrics(found.host.service_id, start=start, end=end)
+
+    def variables(
+        self, principal: Principal, deployment_id: str, *, compare: str | None = None
+    ) -> list[DeployedVariable]:
+        """What it was deployed with, secrets without values; beside another one if named."""
+        principal.require(Action.VARIABLES_READ)
+        found = self.get(principal, deployment_id)
+        other = self.get(principal, compare) if compare else None
+        if other is not None and other.agent_id != found.agent_id:
+            raise NotFound("This agent has no deployment with the id named in `compare`.")
+        return compared(
+            self._with_names(found), self._with_names(other) if other is not None else None
+        )
+
+    def _with_names(self, deployment: Deployment) -> dict[str, tuple[str, bool]]:
+        names = deployment.variable_names or {}
+        return {
+            name: (value, names.get(name, True))
+            for name, value in self.opened_variables(deployment).items()
+        }
 
     def plan(self, deployment: Deployment) -> Sequence[Step]:
         """The steps this deployment's release takes at the host."""
@@ -323,6 +354,7 @@ class Deployments:
             image=version.image or "",
             plan=version.plan or {},
             variables=stored.sealed if stored else "",
+            variable_names=stored.names if stored else {},
             created_by=actor,
             created_at=now,
             updated_at=now,

@@ -272,6 +272,7 @@ class Turns:
             image=target.image,
             plan=target.plan,
             variables=target.variables,
+            variable_names=target.variable_names,
             created_by=actor,
             created_at=now,
             updated_at=now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.deployments import DeploymentState, Trigger
 from chalicelib.domain.versions import VersionState
 from chalicelib.errors import Conflict, Invalid, NotFound
-from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, every
+from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, Put, every
 from chalicelib.services.variables import VariableValue
 from tests.conftest import World, zipped
 
@@ -571,3 +571,74 @@ def test_two_agents_of_one_name_get_two_slugs(world: World) -> None:
         "my-agent-2",
         "my-agent-3",
     ]
+
+
+def test_a_deployment_tells_which_variables_it_runs_with_and_what_changed(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    variables = world.platform.variables
+
+    def put(*items: VariableValue) -> None:
+        variables.put(who, agent.id, "production", list(items), if_revision=None)
+
+    put(
+        VariableValue("COLOUR", "red", False),
+        VariableValue("KEY", "one", True),
+        VariableValue("OLD", "x", False),
+        VariableValue("SAME", "y", False),
+    )
+    first = world.live(who, agent)
+    # What was plain becomes secret: its old value is hidden too from now on.
+    put(
+        VariableValue("COLOUR", "blue", True),
+        VariableValue("KEY", "two", True),
+        VariableValue("NEW", "n", False),
+        VariableValue("SAME", "y", False),
+    )
+    second = world.live(who, agent)
+
+    alone = world.platform.deployments.variables(who, first.id)
+    assert [(v.name, v.value, v.secret, v.change) for v in alone] == [
+        ("COLOUR", "red", False, None),
+        ("KEY", None, True, None),
+        ("OLD", "x", False, None),
+        ("SAME", "y", False, None),
+    ]
+    beside = world.platform.deployments.variables(who, second.id, compare=first.id)
+    assert [(v.name, v.before, v.value, v.secret, v.change) for v in beside] == [
+        ("COLOUR", None, None, True, "changed"),
+        ("KEY", None, None, True, "changed"),
+        ("NEW", None, "n", False, "added"),
+        ("OLD", "x", None, False, "removed"),
+        ("SAME", "y", "y", False, "same"),
+    ]
+    elsewhere = world.live(who, world.agent(who, "Other"))
+    with pytest.raises(NotFound):
+        world.platform.deployments.variables(who, first.id, compare=elsewhere.id)
+
+
+def test_a_deployment_older_than_the_note_of_its_secrets_shows_no_value(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    world.platform.variables.put(
+        who, agent.id, "production", [VariableValue("COLOUR", "red", False)], if_revision=None
+    )
+    live = world.live(who, agent)
+    world.store.commit(Put(live.noting(world.clock.now(), variable_names=None)))
+    shown = world.platform.deployments.variables(who, live.id)
+    assert [(v.name, v.value, v.secret) for v in shown] == [("COLOUR", None, True)]
+
+
+def test_an_agents_output_can_be_read_from_a_moment_on(world: World) -> None:
+    who = world.sign_in()
+    live = world.live(who, world.agent(who))
+    world.host.lines[live.host.deployment_id] = [
+        LogLine(f"2026-01-01T00:00:0{second}.000Z", "info", f"line {second}") for second in range(6)
+    ]
+    start = datetime(2026, 1, 1, 0, 0, 4, tzinfo=UTC)
+    logs = world.platform.deployments.logs
+    lines, cursor = logs(who, live.id, cursor=None, limit=1, start=start)
+    assert [line.message for line in lines] == ["line 4"]
+    # The cursor leads on; a start beside it says nothing more.
+    lines, _ = logs(who, live.id, cursor=cursor, limit=10, start=start)
+    assert [line.message for line in lines] == ["line 5"]

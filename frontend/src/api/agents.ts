@@ -1,6 +1,6 @@
 /** Queries of agents: one factory each, used by pages, loaders and invalidation alike. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { api } from "./client";
+import { api, type Body } from "./client";
 
 export const agentKeys = {
   all: ["agents"] as const,
@@ -24,3 +24,18 @@ export const agentQuery = (agentId: string) =>
     queryKey: agentKeys.one(agentId),
     queryFn: ({ signal }) => api.get("/agents/{agent_id}", { path: { agent_id: agentId }, signal }),
   });
+
+export type AgentChange = Body<"/agents/{agent_id}", "patch">;
+
+/** Changes an agent, unless somebody else has changed it since `revision`. */
+export function changeAgent(agentId: string, change: AgentChange, revision: number) {
+  return api.patch("/agents/{agent_id}", {
+    path: { agent_id: agentId },
+    body: change,
+    ifMatch: revision,
+  });
+}
+
+export function deleteAgent(agentId: string) {
+  return api.delete("/agents/{agent_id}", { path: { agent_id: agentId } });
+}

@@ -520,6 +520,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deployments/{deployment_id}/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the variables it was deployed with, beside another deployment's if named */
+        get: operations["get_deployed_variables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1281,6 +1298,32 @@ export interface components {
             /** Warnings */
             warnings: components["schemas"]["ReasonView"][];
         };
+        /** DeployedVariablesView */
+        DeployedVariablesView: {
+            /** Items */
+            items: components["schemas"]["DeployedVariableView"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor?: null;
+        };
+        /**
+         * DeployedVariableView
+         * @description `change` says how it differs from the compared deployment. Secrets come without values.
+         */
+        DeployedVariableView: {
+            /** Before */
+            before: string | null;
+            /** Change */
+            change: ("added" | "removed" | "changed" | "same") | null;
+            /** Name */
+            name: string;
+            /** Secret */
+            secret: boolean;
+            /** Value */
+            value: string | null;
+        };
         /** DeploymentPage */
         DeploymentPage: {
             /** Items */
@@ -1561,6 +1604,8 @@ export interface components {
             level: string;
             /** Message */
             message: string;
+            /** Step */
+            step: string | null;
             /** Timestamp */
             timestamp: string;
         };
@@ -5045,6 +5090,7 @@ export interface operations {
             query?: {
                 cursor?: string;
                 limit?: number;
+                start?: string;
             };
             header?: never;
             path: {
@@ -5515,6 +5561,100 @@ export interface operations {
             };
             /** @description The host of the agents, or the sign-in provider, refused */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_deployed_variables: {
+        parameters: {
+            query?: {
+                compare?: string;
+            };
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read the variables it was deployed with, beside another deployment's if named */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeployedVariablesView"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -40,7 +40,7 @@ export function Confirm({ agent, version }: { agent: AgentDetail; version: Versi
   const runtime = String(told.runtime ?? plan.runtime ?? "");
   const [draft, setDraft] = useDraft(`confirm ${version.id}`, { name: agent.name, manifest: told });
   const [json, setJson] = useState<string | null>(null);
-  const existing = useQuery(variablesQuery(agent.id));
+  const existing = useQuery(variablesQuery(agent.id, "production"));
   const { gathered, versionId } = useShipment();
   const dropped = useMemo(
     () => parseEnv(versionId === version.id ? (gathered?.env ?? "") : ""),
