@@ -91,7 +91,7 @@ function built(version: Pick<Version, "state">, steps: ReportStep[], station: St
   if (version.state === "ready") station.state = "done";
   if (mine.length === 0) return;
   station.startedAt = mine[0]?.started_at ?? undefined;
-  station.finishedAt = mine.at(-1)?.finished_at ?? undefined;
+  station.finishedAt = mine.findLast((step) => step.finished_at)?.finished_at ?? undefined;
   if (mine.some((step) => step.state === "failed")) station.state = "failed";
   else if (mine.every((step) => step.state === "passed")) station.state = "done";
   else if (mine.some((step) => step.state === "running" || step.state === "passed")) {

@@ -52,7 +52,7 @@ export function Stations({
           viewBox="0 0 100 96"
           preserveAspectRatio="none"
           aria-hidden="true"
-          className="absolute inset-x-0 top-0 hidden h-24 w-full @xl:block"
+          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-24 w-full @xl:block"
         >
           {stations.map((station, index) => (
             <line
@@ -141,7 +141,7 @@ function Stop({
     <>
       <span
         style={{ "--station-top": `${top - 9}px` } as React.CSSProperties}
-        className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-plate ring-1 ring-line-2 @xl:absolute @xl:top-(--station-top) @xl:left-1/2 @xl:-translate-x-1/2"
+        className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-plate ring-1 ring-line-2 @xl:absolute @xl:z-[2] @xl:top-(--station-top) @xl:left-1/2 @xl:-translate-x-1/2"
       >
         <Light tone={TONE[station.state]} />
       </span>
@@ -201,7 +201,7 @@ function Hull({
       aria-hidden="true"
       style={{ left: `${left}%`, top }}
       className={clsx(
-        "absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
+        "pointer-events-none absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
         last && state === "done" ? "" : "rotate-[4deg]",
       )}
     >

@@ -123,7 +123,7 @@ function Built({
         {run.report ? (
           <>
             <Findings report={run.report} />
-            <Tests report={run.report} />
+            <Tests report={run.report} declared={testsOf(version)} />
           </>
         ) : null}
         {version.manifest ? (
@@ -224,4 +224,8 @@ function factsOf(version: Version): [string, React.ReactNode][] {
     </code>,
   ]);
   return facts;
+}
+
+function testsOf({ manifest }: Version): number {
+  return Array.isArray(manifest?.tests) ? manifest.tests.length : 0;
 }
