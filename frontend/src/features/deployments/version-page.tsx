@@ -186,7 +186,7 @@ function VersionActions({ version }: { version: Version }) {
         </Button>
       ) : null}
       {["failed", "rejected", "cancelled"].includes(version.state) ? (
-        <ButtonLink to={`/deploy?agent=${agentId}`} variant="primary">
+        <ButtonLink to={`/agents/${agentId}/deploy`} variant="primary">
           Upload again
         </ButtonLink>
       ) : null}
