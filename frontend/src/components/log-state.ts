@@ -19,7 +19,7 @@ export const useLogTaste = create<{
   wrap: boolean;
   set: (change: { utc?: boolean; wrap?: boolean }) => void;
 }>()(
-  persist((set) => ({ utc: false, wrap: false, set: (change) => set(change) }), {
+  persist((set) => ({ utc: false, wrap: narrow(), set: (change) => set(change) }), {
     name: "slipway.logs",
   }),
 );
@@ -63,4 +63,9 @@ export function useLogState(): [LogState, (change: Partial<LogState>) => void] {
 function put(search: URLSearchParams, name: string, value: string): void {
   if (value === "") search.delete(name);
   else search.set(name, value);
+}
+
+// Where a line does not fit anyway, it had better be wrapped.
+function narrow(): boolean {
+  return typeof matchMedia === "function" && matchMedia("(max-width: 40rem)").matches;
 }

@@ -56,7 +56,7 @@ export function Stations({
           viewBox="0 0 100 128"
           preserveAspectRatio="none"
           aria-hidden="true"
-          className="absolute inset-x-0 top-0 hidden h-32 w-full overflow-visible @xl:block"
+          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-32 overflow-visible w-full @xl:block"
         >
           <rect
             x={x(count - 2) + 2}
@@ -135,7 +135,7 @@ function Stop({
     <>
       <span
         style={{ "--station-top": `${top - 9}px` } as React.CSSProperties}
-        className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-plate ring-1 ring-line-2 @xl:absolute @xl:top-(--station-top) @xl:left-1/2 @xl:-translate-x-1/2"
+        className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-plate ring-1 ring-line-2 @xl:absolute @xl:z-[2] @xl:top-(--station-top) @xl:left-1/2 @xl:-translate-x-1/2"
       >
         <Light tone={TONE[station.state]} />
       </span>
@@ -186,8 +186,8 @@ function Hull({ left, top, state }: { left: number; top: number; state: StationS
       aria-hidden="true"
       style={{ left: `${left}%`, top }}
       className={clsx(
-        "absolute z-10 hidden w-16 -translate-x-1/2 -translate-y-[39px] overflow-visible transition-[left,top,rotate] duration-700 ease-in-out @xl:block",
-        state === "done" ? "" : "rotate-[4deg]",
+        "pointer-events-none absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
+        last && state === "done" ? "" : "rotate-[4deg]",
       )}
     >
       <path d="M2 12h50l10-3-6 19H11z" className={paint} />

@@ -2,15 +2,14 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 import { deployedVariablesQuery, deploymentsQuery } from "@/api/deployments";
-import type { DeployedVariable, Deployment, Version } from "@/api/types";
+import type { DeployedVariable, Deployment } from "@/api/types";
 import { versionQuery } from "@/api/versions";
-import { Diff } from "@/components/diff";
 import { SelectField } from "@/components/field";
+import { ManifestDiff } from "@/components/manifest-diff";
 import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Tag } from "@/components/status";
-import { toYaml } from "@/components/yaml";
 
 export function Changes({ deployment }: { deployment: Deployment }) {
   const [search, setSearch] = useSearchParams();
@@ -93,26 +92,6 @@ function Compared({ deployment, other }: { deployment: Deployment; other: Deploy
         </QueryView>
       </section>
     </div>
-  );
-}
-
-export function ManifestDiff({ before, after }: { before: Version; after: Version }) {
-  const old = toYaml(before.manifest ?? {});
-  const now = toYaml(after.manifest ?? {});
-  if (old === now) {
-    return (
-      <p className="px-4 pb-4 text-sm text-ink-2">
-        {before.id === after.id ? "The same version." : "The manifest says the same."}
-      </p>
-    );
-  }
-  return (
-    <Diff
-      before={old}
-      after={now}
-      label={`Manifest of version ${after.number} beside that of version ${before.number}`}
-      className="pb-3"
-    />
   );
 }
 

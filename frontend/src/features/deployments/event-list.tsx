@@ -1,5 +1,6 @@
 /** What happened to a deployment, in the order it happened. */
 import type { DeploymentEvent } from "@/api/types";
+import { SkeletonRows } from "@/components/skeleton";
 import { Ago } from "@/components/time";
 
 const WORDS: Record<string, string> = {
@@ -18,7 +19,8 @@ const WORDS: Record<string, string> = {
   restarted: "Restarted",
 };
 
-export function EventList({ events }: { events: DeploymentEvent[] }) {
+export function EventList({ events }: { events: DeploymentEvent[] | undefined }) {
+  if (events === undefined) return <SkeletonRows rows={3} height="h-9" />;
   if (events.length === 0) {
     return <p className="px-4 py-5 text-sm text-ink-2">Nothing has happened here yet.</p>;
   }

@@ -66,7 +66,8 @@ export function Findings({ report, compact = false }: { report: Report; compact?
   );
 }
 
-export function Tests({ report }: { report: Report }) {
+/** `declared`: how many the manifest names, whether or not they were reached. */
+export function Tests({ report, declared }: { report: Report; declared: number }) {
   const passed = report.tests.filter((test) => test.passed).length;
   return (
     <Plate
@@ -76,8 +77,14 @@ export function Tests({ report }: { report: Report }) {
     >
       {report.tests.length === 0 ? (
         <p className="px-4 py-3.5 text-sm text-ink-2">
-          The manifest names no tests. Under <code>tests</code> in agent.yaml, say which request
-          must get which answer; a version that does not pass is not deployed.
+          {declared > 0 ? (
+            "The build ended before the tests began."
+          ) : (
+            <>
+              The manifest names no tests. Under <code>tests</code> in agent.yaml, say which request
+              must get which answer; a version that does not pass is not deployed.
+            </>
+          )}
         </p>
       ) : (
         <ul className="divide-y divide-line">

@@ -16,7 +16,8 @@ export interface Run {
   version: Version | undefined;
   report: Report | undefined;
   deployment: Deployment | undefined;
-  events: DeploymentEvent[];
+  /** Undefined while they are read. */
+  events: DeploymentEvent[] | undefined;
   stations: Station[];
 }
 
@@ -54,7 +55,7 @@ export function useRun(
     () => pipeline(version, report?.steps ?? [], deployment),
     [version, report, deployment],
   );
-  return { version, report, deployment, events: events?.items ?? [], stations };
+  return { version, report, deployment, events: events?.items, stations };
 }
 
 /** Which steps of the build belong to a station; none: it is the agent's own output. */

@@ -32,11 +32,11 @@ export function StationDetail({
     <div className="min-w-0 space-y-4">
       {station.name === "scan" && report ? <Findings report={report} compact /> : null}
       {station.name === "test" && report && report.tests.length > 0 ? (
-        <Tests report={report} />
+        <Tests report={report} declared={report.tests.length} />
       ) : null}
       {["release", "verify"].includes(station.name) && deployment ? (
         <Plate title="What happened" flush>
-          <EventList events={events.filter((event) => belongs(event.state, station.name))} />
+          <EventList events={events?.filter((event) => belongs(event.state, station.name))} />
         </Plate>
       ) : null}
       <LogViewer

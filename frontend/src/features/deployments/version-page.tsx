@@ -123,7 +123,7 @@ function Built({
         {run.report ? (
           <>
             <Findings report={run.report} />
-            <Tests report={run.report} />
+            <Tests report={run.report} declared={testsOf(version)} />
           </>
         ) : null}
         {version.manifest ? (
@@ -186,7 +186,7 @@ function VersionActions({ version }: { version: Version }) {
         </Button>
       ) : null}
       {["failed", "rejected", "cancelled"].includes(version.state) ? (
-        <ButtonLink to={`/deploy?agent=${agentId}`} variant="primary">
+        <ButtonLink to={`/agents/${agentId}/deploy`} variant="primary">
           Upload again
         </ButtonLink>
       ) : null}
@@ -224,4 +224,8 @@ function factsOf(version: Version): [string, React.ReactNode][] {
     </code>,
   ]);
   return facts;
+}
+
+function testsOf({ manifest }: Version): number {
+  return Array.isArray(manifest?.tests) ? manifest.tests.length : 0;
 }
