@@ -108,6 +108,10 @@ class MemoryStore:
                 elif isinstance(change, Delete):
                     del self._items[key]
 
+    def dump(self) -> dict[Key, bytes]:
+        """Everything that is stored, as it is written."""
+        return {key: document for key, (_, document) in self._items.items()}
+
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
         if found is None:
