@@ -36,6 +36,7 @@ from chalicelib.ports import (
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
+from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
@@ -86,6 +87,7 @@ class Platform:
     identities: Identities
     tokens: Tokens
     personal_data: PersonalData
+    audit: Audit
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -101,11 +103,20 @@ class Platform:
 def wire(settings: Settings, adapters: Adapters) -> Platform:
     """The use cases over the given adapters."""
     store, clock = adapters.store, adapters.clock
-    agents = Agents(store=store, host=adapters.host, clock=clock)
-    variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
+    audit = Audit(
+        store=store,
+        artifacts=adapters.artifacts,
+        clock=clock,
+        kept=timedelta(days=settings.audit_days),
+    )
+    agents = Agents(store=store, audit=audit, host=adapters.host, clock=clock)
+    variables = EnvironmentVariables(
+        store=store, audit=audit, agents=agents, vault=adapters.vault, clock=clock
+    )
     release_limit = timedelta(seconds=settings.release_limit_seconds)
     turns = Turns(
         store=store,
+        audit=audit,
         engine=adapters.engine,
         schedule=adapters.schedule,
         clock=clock,
@@ -113,6 +124,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     deployments = Deployments(
         store=store,
+        audit=audit,
         host=adapters.host,
         turns=turns,
         agents=agents,
@@ -122,6 +134,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     versions = Versions(
         store=store,
+        audit=audit,
         artifacts=adapters.artifacts,
         builder=adapters.builder,
         agents=agents,
@@ -163,6 +176,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         identities=Identities(store=store, clock=clock),
         tokens=tokens,
         personal_data=PersonalData(store=store, agents=agents, tokens=tokens, sessions=sessions),
+        audit=audit,
         agents=agents,
         variables=variables,
         versions=versions,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent
+from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
 from chalicelib.domain.identities import Identity, Profile
@@ -33,6 +34,7 @@ VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
+AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)

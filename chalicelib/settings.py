@@ -39,6 +39,7 @@ class Settings:
     verify_limit_seconds: int
     upload_limit_seconds: int
     build_limit_seconds: int
+    audit_days: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -73,6 +74,7 @@ class Settings:
             verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
             upload_limit_seconds=int(env.get("SLIPWAY_UPLOAD_LIMIT_SECONDS", "3600")),
             build_limit_seconds=int(env.get("SLIPWAY_BUILD_LIMIT_SECONDS", "1800")),
+            audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
         )
 
 

@@ -97,11 +97,13 @@ class DynamoStore:
             Limit=wanted,
             **({"IndexName": where.index} if where.index else {"ConsistentRead": True}),
         )
+        # An answer ends at one megabyte, however many items were asked for.
+        cut = "LastEvaluatedKey" in answer and len(answer["Items"]) < wanted
         found = [
             (item[f"{prefix}sk"]["S"], _entity(listing.kind, item)) for item in answer["Items"]
         ]
         found = [pair for pair in found if pair[0] != after][: limit + 1]
-        more = len(found) > limit
+        more = len(found) > limit or cut
         shown = found[:limit]
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from chalicelib.domain.agents import Agent, SlugClaim
+from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
@@ -98,6 +99,10 @@ def _identity_key(issuer: str, subject: str) -> Key:
     return Key(f"IDENTITY#{hashed}#", "IDENTITY#")
 
 
+def _audit_key(org_id: str, sequence: int | str) -> Key:
+    return Key(_org(org_id, "AUDIT", f"{block_of(int(sequence)):08d}"), f"{int(sequence):012d}#")
+
+
 def _email_key(email: str) -> Key:
     return Key(f"EMAIL#{hashlib.sha256(email.encode()).hexdigest()}#", "EMAIL#")
 
@@ -145,6 +150,15 @@ LAYOUTS: Mapping[type, Layout] = {
     Variables: Layout(
         key=_variables_key,
         key_of=lambda e: _variables_key(e.org_id, e.agent_id, e.environment),
+    ),
+    AuditHead: Layout(
+        key=lambda org_id: Key(_org(org_id, "AUDIT"), "HEAD#"),
+        key_of=lambda e: Key(_org(e.org_id, "AUDIT"), "HEAD#"),
+    ),
+    AuditRecord: Layout(
+        key=_audit_key,
+        key_of=lambda e: _audit_key(e.org_id, e.sequence),
+        expires=True,
     ),
     User: Layout(
         key=lambda user_id: Key(f"USER#{user_id}#", "USER#"),
@@ -223,6 +237,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "history": lambda org_id, subject_id: Range(
         None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
     ),
+    "audit": lambda org_id, block: Range(None, _org(org_id, "AUDIT", f"{int(block):08d}")),
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
     "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.api.agents import agents
+from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
@@ -13,6 +14,9 @@ from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, auth, me, tokens, agents, versions, variables, deployments, webhooks)
+BLUEPRINTS = (
+    *(health, auth, me, tokens, agents, versions, variables, deployments, audit),
+    webhooks,
+)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]

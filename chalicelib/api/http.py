@@ -17,9 +17,11 @@ from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chalicelib.bootstrap import Platform, platform
+from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     FieldError,
+    Forbidden,
     Invalid,
     Malformed,
     NotFound,
@@ -120,6 +122,7 @@ class Endpoint:
     errors: tuple[int, ...]
     public: bool
     idempotent: bool
+    media: str
     tag: str
     view: Callable[..., Any]
 
@@ -141,6 +144,7 @@ def endpoint(
     errors: tuple[int, ...] = (),
     public: bool = False,
     idempotent: bool = False,
+    media: str = JSON,
 ) -> Callable[[V], V]:
     """Declares a view. The function itself is returned unchanged, types and all."""
 
@@ -158,6 +162,7 @@ def endpoint(
             errors=errors,
             public=public,
             idempotent=idempotent,
+            media=media,
             tag=view.__module__.rsplit(".", 1)[-1],
             view=view,
         )
@@ -216,8 +221,18 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
     wired = platform()
     who = None if declared.public else _principal(wired, request, path_values.get("org_id"))
     call = Call(wired, request, who)
-    if who is not None and declared.action is not None:
-        _allow(who, declared.action, path_values.get("agent_id"))
+    try:
+        return _viewed(declared, call, path_values)
+    except Forbidden as error:
+        if who is not None:
+            wired.audit.note(_denied(declared, who, path_values, error))
+        raise
+
+
+def _viewed(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> Response:
+    request = call.request
+    if call.who is not None and declared.action is not None:
+        _allow(call.who, declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
     raw = _raw_body(request)
     if declared.body is not None:
@@ -316,6 +331,20 @@ def _allow(who: Principal, action: Action, agent_id: str | None) -> None:
     if agent_id is not None and not who.sees(agent_id):
         raise NotFound("There is no agent with this id in your organisation.")
     who.require(action, agent_id)
+
+
+def _denied(
+    declared: Endpoint, who: Principal, path_values: Mapping[str, str], error: Forbidden
+) -> AuditEvent:
+    subject = next((v for k, v in path_values.items() if k.endswith("_id")), who.org_id)
+    wanted = {
+        "route": f"{declared.method} {declared.path}",
+        "permission": declared.action,
+        "why": error.detail,
+    }
+    return AuditEvent.by(
+        who, Audited.ACCESS_DENIED, subject[:64], after=wanted, result=Result.DENIED
+    )
 
 
 def client_address(request: Request) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.http import ENDPOINTS, PROBLEM, Endpoint, Problem
+from chalicelib.api.http import ENDPOINTS, JSON, PROBLEM, Endpoint, Problem
 
 VERSION = "0.1.0"
 _REFS = "#/components/schemas/{model}"
@@ -120,7 +120,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     good: dict[str, Any] = {"description": endpoint.summary}
     if endpoint.answer is not None:
         schema = _ref(endpoint.answer) if _is_model(endpoint.answer) else {"type": "object"}
-        good["content"] = {"application/json": {"schema": schema}}
+        good["content"] = {endpoint.media: {"schema": schema}}
+    elif endpoint.media != JSON:
+        good["content"] = {endpoint.media: {"schema": {"type": "string"}}}
     if endpoint.status == 302:
         good["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     responses = {str(endpoint.status): good}

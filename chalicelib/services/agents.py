@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chalicelib.domain.agents import Agent, Category, Runtime, SlugClaim, Visibility, slug_of
+from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Principal
@@ -28,13 +29,15 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.audit import Audit
 
 _SLUG_TRIES = 50
 
 
 class Agents:
-    def __init__(self, *, store: Store, host: Host, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, host: Host, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._host = host
         self._clock = clock
 
@@ -71,8 +74,10 @@ class Agents:
                 updated_at=now,
             )
             claim = SlugClaim(principal.org_id, slug, agent_id)
+            said = {"name": name, "slug": slug, "visibility": visibility}
+            event = AuditEvent.by(principal, Audited.AGENT_CREATED, agent_id, after=said)
             try:
-                self._store.commit(Put(agent), Put(claim))
+                self._audit.commit(event, Put(agent), Put(claim))
             except ChangedMeanwhile:
                 continue
             return agent
@@ -115,18 +120,22 @@ class Agents:
             raise PreconditionFailed(
                 "Somebody changed this agent since you read it. Read it again and repeat."
             )
-        changed = replace(
+        wanted = replace(
             agent,
             name=agent.name if name is None else name,
             description=agent.description if description is None else description,
             category=agent.category if category is None else category,
             visibility=agent.visibility if visibility is None else visibility,
         )
-        if changed == agent:
+        if wanted == agent:
             return agent
-        changed = replace(changed, updated_at=self._clock.now(), revision=agent.revision + 1)
-        self._store.commit(Put(changed))
-        return changed
+        wanted = replace(wanted, updated_at=self._clock.now(), revision=agent.revision + 1)
+        before, after = changed(agent, wanted, "name", "description", "category", "visibility")
+        event = AuditEvent.by(
+            principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
+        )
+        self._audit.commit(event, Put(wanted))
+        return wanted
 
     def delete(self, principal: Principal, agent_id: str) -> None:
         """Removes the agent and, at the host, everything that runs for it.
@@ -149,7 +158,9 @@ class Agents:
         changes: list[Change] = [Delete(agent)]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
-        self._store.commit(*changes)
+        said = {"name": agent.name, "slug": agent.slug}
+        event = AuditEvent.by(principal, Audited.AGENT_DELETED, agent.id, before=said)
+        self._audit.commit(event, *changes)
 
     def _ended(self, environment: Environment) -> list[Change]:
         """What served there serves no longer, and says so."""

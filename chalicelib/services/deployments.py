@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import (
     Deployment,
     DeploymentEvent,
@@ -44,6 +45,7 @@ from chalicelib.ports import (
     Store,
 )
 from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
@@ -56,6 +58,7 @@ class Deployments:
         self,
         *,
         store: Store,
+        audit: Audit,
         host: Host,
         turns: Turns,
         agents: Agents,
@@ -64,6 +67,7 @@ class Deployments:
         release_limit: timedelta,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._host = host
         self._turns = turns
         self._agents = agents
@@ -90,9 +94,11 @@ class Deployments:
                 "deployed.",
                 code="version_not_ready",
             )
-        return self._turns.admit(
-            self._draft(version, environment_name(environment), principal.user_id, Trigger.REQUEST)
+        draft = self._draft(
+            version, environment_name(environment), principal.user_id, Trigger.REQUEST
         )
+        event = AuditEvent.by(principal, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft))
+        return self._turns.admit(draft, event)
 
     def request_for_build(self, version: Version) -> Version:
         """The deployment a version asked for when it was made; noted on the version in the same
@@ -104,8 +110,11 @@ class Deployments:
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
+        event = AuditEvent(
+            draft.org_id, SYSTEM, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft)
+        )
         try:
-            self._turns.admit(draft, Put(noted))
+            self._turns.admit(draft, event, Put(noted))
         except ChangedMeanwhile:
             return self._store.get(Version, version.org_id, version.id) or version
         return noted
@@ -129,7 +138,15 @@ class Deployments:
                 "back to in it. What served before it still serves.",
                 code="never_live",
             )
-        return self._turns.admit(self._turns.again(target, Trigger.ROLLBACK, principal.user_id))
+        draft = self._turns.again(target, Trigger.ROLLBACK, principal.user_id)
+        event = AuditEvent.by(
+            principal,
+            Audited.DEPLOYMENT_ROLLED_BACK,
+            draft.id,
+            before={"serving": environment.serving},
+            after=_said(draft),
+        )
+        return self._turns.admit(draft, event)
 
     # --- reading ------------------------------------------------------------------------
 
@@ -216,6 +233,9 @@ class Deployments:
             actor=principal.user_id,
             reasons=reasons,
             restore=switched,
+            by=AuditEvent.by(
+                principal, Audited.DEPLOYMENT_CANCELLED, found.id, before={"state": found.state}
+            ),
         )
         if ended.host.deployment_id:
             self._try_at_host(self._host.cancel, ended.host.deployment_id)
@@ -232,7 +252,10 @@ class Deployments:
                 f"This deployment is {found.state}; cancel it instead.", code="deployment_state"
             )
         self._host.stop(found.host.deployment_id)
-        return self._turns.leave(found, actor=principal.user_id)
+        event = AuditEvent.by(
+            principal, Audited.DEPLOYMENT_STOPPED, found.id, before={"state": found.state}
+        )
+        return self._turns.leave(found, actor=principal.user_id, by=event)
 
     def restart(self, principal: Principal, deployment_id: str) -> Deployment:
         """Starts the running version anew, with the variables it was deployed with."""
@@ -247,7 +270,11 @@ class Deployments:
         now = self._clock.now()
         noted = found.noting(now, restarts=found.restarts + 1)
         try:
-            self._store.commit(Put(noted), Put(item(noted, "restarted", principal.user_id)))
+            self._audit.commit(
+                AuditEvent.by(principal, Audited.DEPLOYMENT_RESTARTED, found.id),
+                Put(noted),
+                Put(item(noted, "restarted", principal.user_id)),
+            )
         except ChangedMeanwhile:
             return self.get(principal, deployment_id)
         return noted
@@ -323,6 +350,17 @@ class Deployments:
             action(deployment_id)
         except PlatformError as error:
             logger.warning("host did not follow", extra={"detail": error.detail})
+
+
+def _said(draft: Deployment) -> dict[str, Any]:
+    """What the audit log keeps of a request for a deployment."""
+    return {
+        "agent_id": draft.agent_id,
+        "version_id": draft.version_id,
+        "environment": draft.environment,
+        "trigger": draft.trigger,
+        "requested_by": draft.created_by,
+    }
 
 
 def _log_position(cursor: str | None) -> tuple[str | None, int]:

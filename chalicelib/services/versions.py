@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from chalicelib.domain.agents import Runtime
-from chalicelib.domain.deployments import HistoryItem
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
     Reason,
     Source,
     SourceKind,
+    Template,
     Version,
     VersionEvent,
     VersionState,
@@ -42,9 +43,11 @@ from chalicelib.ports import (
     UploadForm,
 )
 from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
 from chalicelib.services.builds import build_order, closed, observed_health, warnings_of
 from chalicelib.services.deployments import Deployments
+from chalicelib.services.turns import item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
@@ -58,23 +61,12 @@ _LOST = frozenset({"FAULT", "LOST"})
 """Ends of a build that come from the service, not from what it built."""
 
 
-@dataclass(frozen=True)
-class Template:
-    """A ready-made source people can start from."""
-
-    name: str
-    runtime: str
-    title: str
-    description: str
-    key: str
-    digest: str
-
-
 class Versions:
     def __init__(
         self,
         *,
         store: Store,
+        audit: Audit,
         artifacts: Artifacts,
         builder: Builder,
         agents: Agents,
@@ -87,6 +79,7 @@ class Versions:
         build_limit: timedelta,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._artifacts = artifacts
         self._builder = builder
         self._agents = agents
@@ -150,7 +143,7 @@ class Versions:
         environment: str = "production",
     ) -> Version:
         """A version made of a published template; its build starts by itself."""
-        known = {item.name: item for item in self.templates()}
+        known = {one.name: one for one in self.templates()}
         if template not in known:
             raise Invalid(
                 "There is no such template.",
@@ -173,7 +166,7 @@ class Versions:
     def templates(self) -> list[Template]:
         index = self._artifacts.get_json("templates/index.json") or []
         names = Template.__dataclass_fields__
-        return [Template(**{k: v for k, v in item.items() if k in names}) for item in index]
+        return [Template(**{k: v for k, v in one.items() if k in names}) for one in index]
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         principal.require(Action.VERSION_READ)
@@ -241,7 +234,13 @@ class Versions:
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
-        self._store.commit(Put(confirmed))
+        event = AuditEvent.by(
+            principal,
+            Audited.VERSION_CONFIRMED,
+            version.id,
+            after={"manifest": "given" if manifest is not None else "as read"},
+        )
+        self._audit.commit(event, Put(confirmed))
         return self.receive_upload(confirmed.org_id, confirmed.id) or confirmed
 
     def cancel(self, principal: Principal, agent_id: str, version_id: str) -> Version:
@@ -252,6 +251,9 @@ class Versions:
             version,
             VersionEvent.CANCELLED,
             actor=principal.user_id,
+            by=AuditEvent.by(
+                principal, Audited.VERSION_CANCELLED, version.id, before={"state": version.state}
+            ),
             reasons=(Reason("cancelled", "Cancelled by request."),),
         )
         if cancelled.state is VersionState.CANCELLED and version.build_id:
@@ -407,8 +409,20 @@ class Versions:
                 revision=agent.revision + 1,
             )
             try:
-                self._store.commit(
-                    Put(counted), Put(version), Put(_item(version, "created", principal.user_id))
+                self._audit.commit(
+                    AuditEvent.by(
+                        principal,
+                        Audited.VERSION_CREATED,
+                        version.id,
+                        after={
+                            "agent_id": agent.id,
+                            "source": version.source.kind,
+                            "deploy": deploy,
+                        },
+                    ),
+                    Put(counted),
+                    Put(version),
+                    Put(item(version, "created", principal.user_id)),
                 )
             except ChangedMeanwhile:
                 continue
@@ -532,16 +546,25 @@ class Versions:
                 self._artifacts.copy_template(template.key, version.source.key)
 
     def _move(
-        self, version: Version, event: VersionEvent, *, actor: str = "slipway", **changes: Any
+        self,
+        version: Version,
+        event: VersionEvent,
+        *,
+        actor: str = "slipway",
+        by: AuditEvent | None = None,
+        **changes: Any,
     ) -> Version:
         """Commits the transition with its history item; a lost race is looked at again."""
         for _ in range(_TRIES):
             moved = version.after(event, self._clock.now(), **changes)
             if moved is version:
                 return version
-            detail = moved.reasons[0].detail if moved.reasons else ""
+            written = (Put(moved), Put(item(moved, event.value, actor)))
             try:
-                self._store.commit(Put(moved), Put(_item(moved, event.value, actor, detail)))
+                if by is None:
+                    self._store.commit(*written)
+                else:
+                    self._audit.commit(by, *written)
             except ChangedMeanwhile:
                 version = self._reread(version)
                 continue
@@ -571,16 +594,3 @@ class Versions:
         if found is None:
             raise NotFound("This version is gone.")
         return found
-
-
-def _item(version: Version, event: str, actor: str, detail: str = "") -> HistoryItem:
-    return HistoryItem(
-        org_id=version.org_id,
-        subject_id=version.id,
-        sequence=version.revision,
-        at=version.updated_at,
-        event=event,
-        state=version.state.value,
-        detail=detail,
-        actor=actor,
-    )
