@@ -147,8 +147,10 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
     access = Access(store=store, signer=adapters.signer, clock=clock)
-    accounts = Accounts(store=store, clock=clock)
-    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    accounts = Accounts(store=store, audit=audit, clock=clock)
+    sessions = Sessions(
+        store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
+    )
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,
@@ -157,7 +159,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         web_url=settings.web_url,
     )
-    tokens = Tokens(store=store, clock=clock)
+    tokens = Tokens(store=store, audit=audit, clock=clock)
     return Platform(
         settings=settings,
         access=access,
@@ -173,9 +175,11 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             web_url=settings.web_url,
         ),
-        identities=Identities(store=store, clock=clock),
+        identities=Identities(store=store, audit=audit, clock=clock),
         tokens=tokens,
-        personal_data=PersonalData(store=store, agents=agents, tokens=tokens, sessions=sessions),
+        personal_data=PersonalData(
+            store=store, audit=audit, agents=agents, tokens=tokens, sessions=sessions
+        ),
         audit=audit,
         agents=agents,
         variables=variables,

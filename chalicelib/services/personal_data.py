@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.emails import normal_email
 from chalicelib.domain.tenancy import (
     Action,
@@ -30,6 +31,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.agents import Agents
+from chalicelib.services.audit import Audit
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.tokens import Tokens
 
@@ -40,8 +42,11 @@ _SECRET = frozenset(
 
 
 class PersonalData:
-    def __init__(self, *, store: Store, agents: Agents, tokens: Tokens, sessions: Sessions) -> None:
+    def __init__(
+        self, *, store: Store, audit: Audit, agents: Agents, tokens: Tokens, sessions: Sessions
+    ) -> None:
         self._store = store
+        self._audit = audit
         self._agents = agents
         self._tokens = tokens
         self._sessions = sessions
@@ -51,6 +56,8 @@ class PersonalData:
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
         memberships = list(every(self._store, MEMBERSHIPS, user.id))
+        event = AuditEvent.by(principal, Audited.ACCOUNT_EXPORTED, user.id)
+        self._audit.note(replace(event, org_id=user.personal_org_id))
         return {
             "account": _plain(user),
             "identities": [_plain(i) for i in every(self._store, IDENTITIES, user.id)],
@@ -97,8 +104,9 @@ class PersonalData:
             self._leave(membership)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        self._store.commit(*self._ending(user))
-        self._sessions.end_all(user.id)
+        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
+        self._audit.commit(event, *self._ending(user))
+        self._sessions.forget(user.id)
 
     def _require_free(self, user: User, shared: list[Membership]) -> None:
         for membership in shared:
