@@ -13,6 +13,7 @@ from chalicelib.adapters.aws import (
     SesMail,
     StepFunctions,
     client,
+    fresh_parameter,
     parameter,
 )
 from chalicelib.adapters.dynamo import DynamoStore
@@ -251,8 +252,11 @@ def _on_aws(settings: Settings) -> Platform:
                 settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
             ),
             mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: secret("vault-key")),
-            signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),
+            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
+            signer=JwtSigner(
+                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
+                audience=settings.web_url,
+            ),
             engine=StepFunctions(settings.state_machine_arn),
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),

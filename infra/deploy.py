@@ -10,7 +10,6 @@ second run takes a second; running again after a failure goes on where it failed
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
 import json
 import os
@@ -25,10 +24,8 @@ import httpx
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from infra import package, publish, synthesis
+from infra import keys, package, publish, synthesis
 from infra.hosting import Place, ensure_place
 from infra.package import Package, PackagingError
 from infra.stack import Stack, StackError
@@ -183,8 +180,8 @@ class Deployment:
             "registry-password": self.target.registry_password,
         }
         made: dict[str, Callable[[], str]] = {
-            "signing-key": _signing_key,
-            "vault-key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+            "signing-key": keys.new_signing_keys,
+            "vault-key": keys.new_vault_keys,
             "railway-webhook-secret": lambda: secrets.token_urlsafe(32),
         }
         names = [f"{prefix}/{name}" for name in (*given, *made)]
@@ -265,18 +262,6 @@ def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
 
 def _code_key(built: Package) -> str:
     return f"packages/{built.digest}.zip"
-
-
-def _signing_key() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
-    )
 
 
 def _step(name: str, work: Callable[[], T]) -> T:

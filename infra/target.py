@@ -90,7 +90,7 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         "SLIPWAY_MAIL_FROM": "the sender of sign-in mail, verified in SES",
     }
     missing = [f"  {name}: {meaning}" for name, meaning in required.items() if not env.get(name)]
-    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+    region = _region(env)
     if not region:
         missing.append("  AWS_REGION: the region to deploy to, such as eu-central-1")
     if missing:
@@ -110,3 +110,15 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         registry_password=env["SLIPWAY_REGISTRY_PASSWORD"],
         web_url=env.get("SLIPWAY_WEB_URL"),
     )
+
+
+def aws_location(env: Mapping[str, str]) -> str:
+    """The region that the environment names."""
+    region = _region(env)
+    if not region:
+        raise DeployError("Set AWS_REGION: the region the stage is in, such as eu-central-1.")
+    return region
+
+
+def _region(env: Mapping[str, str]) -> str | None:
+    return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
