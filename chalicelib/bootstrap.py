@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,10 @@ from chalicelib.adapters.aws import (
     parameter,
 )
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
+from chalicelib.adapters.oidc import OidcSignIn
+from chalicelib.adapters.provider_http import ProviderHttp
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
 from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
@@ -51,7 +55,7 @@ from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
-from chalicelib.settings import Settings
+from chalicelib.settings import ProviderSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,43 @@ def _on_aws(settings: Settings) -> Platform:
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
-            providers={},
+            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )
+
+
+GOOGLE = "https://accounts.google.com"
+
+
+def sign_in_providers(
+    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
+) -> dict[str, Provider]:
+    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
+    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
+
+    def provider(one: ProviderSettings) -> Provider:
+        def secret() -> str:
+            return str(secrets()[one.id])
+
+        if one.kind == "github":
+            return GitHubSignIn(
+                provider_id=one.id,
+                name=one.name,
+                client_id=one.client_id,
+                secret=secret,
+                http=http,
+                url=one.url or GITHUB,
+                api_url=one.api_url or GITHUB_API,
+            )
+        return OidcSignIn(
+            provider_id=one.id,
+            name=one.name,
+            kind=one.kind,
+            issuer=GOOGLE if one.kind == "google" else one.issuer,
+            client_id=one.client_id,
+            secret=None if one.public else secret,
+            http=http,
+        )
+
+    return {one.id: provider(one) for one in settings.providers}

@@ -165,6 +165,7 @@ class Deployment:
             "AgentUrlScheme": target.agent_url_scheme,
             "S3Url": target.s3_url,
             "CodeBuildUrl": target.codebuild_url,
+            "SignInProviders": json.dumps(list(target.providers), sort_keys=True),
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
@@ -178,6 +179,7 @@ class Deployment:
             "railway-token": self.target.railway_token,
             "registry-username": self.target.registry_username,
             "registry-password": self.target.registry_password,
+            "provider-secrets": json.dumps(dict(self.target.provider_secrets), sort_keys=True),
         }
         made: dict[str, Callable[[], str]] = {
             "signing-key": keys.new_signing_keys,

@@ -286,10 +286,9 @@ def test_a_sealed_value_opens_only_where_it_belongs_and_unchanged() -> None:
 
 
 def test_a_full_parameter_says_what_to_do() -> None:
-    ring = new_vault_keys()
+    full = "\n".join(f"{n}:{'k' * 44}" for n in range(1, 85))
     with pytest.raises(DeployError, match="Store every secret variable again"):
-        for _ in range(200):
-            ring = rotated_vault_keys(ring)
+        rotated_vault_keys(full)
 
 
 @dataclass
