@@ -220,7 +220,8 @@ class OidcSignIn:
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
     # Some issuers write booleans as text.
-    if claims.get("email_verified") not in (True, "true"):
+    verified = claims.get("email_verified")
+    if verified is not True and verified != "true":
         return None
     try:
         return normal_email(text_of(claims, "email"))

@@ -32,7 +32,7 @@ class Identities:
         return None if session is None else self._open(session)
 
     def confirm(self, principal: Principal) -> Identity:
-        """Links what was offered to this session. Repeated, it is the same identity."""
+        """Links what was offered to this session. Raises NotFound when nothing was, or no more."""
         principal.require(Action.ACCOUNT_MANAGE)
         session = self._session(principal)
         offer = None if session is None else self._open(session)
