@@ -102,7 +102,11 @@ export function Stations({
             {...THICK}
           />
         </svg>
-        <Hull left={x(reached)} top={y(reached)} state={here?.state ?? "waiting"} />
+        <Hull
+          left={x(reached)}
+          top={reached === count - 1 && here?.state === "done" ? WATER + 9 : y(reached)}
+          state={here?.state ?? "waiting"}
+        />
         <ol className="relative grid gap-1 @xl:grid-flow-col @xl:auto-cols-fr @xl:gap-0">
           {stations.map((station, index) => (
             <li key={station.name} className="min-w-0 @xl:text-center">
@@ -186,8 +190,8 @@ function Hull({ left, top, state }: { left: number; top: number; state: StationS
       aria-hidden="true"
       style={{ left: `${left}%`, top }}
       className={clsx(
-        "pointer-events-none absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
-        last && state === "done" ? "" : "rotate-[4deg]",
+        "pointer-events-none absolute z-10 hidden w-16 -translate-x-1/2 -translate-y-[39px] overflow-visible transition-[left,top,rotate] duration-700 ease-in-out @xl:block",
+        state === "done" ? "" : "rotate-[4deg]",
       )}
     >
       <path d="M2 12h50l10-3-6 19H11z" className={paint} />
