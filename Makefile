@@ -23,7 +23,7 @@ WEB_TOOLS := frontend/node_modules/.package-lock.json
 WEB_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts \
   frontend/tsconfig.json -type f ! -name '*.test.*' 2>/dev/null)
 NPM := npm --prefix frontend --silent
-GENERATED := docs/* frontend/src/api/schema.gen.ts
+GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 

@@ -13,13 +13,14 @@ PlatformError
 ├── TooManyRequests       429      slow down; carries `retry_after`
 ├── Unavailable           503      something we depend on did not answer; trying again may help
 │   └── HostUnavailable   503      the host of the agents did not answer, or not now
-└── HostRefused           502      the host of the agents said no
+├── HostRefused           502      the host of the agents said no
+└── ProviderRefused       502      the sign-in provider said no, or what cannot be trusted
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,16 @@ class Conflict(PlatformError):
 
 
 class ChangedMeanwhile(Conflict):
-    """A write met another revision than it was made from; read again and retry."""
+    """A write met another revision than it was made from; read again and retry.
+
+    `lost` holds the positions, in the commit, of the changes that met another revision.
+    """
 
     code = "changed_meanwhile"
+
+    def __init__(self, detail: str, *, lost: frozenset[int] = frozenset(), **more: Any) -> None:
+        super().__init__(detail, **more)
+        self.lost = lost
 
 
 class PreconditionFailed(PlatformError):
@@ -130,3 +138,11 @@ class HostRefused(PlatformError):
     status = 502
     code = "host_refused"
     title = "The host refused"
+
+
+class ProviderRefused(PlatformError):
+    """A sign-in provider said no, or something that does not prove who somebody is."""
+
+    status = 502
+    code = "provider_refused"
+    title = "The sign-in provider did not vouch for you"

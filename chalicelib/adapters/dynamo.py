@@ -7,6 +7,8 @@ the keys, and the document is read and written in microseconds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,11 +22,12 @@ from chalicelib.adapters.keys import (
     revision_of,
 )
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Listing, Page, Put
+from chalicelib.ports import Change, Delete, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _MAX_CURSOR = 120
+_BATCH_TRIES = 5
 
 
 class DynamoStore:
@@ -38,7 +41,27 @@ class DynamoStore:
         at = LAYOUTS[kind].key(*key)
         answer = self._call("get_item", Key=_attributes(at), ConsistentRead=True)
         item = answer.get("Item")
-        return None if item is None else codec(kind).validate_json(item["doc"]["S"])
+        return None if item is None else _entity(kind, item)
+
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        request: dict[str, Any] = {
+            self._table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}
+        }
+        found: dict[Key, dict[str, Any]] = {}
+        for _ in range(_BATCH_TRIES):
+            answer = self._call("batch_get_item", RequestItems=request)
+            for item in answer.get("Responses", {}).get(self._table, []):
+                found[Key(item["pk"]["S"], item["sk"]["S"])] = item
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
+                break
+        else:
+            raise Unavailable("The store is busy. Try again in a moment.", retry_after=2)
+        return [
+            _entity(kind, found[key]) if key in found else None
+            for (kind, *_), key in zip(wanted, keys, strict=True)
+        ]
 
     def page(
         self,
@@ -74,18 +97,33 @@ class DynamoStore:
             Limit=wanted,
             **({"IndexName": where.index} if where.index else {"ConsistentRead": True}),
         )
+        # An answer ends at one megabyte, however many items were asked for.
+        cut = "LastEvaluatedKey" in answer and len(answer["Items"]) < wanted
         found = [
-            (item[f"{prefix}sk"]["S"], codec(listing.kind).validate_json(item["doc"]["S"]))
-            for item in answer["Items"]
+            (item[f"{prefix}sk"]["S"], _entity(listing.kind, item)) for item in answer["Items"]
         ]
         found = [pair for pair in found if pair[0] != after][: limit + 1]
-        more = len(found) > limit
+        more = len(found) > limit or cut
         shown = found[:limit]
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        try:
+            answer = self._call(
+                "update_item",
+                Key=_attributes(LAYOUTS[kind].key(*key)),
+                UpdateExpression="SET used_at = :at",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":at": {"N": str(int(at.timestamp()))}},
+                ReturnValues="ALL_NEW",
+            )
+        except ChangedMeanwhile:
+            return None
+        return _entity(kind, answer["Attributes"])
+
     def commit(self, *changes: Change) -> None:
         writes = [self._write(change) for change in changes]
-        if len(writes) == 1:
+        if len(writes) == 1 and "ConditionCheck" not in writes[0]:
             self._one(writes[0])
             return
         self._call("transact_write_items", TransactItems=writes)
@@ -105,11 +143,12 @@ class DynamoStore:
             condition = _unwritten() if revision == 1 else _stored(revision - 1)
             return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
         key = _attributes(LAYOUTS[type(entity)].key_of(entity))
-        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
+        what = "Delete" if isinstance(change, Delete) else "ConditionCheck"
+        return {what: {"TableName": self._table, "Key": key, **_stored(revision)}}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1
-        if operation != "transact_write_items":
+        if operation not in ("transact_write_items", "batch_get_item"):
             arguments["TableName"] = self._table
         try:
             answer: dict[str, Any] = getattr(self._client(), operation)(**arguments)
@@ -136,7 +175,17 @@ def to_item(entity: Any) -> dict[str, Any]:
             item |= _attributes(key, index)
     if layout.expires and entity.expires_at is not None:
         item["expires_at"] = {"N": str(int(entity.expires_at.timestamp()))}
+    if layout.touched and entity.last_used_at is not None:
+        item["used_at"] = {"N": str(int(entity.last_used_at.timestamp()))}
     return item
+
+
+def _entity(kind: type[E], item: dict[str, Any]) -> E:
+    entity = codec(kind).validate_json(item["doc"]["S"])
+    if "used_at" not in item:
+        return entity
+    used: Any = {"last_used_at": datetime.fromtimestamp(int(item["used_at"]["N"]), UTC)}
+    return replace(entity, **used)  # type: ignore[type-var]
 
 
 def cursor_checked(cursor: str | None) -> str | None:
@@ -170,12 +219,13 @@ def _stored(revision: int) -> dict[str, Any]:
 def _translated(error: ClientError) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     reasons = error.response.get("CancellationReasons") or []
-    if code == "ConditionalCheckFailedException" or any(
-        reason.get("Code") in _RACES for reason in reasons
-    ):
-        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
-    if code in ("TransactionConflictException", "TransactionInProgressException"):
-        return ChangedMeanwhile("Somebody else changed this at the same moment. Try again.")
+    lost = frozenset(n for n, reason in enumerate(reasons) if reason.get("Code") in _RACES)
+    if code == "ConditionalCheckFailedException":
+        lost = frozenset({0})
+    if lost or code in ("TransactionConflictException", "TransactionInProgressException"):
+        return ChangedMeanwhile(
+            "Somebody else changed this at the same moment. Try again.", lost=lost
+        )
     return Unavailable(
         "The store refused for now. Nothing was changed; try again in a moment.", retry_after=2
     )

@@ -19,6 +19,7 @@ from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
+    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -46,6 +47,11 @@ class MemoryStore:
         found = self._items.get(LAYOUTS[kind].key(*key))
         return None if found is None else codec(kind).validate_json(found[1])
 
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        self.calls += 1
+        found = [self._items.get(LAYOUTS[kind].key(*key)) for kind, *key in wanted]
+        return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
+
     def page(
         self,
         listing: Listing[E],
@@ -70,21 +76,36 @@ class MemoryStore:
             tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
         )
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        self.calls += 1
+        with self._lock:
+            place = LAYOUTS[kind].key(*key)
+            if place not in self._items:
+                return None
+            entity: Any = codec(kind).validate_json(self._items[place][1])
+            entity = replace(entity, last_used_at=at.replace(microsecond=0))
+            self._items[place] = (kind, codec(kind).dump_json(entity))
+            return entity  # type: ignore[no-any-return]
+
     def commit(self, *changes: Change) -> None:
         self.calls += 1
         with self._lock:
             keys = [LAYOUTS[type(c.entity)].key_of(c.entity) for c in changes]
             if len(set(keys)) != len(keys):
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
-            for change, key in zip(changes, keys, strict=True):
-                expected = revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
-                if self._revision(key) != expected:
-                    raise ChangedMeanwhile("Somebody else changed this at the same moment.")
+            lost = frozenset(
+                position
+                for position, (change, key) in enumerate(zip(changes, keys, strict=True))
+                if self._revision(key)
+                != revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
+            )
+            if lost:
+                raise ChangedMeanwhile("Somebody else changed this at the same moment.", lost=lost)
             for change, key in zip(changes, keys, strict=True):
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                else:
+                elif isinstance(change, Delete):
                     del self._items[key]
 
     def _revision(self, key: Key) -> int:
@@ -181,6 +202,11 @@ class MemoryArtifacts:
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         found = sorted(k for k in self.objects if k.startswith(prefix))
         return [k for k in found if after is None or k > after][:limit]
+
+    def remove_all(self, prefix: str) -> None:
+        for kept in (self.sources, self.objects):
+            for key in [k for k in kept if k.startswith(prefix)]:
+                del kept[key]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.http import ENDPOINTS, PROBLEM, Endpoint, Problem
+from chalicelib.api.http import ENDPOINTS, JSON, PROBLEM, Endpoint, Problem
 
 VERSION = "0.1.0"
 _REFS = "#/components/schemas/{model}"
@@ -22,8 +22,9 @@ _MEANINGS = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request can be read, but says something that cannot be done",
+    429: "Too many requests; Retry-After says when to try again",
     500: "A fault of ours",
-    502: "The host of the agents refused",
+    502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",
 }
 
@@ -99,8 +100,14 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     if endpoint.query is not None:
         schema = endpoint.query.model_json_schema()
         required = schema.get("required", [])
+        named = schema.get("$defs", {})
         parameters += [
-            {"name": name, "in": "query", "required": name in required, "schema": _plain(value)}
+            {
+                "name": name,
+                "in": "query",
+                "required": name in required,
+                "schema": _plain(value, named),
+            }
             for name, value in schema["properties"].items()
         ]
     if endpoint.idempotent:
@@ -120,7 +127,11 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     good: dict[str, Any] = {"description": endpoint.summary}
     if endpoint.answer is not None:
         schema = _ref(endpoint.answer) if _is_model(endpoint.answer) else {"type": "object"}
-        good["content"] = {"application/json": {"schema": schema}}
+        good["content"] = {endpoint.media: {"schema": schema}}
+    elif endpoint.media != JSON:
+        good["content"] = {endpoint.media: {"schema": {"type": "string"}}}
+    if endpoint.status == 302:
+        good["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     responses = {str(endpoint.status): good}
     if endpoint.method == "GET" and not endpoint.public:
         responses["304"] = {"description": "Not changed since the ETag in If-None-Match"}
@@ -145,12 +156,15 @@ def _errors(endpoint: Endpoint) -> set[int]:
     return errors
 
 
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Query parameters cannot be null: the branch that says so is left out."""
+def _plain(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    """Query parameters cannot be null: that branch is left out; a reference is resolved."""
     branches = [b for b in schema.get("anyOf", []) if b.get("type") != "null"]
     kept = {k: v for k, v in schema.items() if k not in ("anyOf", "default", "title")}
     if len(branches) == 1:
         kept |= branches[0]
+    if reference := kept.pop("$ref", None):
+        kept |= named[reference.rsplit("/", 1)[-1]]
+        kept.pop("title", None)
     if schema.get("default") is not None:
         kept["default"] = schema["default"]
     return kept

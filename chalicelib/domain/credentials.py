@@ -1,11 +1,12 @@
-"""Secrets people hold: API tokens with a checksum, and one-time sign-in links. Stored as hashes."""
+"""API tokens: secrets with a checksum that people hold, and of which we keep only hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.domain.tenancy import Role, Scope
@@ -14,11 +15,17 @@ TOKEN_PREFIX = "slp_"  # noqa: S105 - public by design: secret scanners look for
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH = 32
 _CHECK_LENGTH = 6
+MAX_TOKENS = 20
+"""Of one member in one organisation: few enough to be rewritten in one transaction."""
 
 
 @dataclass(frozen=True)
 class ApiToken:
-    """An API token without its secret. `hint` shows its last characters."""
+    """An API token without its secret. `hint` shows its last characters.
+
+    `role`, `grants`, `restricted` and `tier` repeat what its maker's membership and organisation
+    say, so that one read tells all; whatever changes those writes the tokens in the same commit.
+    """
 
     id: str
     hash: str
@@ -30,17 +37,26 @@ class ApiToken:
     hint: str
     created_at: datetime
     expires_at: datetime | None = None
+    agent_id: str | None = None
+    """The one agent it is for; None for all of the organisation's."""
+    grants: Mapping[str, Role] = field(default_factory=dict)
+    restricted: bool = False
+    tier: str = "free"
+    last_used_at: datetime | None = None
     revision: int = 1
 
 
 @dataclass(frozen=True)
-class SignInLink:
-    """A one-time link, by the hash of its secret."""
+class TokenRegister:
+    """The hashes of one member's tokens in one organisation.
 
-    hash: str
-    email: str
-    created_at: datetime
-    expires_at: datetime
+    Whoever makes or ends a token, or changes what tokens repeat of a membership, writes the
+    register in the same commit: so no token is overlooked, not even one made at that moment.
+    """
+
+    org_id: str
+    user_id: str
+    hashes: tuple[str, ...] = ()
     revision: int = 1
 
 

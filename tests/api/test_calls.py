@@ -24,7 +24,7 @@ class Stage:
 
     def __init__(self, world: World, client: Client) -> None:
         self.world, self.client = world, client
-        self.who = world.platform.accounts.principal(str(client.token))
+        self.who = world.platform.access.principal(str(client.token))
         self.agent = world.agent(self.who)
         self.first = world.live(self.who, self.agent)
         self.second = world.live(self.who, self.agent)
@@ -64,6 +64,8 @@ CALLS: dict[str, object] = {
     "POST /deployments/{deployment_id}/rollback": None,
     "POST /deployments/{deployment_id}/restart": None,
     "POST /deployments/{deployment_id}/stop": None,
+    "GET /audit": None,
+    "GET /audit/verify": None,
     "GET /tokens": None,
     "POST /tokens": {"name": "ci"},
 }

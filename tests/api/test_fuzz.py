@@ -33,7 +33,7 @@ def fuzzed() -> dict[str, str]:
     world = World()
     bootstrap.install(world.platform)
     token = world.access_token()
-    who = world.platform.accounts.principal(token)
+    who = world.platform.access.principal(token)
     agent = world.agent(who)
     live = world.live(who, agent)
     return {

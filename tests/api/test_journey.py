@@ -28,7 +28,7 @@ def make_live(client: Client, world: World) -> tuple[str, str]:
         version_id=created.json["id"],
     )
     assert said.json["state"] == "building"
-    who = world.platform.accounts.principal(str(client.token))
+    who = world.platform.access.principal(str(client.token))
     version = world.platform.versions.get(who, agent["id"], created.json["id"])
     done = world.finish_build(version)
     world.run_machine(who, str(done.deployment_id))
@@ -176,7 +176,6 @@ def test_a_token_that_is_none_is_401(world: World, token: str) -> None:
 def test_an_unforeseen_error_is_a_problem_with_a_trace_id_and_no_details(
     client: Client, world: World
 ) -> None:
-    world.store._items.clear()
     agent_id = client("POST", "/agents", {"name": "Echo"}).json["id"]
     world.artifacts.objects["templates/index.json"] = b"[1]"
     body = {"source": "template", "template": "python"}
@@ -195,7 +194,7 @@ def test_a_body_that_is_no_json_type_is_415(client: Client) -> None:
 def test_the_build_log_is_read_from_a_cursor(client: Client, world: World) -> None:
     agent_id, _ = make_live(client, world)
     version = client("GET", "/agents/{agent_id}/versions", agent_id=agent_id).json["items"][0]
-    who = world.platform.accounts.principal(str(client.token))
+    who = world.platform.access.principal(str(client.token))
     prefix = world.platform.versions.get(who, agent_id, version["id"]).prefix
     line = '{"timestamp": "2026-01-01T00:00:00.000Z", "level": "info", '
     line += '"step": "build", "message": "%d"}\n'

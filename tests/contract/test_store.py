@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.session import get_session
-from moto import mock_aws
 
-from chalicelib.adapters.dynamo import DynamoStore
-from chalicelib.adapters.memory import MemoryStore
 from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
 from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
 from chalicelib.domain.ids import new_id
@@ -31,29 +27,6 @@ from chalicelib.ports import (
 from tests.unit.test_states import deployment
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE: dict[str, Any] = {
-    "TableName": "table",
-    "BillingMode": "PAY_PER_REQUEST",
-    "AttributeDefinitions": [
-        {"AttributeName": name, "AttributeType": "S"}
-        for name in ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
-    ],
-    "KeySchema": [
-        {"AttributeName": "pk", "KeyType": "HASH"},
-        {"AttributeName": "sk", "KeyType": "RANGE"},
-    ],
-    "GlobalSecondaryIndexes": [
-        {
-            "IndexName": index,
-            "KeySchema": [
-                {"AttributeName": f"{index}pk", "KeyType": "HASH"},
-                {"AttributeName": f"{index}sk", "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-        for index in ("gsi1", "gsi2")
-    ],
-}
 
 
 def agent(org_id: str, agent_id: str | None = None) -> Agent:
@@ -70,20 +43,6 @@ def agent(org_id: str, agent_id: str | None = None) -> Agent:
         created_at=NOW,
         updated_at=NOW,
     )
-
-
-@pytest.fixture(params=["memory", "dynamo"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        client = get_session().create_client("dynamodb")
-        client.create_table(**TABLE)
-        yield DynamoStore("table", lambda: client)
 
 
 def test_what_is_put_is_read_back_exactly(store: Store) -> None:
@@ -158,6 +117,13 @@ def test_a_page_that_is_just_full_has_no_next(store: Store) -> None:
     assert (len(page.items), page.next) == (3, None)
 
 
+def test_a_page_cut_short_by_its_size_goes_on(store: Store) -> None:
+    ids = [f"agt_{n:026d}" for n in range(12)]
+    for agent_id in ids:
+        store.commit(Put(replace(agent("org_1", agent_id), description="x" * 200_000)))
+    assert [a.id for a in every(store, AGENTS, "org_1", newest_first=False)] == ids
+
+
 def test_an_organisation_never_reaches_one_whose_id_begins_alike(store: Store) -> None:
     store.commit(Put(agent("org_acme")), Put(agent("org_acme-corp")))
     assert len(store.page(AGENTS, "org_acme").items) == 1
@@ -216,3 +182,25 @@ def test_every_listing_is_scoped(store: Store) -> None:
         lambda: store.page(HISTORY, "org_none", "dep_none"),
     ]
     assert all(listing().items == () for listing in listings)
+
+
+def test_several_are_read_in_one_call_and_in_order(store: Store) -> None:
+    first, second = agent("org_1"), agent("org_1")
+    store.commit(Put(first), Put(second))
+    store.calls = 0  # type: ignore[attr-defined]
+    found = store.get_many(
+        (Agent, "org_1", second.id), (SlugClaim, "org_1", "none"), (Agent, "org_1", first.id)
+    )
+    assert found == [second, None, first]
+    assert store.calls == 1  # type: ignore[attr-defined]
+
+
+def test_a_lost_race_says_which_changes_lost(store: Store) -> None:
+    first, second = agent("org_1"), agent("org_1")
+    store.commit(Put(second))
+    with pytest.raises(ChangedMeanwhile) as lost:
+        store.commit(Put(first), Put(second))
+    assert lost.value.lost == {1}
+    with pytest.raises(ChangedMeanwhile) as alone:
+        store.commit(Put(second))
+    assert alone.value.lost == {0}

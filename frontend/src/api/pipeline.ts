@@ -88,13 +88,14 @@ function upload(
 
 function built(version: Pick<Version, "state">, steps: ReportStep[], station: Station): void {
   const mine = steps.filter((step) => STEPS[station.name]?.includes(step.name));
-  if (version.state === "ready") station.state = "done";
-  if (mine.length === 0) return;
-  station.startedAt = mine[0]?.started_at ?? undefined;
+  station.startedAt = mine.find((step) => step.started_at)?.started_at ?? undefined;
   station.finishedAt = mine.findLast((step) => step.finished_at)?.finished_at ?? undefined;
+  if (version.state === "ready") station.state = "done";
+  if (version.state === "ready" || mine.length === 0) return;
   if (mine.some((step) => step.state === "failed")) station.state = "failed";
-  else if (mine.every((step) => step.state === "passed")) station.state = "done";
-  else if (mine.some((step) => step.state === "running" || step.state === "passed")) {
+  else if (mine.every((step) => ["passed", "skipped"].includes(step.state))) {
+    if (mine.some((step) => step.state === "passed")) station.state = "done";
+  } else if (mine.some((step) => step.state === "running" || step.state === "passed")) {
     station.state = version.state === "building" ? "moving" : "stopped";
   }
 }

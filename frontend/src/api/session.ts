@@ -7,7 +7,7 @@ import { ApiProblem, problemOf, silence } from "./problem";
 import type { components } from "./schema.gen";
 
 export type User = components["schemas"]["UserView"];
-type Session = components["schemas"]["Session"];
+type Session = components["schemas"]["SessionView"];
 
 /** `expired`: somebody was signed in here, and what they typed must not be lost. */
 export type SessionState = "unknown" | "anonymous" | "signed-in" | "expired";
@@ -56,10 +56,8 @@ export async function accessToken(): Promise<string | null> {
   if (access && access.until - SKEW > Date.now()) return access.token;
   const { state } = useSession.getState();
   if (access === null && state !== "unknown") return null;
-  if (access === null && !hint()) {
-    useSession.setState({ state: "anonymous" });
-    return null;
-  }
+  // Pages for everybody cause no call that must fail; pages behind the door ask by themselves.
+  if (access === null && !hint()) return null;
   return (await refresh()) ? (access?.token ?? null) : null;
 }
 
@@ -73,7 +71,7 @@ export function refused(token: string): void {
  * trade, and tabs take turns: the cookie changes with each, and one used twice counts as stolen.
  */
 export function refresh(): Promise<boolean> {
-  refreshing ??= inTurn(trade).finally(() => {
+  refreshing ??= inTurn(() => trade()).finally(() => {
     refreshing = null;
   });
   return refreshing;
@@ -95,7 +93,7 @@ export async function signOut(): Promise<void> {
   channel?.postMessage("signed-out");
 }
 
-async function trade(): Promise<boolean> {
+async function trade(tries = 3): Promise<boolean> {
   let response: Response;
   try {
     response = await fetch(`${API}/auth/refresh`, {
@@ -112,6 +110,11 @@ async function trade(): Promise<boolean> {
     return true;
   }
   const problem = await problemOf(response);
+  // Another window trades this very moment: its cookie is the next one.
+  if (problem.status === 409 && tries > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return trade(tries - 1);
+  }
   // Only a clear no ends a session; an API that stumbles does not.
   if (![400, 401, 403, 404].includes(problem.status)) throw problem;
   forget(useSession.getState().state === "signed-in" ? "expired" : "anonymous");

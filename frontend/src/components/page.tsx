@@ -52,7 +52,7 @@ export function Page({
           <nav aria-label="Where you are" className="mb-2 text-sm text-ink-3">
             <ol className="flex flex-wrap gap-x-2">
               {crumbs.map((crumb) => (
-                <li key={crumb.to} className="flex min-w-0 gap-2">
+                <li key={crumb.to} className="flex min-w-0 gap-2 last:[&>span]:hidden">
                   <Link to={crumb.to} className="truncate hover:text-ink hover:underline">
                     {crumb.label}
                   </Link>

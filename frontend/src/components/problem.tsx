@@ -5,6 +5,7 @@ import { RotateCw } from "lucide-react";
 import { Component, type ReactNode } from "react";
 import { Button } from "./button";
 import { CopyButton } from "./copy";
+import { Prose } from "./prose";
 
 /** The shape of a failed call; anything thrown is brought into it. */
 interface Shown {
@@ -56,7 +57,9 @@ export function Problem({
       )}
     >
       <p className="font-[620] text-port">{title}</p>
-      <p className="mt-0.5 break-words text-ink">{detail}</p>
+      <p className="mt-0.5 break-words text-ink">
+        <Prose text={detail} />
+      </p>
       {traceId ? (
         <p className="mt-1.5 flex items-center gap-1 text-xs text-ink-2">
           Trace <code className="break-all">{traceId}</code>

@@ -27,8 +27,12 @@ const SAYS: Record<StationShown["state"], string> = {
   failed: "failed",
   stopped: "stopped",
 };
-const TOP = 30;
-const DROP = 7;
+const TOP = 32;
+const DROP = 11;
+const WATER = 88;
+const BED = 122;
+const THIN = { strokeWidth: 1.2, vectorEffect: "non-scaling-stroke" } as const;
+const THICK = { strokeWidth: 3, vectorEffect: "non-scaling-stroke" } as const;
 
 export function Stations({
   stations,
@@ -49,66 +53,56 @@ export function Stations({
     <div className="@container">
       <div className="relative">
         <svg
-          viewBox="0 0 100 96"
+          viewBox="0 0 100 128"
           preserveAspectRatio="none"
           aria-hidden="true"
-          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-24 w-full @xl:block"
+          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-32 w-full overflow-visible @xl:block"
         >
+          <rect
+            x={x(count - 2) + 2}
+            y={WATER}
+            width={100 - x(count - 2) - 2}
+            height={BED - WATER}
+            className="fill-sea-wash"
+          />
           {stations.map((station, index) => (
             <line
               key={station.name}
               x1={x(index)}
               x2={x(index)}
               y1={y(index)}
-              y2="90"
+              y2={BED}
               className="stroke-line-2"
-              strokeWidth="1"
-              vectorEffect="non-scaling-stroke"
+              {...THIN}
             />
           ))}
+          <line x1="0" x2="100" y1={BED} y2={BED} className="stroke-line-2" {...THIN} />
           <line
-            x1="0"
-            x2={x(count - 2)}
-            y1="90"
-            y2="90"
-            className="stroke-line-2"
-            vectorEffect="non-scaling-stroke"
-          />
-          <line
-            x1={x(count - 2)}
+            x1={x(count - 2) + 2}
             x2="100"
-            y1="82"
-            y2="82"
+            y1={WATER}
+            y2={WATER}
             className="stroke-sea"
-            strokeWidth="1.5"
-            strokeDasharray="8 5"
-            vectorEffect="non-scaling-stroke"
+            {...THIN}
           />
           <line
             x1="0"
-            y1={TOP - DROP / 2}
+            y1={y(-0.5)}
             x2="100"
-            y2={TOP + (count - 0.5) * DROP}
+            y2={y(count - 0.5)}
             className="stroke-line-2"
-            strokeWidth="3"
-            vectorEffect="non-scaling-stroke"
+            {...THICK}
           />
           <line
             x1="0"
-            y1={TOP - DROP / 2}
+            y1={y(-0.5)}
             x2={x(reached)}
             y2={y(reached)}
             className={here?.state === "failed" ? "stroke-port" : "stroke-starboard"}
-            strokeWidth="3"
-            vectorEffect="non-scaling-stroke"
+            {...THICK}
           />
         </svg>
-        <Hull
-          left={x(reached)}
-          top={y(reached)}
-          state={here?.state ?? "waiting"}
-          last={reached === count - 1}
-        />
+        <Hull left={x(reached)} top={y(reached)} state={here?.state ?? "waiting"} />
         <ol className="relative grid gap-1 @xl:grid-flow-col @xl:auto-cols-fr @xl:gap-0">
           {stations.map((station, index) => (
             <li key={station.name} className="min-w-0 @xl:text-center">
@@ -147,7 +141,7 @@ function Stop({
       </span>
       <span
         className={clsx(
-          "text-sm @xl:mt-24 @xl:block",
+          "text-sm @xl:mt-32 @xl:block",
           station.state === "waiting" ? "text-ink-3" : "font-[600]",
           station.state === "failed" && "text-port",
         )}
@@ -184,31 +178,22 @@ function Stop({
   );
 }
 
-function Hull({
-  left,
-  top,
-  state,
-  last,
-}: {
-  left: number;
-  top: number;
-  state: StationShown["state"];
-  last: boolean;
-}) {
+function Hull({ left, top, state }: { left: number; top: number; state: StationShown["state"] }) {
+  const paint = state === "failed" ? "fill-port" : "fill-ink";
   return (
     <svg
-      viewBox="0 0 56 24"
+      viewBox="0 0 64 30"
       aria-hidden="true"
       style={{ left: `${left}%`, top }}
       className={clsx(
-        "pointer-events-none absolute z-10 hidden w-14 -translate-x-1/2 -translate-y-[34px] overflow-visible transition-[left,top] duration-700 ease-in-out @xl:block",
-        last && state === "done" ? "" : "rotate-[4deg]",
+        "pointer-events-none absolute z-10 hidden w-16 -translate-x-1/2 -translate-y-[39px] overflow-visible transition-[left,top,rotate] duration-700 ease-in-out @xl:block",
+        state === "done" ? "" : "rotate-[4deg]",
       )}
     >
-      <path d="M2 9h46l6-2-5 15H9z" className={state === "failed" ? "fill-port" : "fill-ink"} />
-      <path d="M6.500 17.500h44l-1.500 4.500H9z" className="fill-oxide" />
-      <path d="M16 9V3h12v6" className={state === "failed" ? "fill-port" : "fill-ink"} />
-      <path d="M22 3V0" className="stroke-ink" strokeWidth="2" />
+      <path d="M2 12h50l10-3-6 19H11z" className={paint} />
+      <path d="M8.500 22h49.300l-1.900 6H11z" className="fill-oxide" />
+      <path d="M15 12V5h15v7" className={paint} />
+      <path d="M22 5V0" className="stroke-ink" strokeWidth="2" />
     </svg>
   );
 }

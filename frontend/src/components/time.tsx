@@ -77,7 +77,8 @@ export function Duration({ from, to }: { from: string; to?: string | undefined }
 
 function Running({ from }: { from: string }) {
   const current = useNow();
-  return <>{duration(Math.max(0, Math.floor((current - Date.parse(from)) / 1000) * 1000))}</>;
+  const seconds = Math.max(0, Math.floor((current - Date.parse(from)) / 1000));
+  return <>{seconds < 60 ? `${seconds} s` : duration(seconds * 1000)}</>;
 }
 
 const BYTES = ["bytes", "kB", "MB", "GB", "TB"];

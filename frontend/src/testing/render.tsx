@@ -12,6 +12,7 @@ export function renderPage(routes: RouteObject[], at: string) {
       access_token: "token-of-the-test",
       token_type: "Bearer",
       expires_in: 900,
+      return_to: "/agents",
       user: { id: "usr_ada", email: "ada@example.org", name: "Ada" },
     },
     { tell: false },

@@ -34,7 +34,10 @@ export function DeploymentRow({
         serving && "bg-starboard-wash/50",
       )}
     >
-      <Status {...deploymentStanding(deployment.state)} className="w-28 shrink-0 self-start pt-px" />
+      <Status
+        {...deploymentStanding(deployment.state)}
+        className="w-28 shrink-0 self-start pt-px"
+      />
       <div className="min-w-0 flex-1">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link

@@ -116,7 +116,11 @@ export function Deployments() {
                 </Empty>
               ) : null}
               {days.map(([day, items]) => (
-                <section key={day} aria-label={day} className="border-b border-line last:border-b-0">
+                <section
+                  key={day}
+                  aria-label={day}
+                  className="border-b border-line last:border-b-0"
+                >
                   <h3 className="stencil bg-sunk/50 px-4 py-1.5 text-ink-3">{day}</h3>
                   <ol className="divide-y divide-line">
                     {items.map((one) => (

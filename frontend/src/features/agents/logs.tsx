@@ -142,8 +142,7 @@ export function Logs() {
               <optgroup label="Builds of versions">
                 {built.map((one) => (
                   <option key={one.id} value={`version ${one.id}`}>
-                    Build of version {one.number},{" "}
-                    {versionStanding(one.state).label.toLowerCase()}
+                    Build of version {one.number}, {versionStanding(one.state).label.toLowerCase()}
                   </option>
                 ))}
               </optgroup>

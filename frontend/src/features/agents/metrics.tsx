@@ -202,9 +202,16 @@ function Drawn({
         format={bytes}
         {...frame}
       />
-      <Plate title="Restarts and deployments" note={`${restarts.length} restarts`} flush className="lg:col-span-2">
+      <Plate
+        title="Restarts and deployments"
+        note={`${restarts.length} restarts`}
+        flush
+        className="lg:col-span-2"
+      >
         {marks.length === 0 ? (
-          <p className="px-4 py-4 text-sm text-ink-2">Nothing was deployed or restarted in this time.</p>
+          <p className="px-4 py-4 text-sm text-ink-2">
+            Nothing was deployed or restarted in this time.
+          </p>
         ) : (
           <ol className="max-h-64 divide-y divide-line overflow-y-auto">
             {[...marks]

@@ -110,7 +110,9 @@ function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
           <ArrowRight size={15} aria-hidden="true" className="ml-auto" />
         </Link>
       ) : null}
-      {place.error ? <Problem compact error={place.error} retry={place.retry} className="m-4" /> : null}
+      {place.error ? (
+        <Problem compact error={place.error} retry={place.retry} className="m-4" />
+      ) : null}
       {now ? (
         <Serving deployment={now} agent={agent} />
       ) : place.reading ? (
@@ -312,7 +314,8 @@ function About({ agent, place }: { agent: AgentDetail; place: Place | undefined 
     | { cpu?: number; memory_mb?: number; replicas?: number; sleep?: boolean }
     | undefined;
   const facts: [string, React.ReactNode][] = [];
-  if (agent.runtime ?? plan?.runtime) facts.push(["Runtime", String(agent.runtime ?? plan?.runtime)]);
+  if (agent.runtime ?? plan?.runtime)
+    facts.push(["Runtime", String(agent.runtime ?? plan?.runtime)]);
   facts.push(["Category", agent.category.replace("-", " ")]);
   facts.push(["Seen by", VISIBILITY[agent.visibility]]);
   if (plan) {

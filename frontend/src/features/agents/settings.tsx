@@ -43,7 +43,12 @@ const VISIBILITIES: Record<Visibility, string> = {
   organisation: "Organisation: everybody in it",
   public: "Public: everybody, in the marketplace",
 };
-const NAMES = { name: "Name", description: "Description", category: "Category", visibility: "Seen by" };
+const NAMES = {
+  name: "Name",
+  description: "Description",
+  category: "Category",
+  visibility: "Seen by",
+};
 type Field = keyof typeof NAMES;
 const FIELDS = Object.keys(NAMES) as Field[];
 type Values = Pick<AgentDetail, Field>;
@@ -246,10 +251,13 @@ function BothSides({
 
 /** Resources, sleep and health live in the source: shown as read, with the lines that change them. */
 function Running({ agent }: { agent: AgentDetail }) {
-  const serving = agent.environments?.find(({ name, serving: one }) => name === "production" && one);
+  const serving = agent.environments?.find(
+    ({ name, serving: one }) => name === "production" && one,
+  );
   const list = useQuery({
     queryKey: [...versionsQuery(agent.id).queryKey, "newest"],
-    queryFn: async ({ client }) => (await client.fetchInfiniteQuery(versionsQuery(agent.id))).pages[0],
+    queryFn: async ({ client }) =>
+      (await client.fetchInfiniteQuery(versionsQuery(agent.id))).pages[0],
   });
   const newest = list.data?.items.find((one) => one.plan !== null);
   const version = useQuery({
@@ -257,7 +265,13 @@ function Running({ agent }: { agent: AgentDetail }) {
     enabled: newest !== undefined,
   });
   const { plan, manifest } = version.data ?? {};
-  const resources = { cpu: 1, memory_mb: 512, replicas: 1, sleep: false, ...(manifest?.resources ?? {}) };
+  const resources = {
+    cpu: 1,
+    memory_mb: 512,
+    replicas: 1,
+    sleep: false,
+    ...(manifest?.resources ?? {}),
+  };
   const lines = {
     resources,
     health: {
@@ -280,7 +294,14 @@ function Running({ agent }: { agent: AgentDetail }) {
               ["Memory", `${resources.memory_mb} MB`],
               ["Copies", resources.replicas],
               ["Sleeps", resources.sleep ? "when nobody calls it" : "never"],
-              ["Health", plan?.health_path ? <code key="h">{String(plan.health_path)}</code> : "any answer on /"],
+              [
+                "Health",
+                plan?.health_path ? (
+                  <code key="h">{String(plan.health_path)}</code>
+                ) : (
+                  "any answer on /"
+                ),
+              ],
               ["Port", plan?.port ? String(plan.port) : <code key="p">$PORT</code>],
             ]}
           />
@@ -321,8 +342,8 @@ function Danger({ agent }: { agent: AgentDetail }) {
         <div className="min-w-0 flex-1 basis-72">
           <h2 className="text-base text-port">Delete this agent</h2>
           <p className="mt-0.5 text-sm text-ink-2">
-            Everything that runs of it stops at once. Its versions, logs and variables are gone, and its
-            address is given up.
+            Everything that runs of it stops at once. Its versions, logs and variables are gone, and
+            its address is given up.
           </p>
         </div>
         <Button variant="danger" onClick={() => setAsking(true)}>

@@ -133,7 +133,9 @@ function Choice({
           {side === null ? (
             <em className="font-sans">removed</em>
           ) : side.secret ? (
-            <em className="font-sans">{side.value === null ? "secret, as stored" : "secret, new value"}</em>
+            <em className="font-sans">
+              {side.value === null ? "secret, as stored" : "secret, new value"}
+            </em>
           ) : (
             side.value || <em className="font-sans">empty</em>
           )}

@@ -17,7 +17,11 @@ export interface Stored {
 }
 
 let made = 0;
-export const newKey = (): string => `row-${(made += 1)}`;
+
+export function newKey(): string {
+  made += 1;
+  return `row-${made}`;
+}
 
 export function draftsOf(items: readonly Stored[]): Draft[] {
   return items.map(({ name, value, secret }) => ({
@@ -119,7 +123,9 @@ export function resolved(
   const { open } = merge(base, drafts, theirs);
   const undecided = new Set(open.map(({ name }) => name));
   const before = sidesOf(base);
-  const mine = new Map(drafts.filter(({ name }) => name.trim()).map((one) => [one.name.trim(), one]));
+  const mine = new Map(
+    drafts.filter(({ name }) => name.trim()).map((one) => [one.name.trim(), one]),
+  );
   const other = new Map(draftsOf(theirs).map((one) => [one.name, one]));
   const found: Draft[] = [];
   for (const name of new Set([...other.keys(), ...mine.keys()])) {

@@ -4,7 +4,7 @@ import { ClipboardPaste, Plus } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { useBlocker, useNavigate, useSearchParams } from "react-router";
 import { newIdempotencyKey } from "@/api/client";
-import { deploy, deploymentKeys } from "@/api/deployments";
+import { deploy, deploymentQuery } from "@/api/deployments";
 import { asProblem } from "@/api/problem";
 import type { AgentDetail } from "@/api/types";
 import { putVariables, variableKeys, variablesQuery } from "@/api/variables";
@@ -20,9 +20,9 @@ import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
 import { useAgent } from "./agent";
-import { PasteDialog } from "./variables-paste";
 import { Conflict } from "./variables-conflict";
 import { countChanges, type Draft, draftsOf, nameFault, newKey, wantedOf } from "./variables-merge";
+import { PasteDialog } from "./variables-paste";
 import { VariableRow } from "./variables-row";
 
 interface Read {
@@ -48,8 +48,8 @@ export function Variables() {
     <div className="space-y-4">
       <div className="flex flex-wrap items-end justify-between gap-3">
         <p className="max-w-2xl text-sm text-ink-2">
-          The agent reads these from its environment. A change takes effect with the next deployment;
-          what runs now keeps what it was deployed with.
+          The agent reads these from its environment. A change takes effect with the next
+          deployment; what runs now keeps what it was deployed with.
         </p>
         {names.length > 1 ? (
           <SelectField
@@ -71,9 +71,7 @@ export function Variables() {
           </Plate>
         }
       >
-        {(read) => (
-          <Editor key={environment} agent={agent} environment={environment} read={read} />
-        )}
+        {(read) => <Editor key={environment} agent={agent} environment={environment} read={read} />}
       </QueryView>
     </div>
   );
@@ -137,10 +135,7 @@ function Editor({
   });
   const redeploy = async (serving: string) => {
     try {
-      const running = await client.fetchQuery({
-        queryKey: deploymentKeys.one(serving),
-        queryFn: () => import("@/api/deployments").then(({ readDeployment }) => readDeployment(serving)),
-      });
+      const running = await client.fetchQuery(deploymentQuery(serving));
       const next = await deploy(agent.id, running.version_id, environment, newIdempotencyKey());
       navigate(`/agents/${agent.id}/deployments/${next.id}`);
     } catch (error) {
@@ -185,7 +180,8 @@ function Editor({
   const problem = save.error && !theirs ? asProblem(save.error) : undefined;
   const isConflict = problem?.status === 412 || problem?.code === "changed_meanwhile";
   const fieldFault = (index: number, field: "name" | "value") =>
-    problem?.fields.find((fault) => fault.field === `items[${sent(drafts, index)}].${field}`)?.detail;
+    problem?.fields.find((fault) => fault.field === `items[${sent(drafts, index)}].${field}`)
+      ?.detail;
 
   return (
     <form
@@ -205,7 +201,12 @@ function Editor({
           note={drafts.length > 0 ? drafts.length : undefined}
           actions={
             <>
-              <Button size="sm" variant="quiet" icon={ClipboardPaste} onClick={() => setPasting(true)}>
+              <Button
+                size="sm"
+                variant="quiet"
+                icon={ClipboardPaste}
+                onClick={() => setPasting(true)}
+              >
                 Paste a .env
               </Button>
               <Button size="sm" icon={Plus} onClick={() => add()}>
@@ -216,8 +217,8 @@ function Editor({
         >
           {drafts.length === 0 ? (
             <Empty title="No variables yet">
-              Add one, or paste the lines of a <code>.env</code> file. Secrets are stored encrypted and
-              never shown again.
+              Add one, or paste the lines of a <code>.env</code> file. Secrets are stored encrypted
+              and never shown again.
             </Empty>
           ) : (
             <ul className="divide-y divide-line">
@@ -284,12 +285,7 @@ function Editor({
               Discard
             </Button>
           ) : null}
-          <Button
-            type="submit"
-            variant="primary"
-            disabled={changes === 0}
-            busy={save.isPending}
-          >
+          <Button type="submit" variant="primary" disabled={changes === 0} busy={save.isPending}>
             Save
           </Button>
         </div>

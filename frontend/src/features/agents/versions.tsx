@@ -91,8 +91,8 @@ function VersionRow({ version }: { version: Version }) {
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">{reason.detail}</p>
         ) : version.warnings.length > 0 ? (
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">
-            {version.warnings.length}{" "}
-            {version.warnings.length === 1 ? "thing is" : "things are"} worth a look
+            {version.warnings.length} {version.warnings.length === 1 ? "thing is" : "things are"}{" "}
+            worth a look
           </p>
         ) : null}
       </div>

@@ -11,7 +11,9 @@ export function SessionEnded() {
   const { state, user } = useSession();
   const [checked, setChecked] = useState(false);
   const email = user?.email ?? "";
-  const send = useMutation({ mutationFn: () => api.post("/auth/email", { body: { email } }) });
+  const send = useMutation({
+    mutationFn: () => api.post("/auth/email", { body: { email, return_to: "/signed-in" } }),
+  });
   const again = useMutation({
     mutationFn: () => refresh(),
     onSuccess: (done) => setChecked(!done),

@@ -4,7 +4,7 @@ import { clsx } from "clsx";
 import { Anchor, Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
-import { useSession } from "@/api/session";
+import { useSession, wasSignedIn } from "@/api/session";
 import { ButtonLink, IconButton } from "@/components/button";
 import { Wordmark } from "@/components/logo";
 import { Boundary } from "@/components/problem";
@@ -23,7 +23,10 @@ const Palette = lazy(() => import("./palette").then((m) => ({ default: m.Palette
 const Shortcuts = lazy(() => import("./shortcuts").then((m) => ({ default: m.Shortcuts })));
 
 export function Shell() {
-  const signedIn = useSession(({ state }) => state === "signed-in" || state === "expired");
+  const signedIn = useSession(
+    ({ state }) =>
+      state === "signed-in" || state === "expired" || (state === "unknown" && wasSignedIn()),
+  );
   const panels = usePanels();
   const { pathname } = useLocation();
   useShellCommands();

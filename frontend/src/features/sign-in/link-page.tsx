@@ -1,25 +1,24 @@
 /** Where a sign-in link leads: one press redeems it, so that programs that follow links do not. */
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation, useNavigate, useSearchParams } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 import { api } from "@/api/client";
 import { begin } from "@/api/session";
 import { Button, ButtonLink } from "@/components/button";
 import { Problem } from "@/components/problem";
 import { Gate } from "./gate";
-import { returnTo } from "./return-to";
+import { ownPage } from "./return-to";
 
 export function LinkPage() {
   const { hash } = useLocation();
   const navigate = useNavigate();
-  const [search] = useSearchParams();
   // Kept here and taken out of the address: histories and screenshots are no place for it.
   const [token] = useState(() => new URLSearchParams(hash.slice(1)).get("token") ?? "");
   const redeem = useMutation({
     mutationFn: () => api.post("/auth/email/redeem", { body: { token } }),
     onSuccess: (session) => {
       begin(session);
-      navigate(returnTo(search), { replace: true });
+      navigate(ownPage(session.return_to), { replace: true });
     },
   });
   if (token === "") {

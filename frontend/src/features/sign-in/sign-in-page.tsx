@@ -1,79 +1,62 @@
-/** Signing in: a link by email, or an account elsewhere. */
-import { useMutation } from "@tanstack/react-query";
-import { MailOpen } from "lucide-react";
-import { type FormEvent, useEffect, useState } from "react";
+/** Signing in: an account elsewhere, or a link by email. */
+import { useQuery } from "@tanstack/react-query";
 import { Navigate, useLocation, useSearchParams } from "react-router";
-import { api } from "@/api/client";
-import { ApiProblem } from "@/api/problem";
 import { useSession } from "@/api/session";
-import { Button } from "@/components/button";
-import { TextField } from "@/components/field";
+import { departure, providersQuery } from "@/api/sign-in";
+import { buttonClass } from "@/components/button";
 import { Problem } from "@/components/problem";
+import { EmailForm } from "./email-form";
 import { Gate } from "./gate";
 import { LinkPage } from "./link-page";
+import { ProviderSign } from "./provider-sign";
+import { refusal } from "./refusals";
 import { returnTo } from "./return-to";
 
 export function SignInPage() {
   const { state } = useSession();
   const [search] = useSearchParams();
   const { hash } = useLocation();
-  const [email, setEmail] = useState("");
-  const send = useMutation({ mutationFn: () => api.post("/auth/email", { body: { email } }) });
-  useEffect(() => {
-    if (!send.isSuccess) return;
-    document.querySelector<HTMLElement>("[data-sent]")?.focus();
-  }, [send.isSuccess]);
+  const providers = useQuery(providersQuery);
+  const back = returnTo(search);
+  const error = search.get("error");
   if (hash.includes("token=")) return <LinkPage />;
-  if (state === "signed-in") return <Navigate to={returnTo(search)} replace />;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (!send.isPending) send.mutate();
-  };
-  const fault = send.error instanceof ApiProblem ? send.error.field("email") : undefined;
+  if (state === "signed-in") return <Navigate to={back} replace />;
+  const { items = [], mailbox_url: mailbox = null } = providers.data ?? {};
   return (
-    <Gate title="Sign in">
-      {send.isSuccess ? (
-        <div data-sent tabIndex={-1} className="outline-none">
-          <p className="flex items-center gap-2 font-[600]">
-            <MailOpen size={18} aria-hidden="true" /> Look into your mail
+    <Gate title="Sign in" lead="Or begin: an account is made by signing in the first time.">
+      {error ? <Problem compact error={refusal(error)} className="mb-5" /> : null}
+      {items.length > 0 ? (
+        <>
+          <ul className="space-y-2">
+            {items.map((provider) => (
+              <li key={provider.id}>
+                <a
+                  href={departure(provider.id, back)}
+                  className={buttonClass({ size: "lg" }, "w-full")}
+                >
+                  <ProviderSign kind={provider.kind} />
+                  Go on with {provider.name}
+                </a>
+              </li>
+            ))}
+          </ul>
+          <p className="my-5 flex items-center gap-3 text-sm text-ink-3">
+            <span aria-hidden="true" className="h-px flex-1 bg-line" />
+            or by email
+            <span aria-hidden="true" className="h-px flex-1 bg-line" />
           </p>
-          <p className="mt-1 text-sm text-ink-2">
-            If we can write to <strong className="text-ink">{email}</strong>, a sign-in link is on
-            its way. It works once, for ten minutes, in this browser.
-          </p>
-          <div className="mt-4 flex gap-2">
-            <Button size="sm" onClick={() => send.reset()}>
-              Another address
-            </Button>
-          </div>
-        </div>
-      ) : (
-        <form onSubmit={submit} className="space-y-4">
-          <TextField
-            label="Email"
-            type="email"
-            name="email"
-            autoComplete="email"
-            required
-            maxLength={254}
-            placeholder="you@example.org"
-            value={email}
-            onChange={(event) => setEmail(event.target.value)}
-            error={fault}
-            hint="We send a link that signs you in. No password."
-          />
-          {send.error && !fault ? <Problem compact error={send.error} /> : null}
-          <Button
-            type="submit"
-            variant="primary"
-            size="lg"
-            busy={send.isPending}
-            className="w-full"
-          >
-            Send me a link
-          </Button>
-        </form>
-      )}
+        </>
+      ) : null}
+      <EmailForm returnTo={back} mailbox={mailbox} />
+      {mailbox ? (
+        <p className="mt-5 border-t border-line pt-4 text-sm text-ink-2">
+          This Slipway runs on your machine: mail goes to the{" "}
+          <a href={mailbox} className="text-sea underline underline-offset-2">
+            local mailbox
+          </a>
+          , nowhere else.
+        </p>
+      ) : null}
     </Gate>
   );
 }
