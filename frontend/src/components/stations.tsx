@@ -56,7 +56,7 @@ export function Stations({
           viewBox="0 0 100 128"
           preserveAspectRatio="none"
           aria-hidden="true"
-          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-32 overflow-visible w-full @xl:block"
+          className="pointer-events-none absolute inset-x-0 top-0 z-[1] hidden h-32 w-full overflow-visible @xl:block"
         >
           <rect
             x={x(count - 2) + 2}

@@ -17,7 +17,11 @@ export interface Stored {
 }
 
 let made = 0;
-export const newKey = (): string => `row-${(made += 1)}`;
+
+export function newKey(): string {
+  made += 1;
+  return `row-${made}`;
+}
 
 export function draftsOf(items: readonly Stored[]): Draft[] {
   return items.map(({ name, value, secret }) => ({

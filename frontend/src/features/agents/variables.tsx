@@ -4,7 +4,7 @@ import { ClipboardPaste, Plus } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { useBlocker, useNavigate, useSearchParams } from "react-router";
 import { newIdempotencyKey } from "@/api/client";
-import { deploy, deploymentKeys } from "@/api/deployments";
+import { deploy, deploymentQuery } from "@/api/deployments";
 import { asProblem } from "@/api/problem";
 import type { AgentDetail } from "@/api/types";
 import { putVariables, variableKeys, variablesQuery } from "@/api/variables";
@@ -135,11 +135,7 @@ function Editor({
   });
   const redeploy = async (serving: string) => {
     try {
-      const running = await client.fetchQuery({
-        queryKey: deploymentKeys.one(serving),
-        queryFn: () =>
-          import("@/api/deployments").then(({ readDeployment }) => readDeployment(serving)),
-      });
+      const running = await client.fetchQuery(deploymentQuery(serving));
       const next = await deploy(agent.id, running.version_id, environment, newIdempotencyKey());
       navigate(`/agents/${agent.id}/deployments/${next.id}`);
     } catch (error) {

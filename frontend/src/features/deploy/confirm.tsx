@@ -9,6 +9,7 @@ import type { AgentDetail, Version } from "@/api/types";
 import { variablesQuery } from "@/api/variables";
 import { versionKeys } from "@/api/versions";
 import { Button } from "@/components/button";
+import { parseEnv, soundsSecret } from "@/components/dotenv";
 import { CheckField, TextArea, TextField } from "@/components/field";
 import { Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -16,7 +17,6 @@ import { Prose } from "@/components/prose";
 import { runtimeName } from "@/components/runtime";
 import { Light } from "@/components/status";
 import { bytes } from "@/components/time";
-import { parseEnv, soundsSecret } from "./dotenv";
 import { Evidence } from "./evidence";
 import {
   FIELDS,
