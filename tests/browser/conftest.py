@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.visitor import Visitor, launched, open_window
-from tests.e2e.conftest import LocalCloud, cloud  # noqa: F401 - a fixture
+from tests.e2e.conftest import cloud  # noqa: F401 - a fixture
 
 Open = Callable[..., Visitor]
 
@@ -22,13 +23,20 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def web_url(request: pytest.FixtureRequest) -> str:
+    """The web app of a fresh local cloud; or with WEB_URL=http://localhost:8800 of one that runs."""
+    running = os.environ.get("WEB_URL")
+    return running or str(request.getfixturevalue("cloud").web_url)
+
+
 @pytest.fixture
-def window(browser: Browser, cloud: LocalCloud) -> Iterator[Open]:  # noqa: F811 - the fixture
+def window(browser: Browser, web_url: str) -> Iterator[Open]:
     """Opens windows; when the test is over, none of them may have seen an error."""
     opened: list[Visitor] = []
 
     def open_one(**how: Any) -> Visitor:
-        opened.append(open_window(browser, cloud.web_url, **how))
+        opened.append(open_window(browser, web_url, **how))
         return opened[-1]
 
     yield open_one

@@ -38,6 +38,9 @@ export function Watch({
   const ended = UNHAPPY.has(version.state) || (deployment && UNHAPPY.has(deployment.state));
   return (
     <div className="space-y-5">
+      <p role="status" className="sr-only">
+        {deployment?.state === "live" ? `${name} is live` : ended ? "It did not go live" : ""}
+      </p>
       <Plate>
         <Stations stations={stations} />
       </Plate>
@@ -78,7 +81,7 @@ function Live({
         <div className="min-w-0">
           <h2 className="flex items-center gap-2 text-xl">
             <Light tone="live" className="size-3.5" />
-            <span role="status">{name} is live</span>
+            {name} is live
           </h2>
           <p className="mt-1 flex min-w-0 items-center gap-1">
             <code className="truncate">{url}</code>
@@ -115,7 +118,7 @@ function Ended({ version, deployment }: { version: Version; deployment: Deployme
   const reasons = [...version.reasons, ...(deployment?.reasons ?? [])];
   return (
     <section aria-label="What to change" className="plate border-l-4 border-l-port p-5">
-      <h2 className="text-lg text-port" role="status">
+      <h2 className="text-lg text-port">
         {version.state === "cancelled" || deployment?.state === "cancelled"
           ? "It was cancelled"
           : version.candidates.length > 0
@@ -191,13 +194,13 @@ function Tail({ version }: { version: Version }) {
   });
   const [open, setOpen] = useState(true);
   const box = useRef<HTMLDivElement>(null);
+  // Until somebody scrolls up to read.
+  const follows = useRef(true);
   const lines = log.data?.lines.slice(-SHOWN) ?? [];
   // biome-ignore lint/correctness/useExhaustiveDependencies: new lines are followed
   useEffect(() => {
     const element = box.current;
-    if (element && element.scrollHeight - element.scrollTop - element.clientHeight < 240) {
-      element.scrollTop = element.scrollHeight;
-    }
+    if (element && follows.current) element.scrollTop = element.scrollHeight;
   }, [lines.length, open]);
   return (
     <Plate
@@ -213,6 +216,9 @@ function Tail({ version }: { version: Version }) {
         <div
           role="log"
           ref={box}
+          onScroll={({ currentTarget: at }) => {
+            follows.current = at.scrollHeight - at.scrollTop - at.clientHeight < 40;
+          }}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
           tabIndex={0}
           aria-label="Build log"
