@@ -10,9 +10,9 @@ import { Ago, Duration } from "@/components/time";
 
 const TRIGGER: Record<Deployment["trigger"], string> = {
   request: "deployed by request",
-  build: "deployed when it was ready",
-  rollback: "rolled back to",
-  restore: "restored after a failure",
+  build: "deployed after its build",
+  rollback: "brought back by a rollback",
+  restore: "brought back after a failure",
 };
 
 export function DeploymentRow({
@@ -34,10 +34,7 @@ export function DeploymentRow({
         serving && "bg-starboard-wash/50",
       )}
     >
-      <Status
-        {...deploymentStanding(deployment.state)}
-        className="w-28 shrink-0 self-start pt-px"
-      />
+      <Status {...deploymentStanding(deployment.state)} className="w-28 shrink-0" />
       <div className="min-w-0 flex-1">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link

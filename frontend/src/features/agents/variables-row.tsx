@@ -57,7 +57,7 @@ export function VariableRow({
             const text = event.clipboardData.getData("text");
             if (text.includes("=") && onPaste(text)) event.preventDefault();
           }}
-          className={clsx(CONTROL, "h-8", nameFault ? "border-port" : "border-control/70")}
+          className={clsx(CONTROL, "h-[34px]", nameFault ? "border-port" : "border-control/70")}
         />
         {nameFault ? (
           <p id={`${id}-name`} className="mt-1 text-sm text-port">
@@ -80,7 +80,7 @@ export function VariableRow({
           onChange={(event) => onChange({ value: event.target.value, kept: false })}
           className={clsx(
             CONTROL,
-            "block min-h-8 resize-none",
+            "block min-h-[34px] resize-none",
             valueFault ? "border-port" : "border-control/70",
             draft.secret && !shown && "[-webkit-text-security:disc]",
           )}
@@ -93,6 +93,14 @@ export function VariableRow({
       </div>
       <div className="flex items-start gap-0.5">
         <IconButton
+          icon={shown ? EyeOff : Eye}
+          size="sm"
+          label={shown ? `Hide the value of ${word}` : `Show the value of ${word}`}
+          disabled={!draft.secret || draft.value === ""}
+          className={clsx("mt-0.5", !(draft.secret && draft.value !== "") && "invisible")}
+          onClick={() => setShown(!shown)}
+        />
+        <IconButton
           icon={draft.secret ? Lock : LockOpen}
           size="sm"
           aria-pressed={draft.secret}
@@ -104,14 +112,6 @@ export function VariableRow({
           disabled={draft.kept}
           className={clsx("mt-0.5", draft.secret && "text-sea!")}
           onClick={() => onChange({ secret: !draft.secret })}
-        />
-        <IconButton
-          icon={shown ? EyeOff : Eye}
-          size="sm"
-          label={shown ? `Hide the value of ${word}` : `Show the value of ${word}`}
-          disabled={!draft.secret || draft.value === ""}
-          className={clsx("mt-0.5", !(draft.secret && draft.value !== "") && "invisible")}
-          onClick={() => setShown(!shown)}
         />
         <IconButton
           icon={Trash2}

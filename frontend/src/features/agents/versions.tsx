@@ -72,7 +72,7 @@ function VersionRow({ version }: { version: Version }) {
   const [reason] = version.reasons;
   return (
     <li className="relative flex items-center gap-x-4 px-4 py-2.5 hover:bg-sunk/40">
-      <Status {...versionStanding(version.state)} className="w-28 shrink-0 self-start pt-px" />
+      <Status {...versionStanding(version.state)} className="w-28 shrink-0" />
       <div className="min-w-0 flex-1">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link
