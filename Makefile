@@ -27,7 +27,7 @@ GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs token test test-fast check format gen bench deploy tools deploy-tools web web-dev
+.PHONY: help up down reset status logs token rotate-keys test test-fast check format gen bench deploy tools deploy-tools web web-dev screenshots
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,11 +57,20 @@ token: .venv/.ready ## print an API token of the local cloud (EMAIL=you@example.
 	@test -n "$(EMAIL)" || { echo 'Say for whom: make token EMAIL=you@example.org' >&2; exit 2; }
 	@$(PY) -m infra.local token --email "$(EMAIL)"
 
+rotate-keys: .venv/.ready ## new keys take over, nobody is signed out (STAGE=prod: on AWS)
+ifeq ($(STAGE),)
+	@$(PY) -m infra.local rotate-keys
+else
+	@$(PY) -m infra.keys --stage "$(STAGE)" $(if $(REVOKE),--revoke)
+endif
+
 # ---- tests and the gate ----------------------------------------------------------------------
 
 test: test-fast .local/npm/.ready ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
+	@$(MAKE) -s .venv/.browser $(WEB)
+	$(PYTEST) tests/browser
 
 test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every test that needs no local cloud
 	$(NPM) test
@@ -91,6 +100,9 @@ gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app
 
 bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
+
+screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
+	$(PY) -m tests.browser.screenshots $(ONLY)
 
 # ---- the web app -----------------------------------------------------------------------------
 
@@ -133,6 +145,10 @@ $(UV):
 	@echo 'Setting up: development tools and the platform (.venv)' >&2
 	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip install --quiet --python $(PY) -r requirements-dev.txt && touch $@
+
+.venv/.browser: requirements-browser.txt | .venv/.ready
+	@echo 'Setting up: tests in a browser' >&2
+	@$(UV) pip install --quiet --python $(PY) -r requirements-browser.txt && touch $@
 
 .local/venvs/emulator/.ready: requirements-emulator.txt | .venv/.ready
 	@echo 'Setting up: the AWS emulator (.local/venvs/emulator)' >&2

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
-from chalicelib.domain.credentials import ApiToken
+from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
@@ -39,6 +39,7 @@ REMAINS = Listing("remains", Remains)  # (org_id)
 INVITATIONS = Listing("invitations", Invitation)  # (org_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
+REGISTERS = Listing("registers", TokenRegister)  # (org_id)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
@@ -70,14 +71,7 @@ class Delete:
     entity: Any
 
 
-@dataclass(frozen=True)
-class Check:
-    """Change nothing, but only if this revision is still what is stored."""
-
-    entity: Any
-
-
-Change = Put | Delete | Check
+Change = Put | Delete
 
 
 class Store(Protocol):

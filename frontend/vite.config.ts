@@ -49,6 +49,7 @@ export default defineConfig({
     environmentOptions: { happyDOM: { url: "http://localhost:8800" } },
     setupFiles: ["src/testing/setup.ts"],
     include: ["src/**/*.test.{ts,tsx}"],
+    testTimeout: 60_000,
     restoreMocks: true,
     css: false,
   },

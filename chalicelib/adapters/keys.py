@@ -271,6 +271,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "variables": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "VARIABLES#"),
     "remains": lambda org_id: Range(None, _org(org_id, "REMAINS")),
     "invitations": lambda org_id: Range(None, _org(org_id), "INVITATION#"),
+    "registers": lambda org_id: Range(None, _org(org_id), "TOKENS#"),
     "closing": lambda: Range("gsi2", "WORK#CLOSING#"),
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),

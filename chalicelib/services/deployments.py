@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import (
     Deployment,
@@ -76,6 +77,28 @@ class Deployments:
         self._variables = variables
         self._clock = clock
         self._release_limit = release_limit
+
+    # --- at a glance ------------------------------------------------------------------
+
+    def standings(self, principal: Principal, agents: Sequence[Agent]) -> dict[str, Deployment]:
+        """What runs in production of these agents, by the agent's id: what moves there, or else
+        what serves, or waits. Two requests for any number up to 100.
+        """
+        readable = [a for a in agents if principal.may(Action.DEPLOYMENT_READ, a.id)]
+        if not readable:
+            return {}
+        found = self._store.get_many(
+            *((Environment, agent.org_id, agent.id, "production") for agent in readable)
+        )
+        wanted = {
+            place.agent_id: (place.org_id, chosen)
+            for place in found
+            if place is not None and (chosen := place.moving or place.serving or place.queued)
+        }
+        if not wanted:
+            return {}
+        deployments = self._store.get_many(*((Deployment, *key) for key in wanted.values()))
+        return {one.agent_id: one for one in deployments if one is not None}
 
     # --- asking for one -----------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -657,3 +658,42 @@ def test_an_agents_output_can_be_read_from_a_moment_on(world: World) -> None:
     # The cursor leads on; a start beside it says nothing more.
     lines, _ = logs(who, live.id, cursor=cursor, limit=10, start=start)
     assert [line.message for line in lines] == ["line 5"]
+
+
+def test_what_runs_is_told_of_many_agents_at_once(world: World) -> None:
+    who = world.sign_in()
+    idle, running, moving = (world.agent(who, name) for name in ("Idle", "Running", "Moving"))
+    live = world.live(who, running)
+    world.live(who, moving)
+    version = world.ready(who, moving, deploy=True)
+    found = world.platform.deployments.standings(who, [idle, running, moving])
+    assert {agent: one.id for agent, one in found.items()} == {
+        running.id: live.id,
+        moving.id: version.deployment_id,
+    }
+    assert world.platform.deployments.standings(who, [idle]) == {}
+    assert world.platform.deployments.standings(who, []) == {}
+
+
+def test_a_template_can_be_held_for_confirmation_as_an_upload_can(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    template = {
+        "name": "echo",
+        "runtime": "python",
+        "title": "Echo",
+        "description": "",
+        "key": "templates/echo.zip",
+        "digest": "",
+    }
+    world.artifacts.objects["templates/index.json"] = json.dumps([template]).encode()
+    world.artifacts.objects["templates/echo.zip"] = zipped({"index.html": "<p>Echo</p>"})
+    made = world.platform.versions.create_from_template(
+        who, agent.id, template="echo", deploy=True, hold=True
+    )
+    held = world.platform.versions.receive_upload(made.org_id, made.id)
+    assert held is not None
+    assert (held.state, held.hold) == (VersionState.UPLOADED, True)
+    assert held.plan is not None
+    built = world.platform.versions.build(who, agent.id, held.id, manifest=None)
+    assert built.state is VersionState.BUILDING

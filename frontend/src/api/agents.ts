@@ -12,11 +12,17 @@ export const agentsQuery = infiniteQueryOptions({
   queryKey: agentKeys.list,
   queryFn: ({ pageParam, signal }) =>
     api.get("/agents", {
-      query: { limit: 100, ...(pageParam ? { cursor: pageParam } : {}) },
+      query: {
+        limit: 100,
+        include: "production" as const,
+        ...(pageParam ? { cursor: pageParam } : {}),
+      },
       signal,
     }),
   initialPageParam: null as string | null,
   getNextPageParam: (page) => page.next_cursor,
+  // A long list is not read again as a whole because a window was looked at.
+  refetchOnWindowFocus: (query) => (query.state.data?.pages.length ?? 0) <= 2,
 });
 
 export const agentQuery = (agentId: string) =>

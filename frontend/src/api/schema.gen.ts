@@ -1111,7 +1111,7 @@ export interface components {
         /** AgentPage */
         AgentPage: {
             /** Items */
-            items: components["schemas"]["AgentView"][];
+            items: components["schemas"]["ListedAgent"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -1597,6 +1597,39 @@ export interface components {
         LinkSent: {
             /** Detail */
             detail: string;
+        };
+        /**
+         * ListedAgent
+         * @description `production` is there when it was asked for with `include`, and null when nothing runs.
+         */
+        ListedAgent: {
+            category: components["schemas"]["Category"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** @default null */
+            production?: components["schemas"]["StandingView"] | null;
+            /** Revision */
+            revision: number;
+            runtime: components["schemas"]["Runtime"] | null;
+            /** Slug */
+            slug: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version Count */
+            version_count: number;
+            visibility: components["schemas"]["Visibility"];
         };
         /** LogLineView */
         LogLineView: {
@@ -2116,6 +2149,21 @@ export interface components {
             /** Template */
             template: string | null;
         };
+        /**
+         * StandingView
+         * @description What runs in production, at a glance.
+         */
+        StandingView: {
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Deployment Id */
+            deployment_id: string;
+            state: components["schemas"]["DeploymentState"];
+            /** Url */
+            url: string | null;
+            /** Version Number */
+            version_number: number;
+        };
         /** TemplateList */
         TemplateList: {
             /** Items */
@@ -2397,6 +2445,7 @@ export interface operations {
         parameters: {
             query?: {
                 cursor?: string;
+                include?: "production";
                 limit?: number;
             };
             header?: never;

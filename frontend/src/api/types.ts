@@ -4,6 +4,7 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 
 export type Agent = Schemas["AgentView"];
+export type ListedAgent = Schemas["ListedAgent"];
 export type AgentDetail = Schemas["AgentDetail"];
 export type Version = Schemas["VersionView"];
 export type VersionState = Schemas["VersionState"];

@@ -102,7 +102,11 @@ export function Stations({
             {...THICK}
           />
         </svg>
-        <Hull left={x(reached)} top={y(reached)} state={here?.state ?? "waiting"} />
+        <Hull
+          left={x(reached)}
+          top={reached === count - 1 && here?.state === "done" ? WATER + 9 : y(reached)}
+          state={here?.state ?? "waiting"}
+        />
         <ol className="relative grid gap-1 @xl:grid-flow-col @xl:auto-cols-fr @xl:gap-0">
           {stations.map((station, index) => (
             <li key={station.name} className="min-w-0 @xl:text-center">

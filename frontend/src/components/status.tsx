@@ -45,9 +45,11 @@ export interface StatusProps {
   tone: Tone;
   label: string;
   className?: string;
+  /** The light stands elsewhere. */
+  hideLight?: boolean;
 }
 
-export function Status({ tone, label, className }: StatusProps) {
+export function Status({ tone, label, className, hideLight = false }: StatusProps) {
   return (
     <span
       className={clsx(
@@ -56,7 +58,7 @@ export function Status({ tone, label, className }: StatusProps) {
         className,
       )}
     >
-      <Light tone={tone} />
+      {hideLight ? null : <Light tone={tone} />}
       {label}
     </span>
   );

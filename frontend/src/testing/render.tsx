@@ -19,7 +19,9 @@ export function renderPage(routes: RouteObject[], at: string) {
   );
   const client = newQueryClient();
   client.setDefaultOptions({ queries: { ...client.getDefaultOptions().queries, retry: false } });
-  const router = createMemoryRouter(routes, { initialEntries: [at] });
+  const router = createMemoryRouter([{ HydrateFallback: Nothing, children: routes }], {
+    initialEntries: [at],
+  });
   return {
     router,
     ...render(
@@ -30,4 +32,8 @@ export function renderPage(routes: RouteObject[], at: string) {
       </QueryClientProvider>,
     ),
   };
+}
+
+function Nothing() {
+  return null;
 }

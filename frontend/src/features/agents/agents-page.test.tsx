@@ -17,6 +17,7 @@ const AGENT = {
   created_at: "2026-01-01T00:00:00Z",
   updated_at: "2026-01-01T00:00:00Z",
   revision: 1,
+  production: null,
 };
 
 const open = () => renderPage(routes.inside ?? [], "/agents");

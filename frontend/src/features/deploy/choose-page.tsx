@@ -8,10 +8,10 @@ import { templatesQuery } from "@/api/templates";
 import type { Template } from "@/api/types";
 import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
+import { RuntimeSign } from "@/components/runtime";
 import { Skeleton } from "@/components/skeleton";
 import { DropZone } from "./drop-zone";
 import { Progress } from "./progress";
-import { RuntimeSign } from "./runtime-sign";
 import { again, cancel, ship, useShipment } from "./shipment";
 import { Steps } from "./steps";
 

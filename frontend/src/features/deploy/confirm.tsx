@@ -14,6 +14,7 @@ import { CheckField, TextArea, TextField } from "@/components/field";
 import { Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Prose } from "@/components/prose";
+import { runtimeName } from "@/components/runtime";
 import { Light } from "@/components/status";
 import { bytes } from "@/components/time";
 import { Evidence } from "./evidence";
@@ -28,7 +29,6 @@ import {
   withSleep,
   write,
 } from "./manifest";
-import { runtimeName } from "./runtime-sign";
 import { useShipment } from "./shipment";
 import { useDraft } from "./use-draft";
 import { type Entered, VariableFields } from "./variable-fields";

@@ -2,7 +2,15 @@
 import { LIMITS } from "@/api/limits.gen";
 import { IgnoreFiles } from "./ignore-files";
 import type { FileNode, SourceNode } from "./source-nodes";
-import { type Fault, faultOf, isArchive, isSecrets, leftOutBy, nameFor } from "./source-rules";
+import {
+  type Fault,
+  faultOf,
+  foreignKind,
+  isArchive,
+  isSecrets,
+  leftOutBy,
+  nameFor,
+} from "./source-rules";
 
 export interface SourceFile {
   path: string;
@@ -59,6 +67,8 @@ export async function gather(top: SourceNode[], options: Options): Promise<Gathe
   if (top.length === 1 && first?.kind === "file" && isArchive(first.name)) {
     return archiveOf(await first.file());
   }
+  const foreign = top.length === 1 && first?.kind === "file" ? foreignKind(first.name) : undefined;
+  if (foreign) throw new NotASource("This cannot be a source", foreign);
   const alone = top.length === 1 && first?.kind === "folder" ? first : null;
   const walk = new Walk(options);
   await walk.through(alone ? await alone.children() : top, "");

@@ -39,7 +39,13 @@ export function Shell() {
       >
         Skip to the page
       </a>
-      <header className="on-hull boot-top sticky top-0 z-20 bg-hull text-on-hull">
+      <header
+        className={clsx(
+          "on-hull sticky top-0 z-20 bg-hull text-on-hull",
+          // On the first page the hull reaches further down, and so does its waterline.
+          pathname !== "/" && "boot-top",
+        )}
+      >
         <div className="mx-auto flex h-14 max-w-[96rem] items-center gap-1 px-3 sm:gap-2 sm:px-6">
           <Link to="/" aria-label="Slipway, first page" className="mr-1 rounded-sm sm:mr-3">
             <Wordmark />
@@ -106,7 +112,7 @@ export function Shell() {
         <Progress />
       </header>
       <Connection />
-      <main id="main" tabIndex={-1} className="flex-1 pt-[5px] outline-none">
+      <main id="main" tabIndex={-1} className="flex flex-1 flex-col pt-[5px] outline-none">
         <Boundary at={pathname}>
           <Outlet />
         </Boundary>
