@@ -40,7 +40,7 @@ export function VariableRow({
   const word = draft.name || "this variable";
   const lines = Math.min(8, draft.value.split("\n").length);
   return (
-    <li className="grid gap-2 px-4 py-2.5 sm:grid-cols-[minmax(9rem,17rem)_minmax(0,1fr)_auto]">
+    <li className="grid grid-cols-[minmax(0,1fr)_auto] gap-2 px-4 py-2.5 sm:grid-cols-[minmax(9rem,17rem)_minmax(0,1fr)_auto]">
       <div className="min-w-0">
         <input
           ref={name}
@@ -65,7 +65,7 @@ export function VariableRow({
           </p>
         ) : null}
       </div>
-      <div className="min-w-0">
+      <div className="col-span-2 row-start-2 min-w-0 sm:col-span-1 sm:row-start-auto">
         <textarea
           ref={value}
           aria-label={`Value of ${word}`}
