@@ -106,7 +106,7 @@ describe("an agent", () => {
     expect(
       await screen.findByRole("img", { name: "CPU: CPU now 25 %, at most 25 %" }),
     ).toBeInTheDocument();
-    expect(await screen.findByText("Version 1 live")).toBeInTheDocument();
+    expect((await screen.findAllByText("Version 1 live")).length).toBe(3);
     await userEvent.click(screen.getByRole("button", { name: "Requests as a table" }));
     const table = screen.getByRole("table", { name: "Requests" });
     expect(
