@@ -55,6 +55,12 @@ class Stage:
         """Its variables in the API."""
         return f"/agents/{self.agent['id']}/environments/production/variables"
 
+    @property
+    def serving(self) -> str:
+        """The deployment that serves now."""
+        found = self.api.ask("GET", f"/agents/{self.agent['id']}")["environments"][0]["serving"]
+        return str(found)
+
     def deployment(self, found: dict[str, Any]) -> str:
         """The page of a deployment."""
         return f"{self.base}/deployments/{found['id']}"
@@ -132,7 +138,7 @@ def test_what_changed_is_shown_beside_an_earlier_deployment(stage: Stage) -> Non
 
 def test_a_log_is_searched_filtered_paused_and_linked_to(stage: Stage) -> None:
     visitor, page = stage.visitor, stage.visitor.page
-    visitor.go(f"{stage.base}/logs?deployment={stage.live['id']}&from=start")
+    visitor.go(f"{stage.base}/logs?deployment={stage.serving}&from=start")
     page.get_by_text("still here").first.wait_for()
     page.keyboard.press("/")
     page.keyboard.type("NEEDLE <img")
