@@ -244,19 +244,23 @@ class Deployments:
         self, principal: Principal, deployment_id: str, *, compare: str | None = None
     ) -> list[DeployedVariable]:
         """What it was deployed with, secrets without values; beside another one if named."""
-        principal.require(Action.VARIABLES_READ)
         found = self.get(principal, deployment_id)
+        principal.require(Action.VARIABLES_READ, found.agent_id)
         other = self.get(principal, compare) if compare else None
         if other is not None and other.agent_id != found.agent_id:
             raise NotFound("This agent has no deployment with the id named in `compare`.")
+        stored = self._variables.stored(found.org_id, found.agent_id, found.environment)
+        # What has become secret since is secret here too.
+        hidden = {name for name, secret in (stored.names if stored else {}).items() if secret}
         return compared(
-            self._with_names(found), self._with_names(other) if other is not None else None
+            self._with_names(found, hidden),
+            self._with_names(other, hidden) if other is not None else None,
         )
 
-    def _with_names(self, deployment: Deployment) -> dict[str, tuple[str, bool]]:
+    def _with_names(self, deployment: Deployment, hidden: set[str]) -> dict[str, tuple[str, bool]]:
         names = deployment.variable_names or {}
         return {
-            name: (value, names.get(name, True))
+            name: (value, names.get(name, True) or name in hidden)
             for name, value in self.opened_variables(deployment).items()
         }
 

@@ -91,7 +91,8 @@ class EnvironmentVariables:
                 "Somebody changed these variables since you read them. Read them again and repeat."
             )
         old = self.open(stored) if stored else {}
-        values = _checked(wanted, old)
+        hidden = {one for one, secret in (stored.names if stored else {}).items() if secret}
+        values = _checked(wanted, old, hidden)
         context = f"{agent.org_id}/{agent.id}/{name}"
         names = {item.name: item.secret for item in wanted}
         said = {"environment": name, **_differences(stored, old, names, values)}
@@ -168,7 +169,9 @@ def _change(before: str | None, now: str | None) -> str:
     return "added" if before is None else "removed" if now is None else "changed"
 
 
-def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, str]:
+def _checked(
+    wanted: list[VariableValue], old: Mapping[str, str], hidden: set[str]
+) -> dict[str, str]:
     errors: list[FieldError] = []
     values: dict[str, str] = {}
     for index, item in enumerate(wanted):
@@ -176,7 +179,10 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
         if fault := _name_fault(item.name, values):
             errors.append(FieldError(f"{where}.name", fault))
         value = item.value if item.value is not None else old.get(item.name)
-        if value is None:
+        if item.value is None and not item.secret and item.name in hidden:
+            fault = f"{item.name} is secret; to make it plain, send its value."
+            errors.append(FieldError(f"{where}.value", fault))
+        elif value is None:
             errors.append(FieldError(f"{where}.value", f"{item.name} has no value yet; send one."))
             value = ""
         if HOST_REFERENCE in value:

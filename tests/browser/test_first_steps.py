@@ -200,9 +200,7 @@ def test_a_broken_line_is_waited_for_and_the_upload_goes_on(
     assert failures == 3
 
 
-def test_an_upload_that_is_cancelled_leaves_nothing_behind(
-    person: Visitor, tmp_path: Path
-) -> None:
+def test_an_upload_that_is_cancelled_leaves_nothing_behind(person: Visitor, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text(PAGE.format(name="site"))
     person.page.route(re.compile("slipway-local-sources"), lambda route: None)

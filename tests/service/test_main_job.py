@@ -600,7 +600,7 @@ def test_a_deployment_tells_which_variables_it_runs_with_and_what_changed(world:
 
     alone = world.platform.deployments.variables(who, first.id)
     assert [(v.name, v.value, v.secret, v.change) for v in alone] == [
-        ("COLOUR", "red", False, None),
+        ("COLOUR", None, True, None),
         ("KEY", None, True, None),
         ("OLD", "x", False, None),
         ("SAME", "y", False, None),
@@ -616,6 +616,21 @@ def test_a_deployment_tells_which_variables_it_runs_with_and_what_changed(world:
     elsewhere = world.live(who, world.agent(who, "Other"))
     with pytest.raises(NotFound):
         world.platform.deployments.variables(who, first.id, compare=elsewhere.id)
+
+
+def test_a_secret_is_made_plain_only_by_somebody_who_knows_it(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    put = world.platform.variables.put
+    put(who, agent.id, "production", [VariableValue("KEY", "s3cret", True)], if_revision=None)
+    with pytest.raises(Invalid) as refused:
+        put(who, agent.id, "production", [VariableValue("KEY", None, False)], if_revision=None)
+    assert refused.value.errors[0].field == "items[0].value"
+    shown, _ = world.platform.variables.get(who, agent.id, "production")
+    assert (shown[0].value, shown[0].secret) == (None, True)
+    put(who, agent.id, "production", [VariableValue("KEY", "s3cret", False)], if_revision=None)
+    shown, _ = world.platform.variables.get(who, agent.id, "production")
+    assert (shown[0].value, shown[0].secret) == ("s3cret", False)
 
 
 def test_a_deployment_older_than_the_note_of_its_secrets_shows_no_value(world: World) -> None:

@@ -19,7 +19,7 @@ const HUES: Hue[] = ["ink", "red", "green", "yellow", "blue", "magenta", "cyan",
 // CSI … final byte | OSC … BEL or ST | other two-character escapes | other control characters
 const SEQUENCE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  /\u001b\[([0-9;:?<=>]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -~]?|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+  /\u001b\[([0-9;:?<=>]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[()*+-/][ -~]?|\u001b[ -~]?|[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 /** The text alone, as it is searched and copied. */
 export function plainText(message: string): string {
@@ -58,7 +58,7 @@ function dirty(text: string): boolean {
 }
 
 function changed(look: Omit<Piece, "text">, parameters: string): Omit<Piece, "text"> {
-  const codes = parameters.split(/[;:]/).map((code) => Number(code || 0));
+  const codes = parameters.split(";").flatMap(numbers);
   let next = { ...look };
   for (let index = 0; index < codes.length; index += 1) {
     const code = codes[index] ?? 0;
@@ -81,6 +81,12 @@ function changed(look: Omit<Piece, "text">, parameters: string): Omit<Piece, "te
     }
   }
   return next;
+}
+
+/** One parameter, or the parts of one that colons hold together (ITU T.416: a colour space first). */
+function numbers(parameter: string): number[] {
+  const parts = parameter.split(":").map((part) => Number(part || 0));
+  return parts.length === 6 && parts[1] === 2 ? [...parts.slice(0, 2), ...parts.slice(3)] : parts;
 }
 
 /** Of 256 colours or 16 million, the nearest of ours; and how many numbers said it. */

@@ -80,7 +80,8 @@ export const LogRow = memo(function LogRow({
       <span
         aria-hidden="true"
         className={clsx(
-          "w-8 shrink-0 self-start text-[0.6875rem] font-[600] select-none",
+          "shrink-0 self-start text-[0.6875rem] font-[600] select-none sm:w-8",
+          MARK[level] && "w-8",
           MARK_HUE[level],
         )}
       >

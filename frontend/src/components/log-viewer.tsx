@@ -209,14 +209,14 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
         </div>
       </div>
       {log.error ? <Problem compact error={log.error} retry={log.retry} className="m-2" /> : null}
-      <div className="relative min-h-0 flex-1">
+      <div className="relative min-h-48 flex-1">
         <div
           ref={scroller}
           role="log"
           aria-label={`${label}: lines`}
           aria-live="off"
           onKeyDown={onKeyDown}
-          className="h-full overflow-auto overscroll-contain bg-plate font-mono text-[0.8125rem] -outline-offset-2"
+          className="absolute inset-0 overflow-auto overscroll-contain bg-plate font-mono text-[0.8125rem] -outline-offset-2"
         >
           {shown.count === 0 ? (
             <Nothing log={log} filtered={lines.length > 0} empty={empty} />

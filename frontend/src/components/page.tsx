@@ -1,6 +1,6 @@
 /** The frame of every page: its title, where it stands, what can be done, and its parts. */
 import { clsx } from "clsx";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import { Link, NavLink, useLocation } from "react-router";
 
 /** The title of the browser tab. */
@@ -102,10 +102,22 @@ export interface Tab {
 
 /** The parts of a page, each with an address of its own. */
 export function Tabs({ label, tabs }: { label: string; tabs: Tab[] }) {
+  const bar = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // On a phone the chosen one may lie outside: it is brought into sight, and only the bar moves.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another address chooses another tab
+  useLayoutEffect(() => {
+    const nav = bar.current;
+    const chosen = nav?.querySelector<HTMLElement>('[aria-current="page"]');
+    if (nav && chosen) {
+      nav.scrollLeft = chosen.offsetLeft - (nav.clientWidth - chosen.offsetWidth) / 2;
+    }
+  }, [pathname]);
   return (
     <nav
+      ref={bar}
       aria-label={label}
-      className="-mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0"
+      className="relative -mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0"
     >
       <ul className="flex gap-1">
         {tabs.map((tab) => (

@@ -10,9 +10,9 @@ import { Ago, Duration } from "@/components/time";
 
 const TRIGGER: Record<Deployment["trigger"], string> = {
   request: "deployed by request",
-  build: "deployed when it was ready",
-  rollback: "rolled back to",
-  restore: "restored after a failure",
+  build: "deployed after its build",
+  rollback: "brought back by a rollback",
+  restore: "brought back after a failure",
 };
 
 export function DeploymentRow({
@@ -30,15 +30,12 @@ export function DeploymentRow({
   return (
     <li
       className={clsx(
-        "relative flex items-center gap-x-4 px-4 py-2.5 hover:bg-sunk/40",
+        "relative flex flex-wrap items-center gap-x-4 gap-y-0.5 px-4 py-2.5 hover:bg-sunk/40 sm:flex-nowrap",
         serving && "bg-starboard-wash/50",
       )}
     >
-      <Status
-        {...deploymentStanding(deployment.state)}
-        className="w-28 shrink-0 self-start pt-px"
-      />
-      <div className="min-w-0 flex-1">
+      <Status {...deploymentStanding(deployment.state)} className="shrink-0 sm:w-28" />
+      <div className="order-1 min-w-0 flex-1 sm:order-none">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link
             to={`/agents/${deployment.agent_id}/deployments/${deployment.id}`}
@@ -53,8 +50,10 @@ export function DeploymentRow({
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">{reason.detail}</p>
         ) : null}
       </div>
-      {actions ? <div className="relative z-10 shrink-0">{actions}</div> : null}
-      <div className="figures shrink-0 text-right text-xs leading-5 text-ink-3">
+      {actions ? (
+        <div className="relative z-10 order-2 shrink-0 sm:order-none">{actions}</div>
+      ) : null}
+      <div className="figures flex shrink-0 basis-[calc(100%-8rem)] justify-end gap-x-2 text-right text-xs leading-5 text-ink-3 sm:block sm:basis-auto">
         <Ago at={deployment.created_at} />
         <p>
           {timings.queued && (end || deploymentMoves(deployment)) ? (

@@ -1,7 +1,7 @@
 /** Build and runtime logs of an agent, in one viewer. */
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
-import { deploymentsQuery } from "@/api/deployments";
+import { deploymentQuery, deploymentsQuery } from "@/api/deployments";
 import { type LogSource, useLog } from "@/api/logs";
 import { deploymentStanding, versionStanding } from "@/api/states";
 import type { Deployment, Version } from "@/api/types";
@@ -38,14 +38,22 @@ export function Logs() {
   const deploymentId = chosen.version ? undefined : (chosen.deployment ?? first ?? undefined);
   const versionId = deploymentId ? undefined : (chosen.version ?? built[0]?.id);
   const whole = search.get("from") === "start";
-  const deployment = ran.find(({ id }) => id === deploymentId);
   const version = built.find(({ id }) => id === versionId);
-  const start = whole ? (deployment?.created_at ?? "2020-01-01T00:00:00Z") : undefined;
-  const source: LogSource | undefined = deploymentId
-    ? { of: "output", deploymentId, start }
-    : versionId
-      ? { of: "build", agentId: agent.id, versionId }
-      : undefined;
+  const named = useQuery({
+    ...deploymentQuery(deploymentId ?? ""),
+    enabled: deploymentId !== undefined,
+  });
+  const deployment = ran.find(({ id }) => id === deploymentId) ?? named.data;
+  // A log read from the beginning begins where its deployment did: that must be known first.
+  const waits = whole && deploymentId !== undefined && !deployment && !named.error;
+  const start = whole ? deployment?.created_at : undefined;
+  const source: LogSource | undefined = waits
+    ? undefined
+    : deploymentId
+      ? { of: "output", deploymentId, start }
+      : versionId
+        ? { of: "build", agentId: agent.id, versionId }
+        : undefined;
   const live = deploymentId
     ? !deployment || !OVER.has(deployment.state)
     : version?.state === "building";
@@ -60,7 +68,7 @@ export function Logs() {
       },
       { preventScrollReset: true },
     );
-  if (!source) {
+  if (!source && !waits) {
     const failed = deployments.error ?? versions.error;
     if (failed) {
       return (
@@ -93,9 +101,9 @@ export function Logs() {
   const value = deploymentId ? `deployment ${deploymentId}` : `version ${versionId}`;
   return (
     <LogViewer
-      key={JSON.stringify(source)}
+      key={`${value} ${whole}`}
       label={deploymentId ? "Output of the agent" : "Build log"}
-      log={log}
+      log={source ? log : { ...log, loading: true }}
       live={live && source !== undefined}
       filename={`${agent.slug}-${deploymentId ?? versionId}`}
       className="h-[calc(100dvh-15rem)] min-h-96"

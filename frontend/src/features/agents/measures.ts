@@ -1,6 +1,5 @@
 /** Reads the host's series as what people look at, in units people know. */
 import type { Series } from "@/components/chart";
-import { bytes } from "@/components/time";
 
 type Raw = { [name: string]: { at: number; value: number }[] };
 
@@ -18,8 +17,17 @@ export interface Measures {
   requests: Series[];
 }
 
-const cores = (value: number): string =>
-  value === 0 ? "0" : value < 0.1 ? `${(value * 1000).toFixed(0)} m` : value.toFixed(2);
+/** Of one processor core, in percent. */
+const percent = (value: number): string => {
+  const of = value * 100;
+  return `${of >= 10 ? Math.round(of) : Number(of.toPrecision(2))} %`;
+};
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+/** Short, for axes. */
+const size = (value: number): string => {
+  const power = value < 1 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
+  return `${Number((value / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
+};
 const count = (value: number): string => Math.round(value).toLocaleString();
 
 export function readMetrics(raw: Raw | undefined): Measures {
@@ -27,10 +35,10 @@ export function readMetrics(raw: Raw | undefined): Measures {
   const points = (name: string, by = 1) =>
     (series[name] ?? []).map(({ at, value }) => ({ t: at * 1000, v: value * by }));
   return {
-    cpu: { label: "CPU, cores", points: points("cpu"), format: cores },
-    memory: { label: "Memory", points: points("memory_gb", 1e9), format: bytes },
-    received: { label: "Received", points: points("received_gb", 1e9), format: bytes },
-    sent: { label: "Sent", points: points("sent_gb", 1e9), format: bytes },
+    cpu: { label: "CPU, of a core", points: points("cpu"), format: percent },
+    memory: { label: "Memory", points: points("memory_gb", 1e9), format: size },
+    received: { label: "Received", points: points("received_gb", 1e9), format: size },
+    sent: { label: "Sent", points: points("sent_gb", 1e9), format: size },
     requests: requestsOf(series),
   };
 }
@@ -61,4 +69,4 @@ function requestsOf(series: Raw): Series[] {
   return found;
 }
 
-export { cores, count };
+export { count, percent, size };

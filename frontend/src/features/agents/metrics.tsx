@@ -14,9 +14,8 @@ import { useLogTaste } from "@/components/log-state";
 import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { Skeleton } from "@/components/skeleton";
-import { bytes } from "@/components/time";
 import { useAgent } from "./agent";
-import { cores, count, type Measures, readMetrics } from "./measures";
+import { count, type Measures, percent, readMetrics, size } from "./measures";
 
 const LABELS: Record<Range, string> = {
   "1h": "1 hour",
@@ -174,15 +173,15 @@ function Drawn({
     <div className="grid gap-5 lg:grid-cols-2">
       <ChartPlate
         title="CPU"
-        unit="cores"
+        unit="of a core"
         series={[{ name: "cpu", label: "CPU", tone: "sea", points: cpu.points }]}
-        format={cores}
+        format={percent}
         {...frame}
       />
       <ChartPlate
         title="Memory"
         series={[{ name: "memory", label: "Memory", tone: "magenta", points: memory.points }]}
-        format={bytes}
+        format={size}
         {...frame}
       />
       <ChartPlate
@@ -199,7 +198,7 @@ function Drawn({
           { name: "sent", label: sent.label, tone: "cyan", points: sent.points },
           { name: "received", label: received.label, tone: "grey", points: received.points },
         ]}
-        format={bytes}
+        format={size}
         {...frame}
       />
       <Plate

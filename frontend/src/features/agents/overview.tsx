@@ -1,13 +1,13 @@
 /** What runs of an agent, how it has been, and what happened last. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { ArrowRight, ExternalLink } from "lucide-react";
+import { ArrowRight } from "lucide-react";
 import { Link } from "react-router";
 import { deploymentsQuery } from "@/api/deployments";
 import { metricsQuery } from "@/api/metrics";
 import { deploymentStanding } from "@/api/states";
 import type { AgentDetail, Deployment } from "@/api/types";
 import { versionQuery, versionsQuery } from "@/api/versions";
-import { ButtonLink, buttonClass } from "@/components/button";
+import { ButtonLink } from "@/components/button";
 import { Spark } from "@/components/chart";
 import { CopyButton } from "@/components/copy";
 import { Empty } from "@/components/empty";
@@ -168,17 +168,6 @@ function Serving({ deployment, agent }: { deployment: Deployment; agent: AgentDe
             ) : null}
           </p>
         </div>
-        {url && up ? (
-          <a
-            href={url}
-            target="_blank"
-            rel="noopener"
-            className={buttonClass({ variant: "plain", size: "sm" })}
-          >
-            <ExternalLink size={15} aria-hidden="true" />
-            Open
-          </a>
-        ) : null}
         <ButtonLink to={`/agents/${agent.id}/logs?deployment=${deployment.id}`} size="sm">
           Logs
         </ButtonLink>

@@ -1,8 +1,9 @@
 /** What an agent is called and who sees it, how its manifest runs it, and its end. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 import { type AgentChange, agentKeys, agentQuery, changeAgent, deleteAgent } from "@/api/agents";
+import { deploymentQuery } from "@/api/deployments";
 import { asProblem } from "@/api/problem";
 import type { AgentDetail, Category, Visibility } from "@/api/types";
 import { versionQuery, versionsQuery } from "@/api/versions";
@@ -251,19 +252,13 @@ function BothSides({
 
 /** Resources, sleep and health live in the source: shown as read, with the lines that change them. */
 function Running({ agent }: { agent: AgentDetail }) {
-  const serving = agent.environments?.find(
-    ({ name, serving: one }) => name === "production" && one,
-  );
-  const list = useQuery({
-    queryKey: [...versionsQuery(agent.id).queryKey, "newest"],
-    queryFn: async ({ client }) =>
-      (await client.fetchInfiniteQuery(versionsQuery(agent.id))).pages[0],
-  });
-  const newest = list.data?.items.find((one) => one.plan !== null);
-  const version = useQuery({
-    ...versionQuery(agent.id, newest?.id ?? ""),
-    enabled: newest !== undefined,
-  });
+  const serving = agent.environments?.find(({ name }) => name === "production")?.serving;
+  const current = useQuery({ ...deploymentQuery(serving ?? ""), enabled: Boolean(serving) });
+  const list = useInfiniteQuery({ ...versionsQuery(agent.id), enabled: !serving });
+  const newest = list.data?.pages[0]?.items.find((one) => one.plan !== null);
+  const id = current.data?.version_id ?? newest?.id;
+  const version = useQuery({ ...versionQuery(agent.id, id ?? ""), enabled: id !== undefined });
+  const loading = current.isLoading || list.isLoading || version.isLoading;
   const { plan, manifest } = version.data ?? {};
   const resources = {
     cpu: 1,
@@ -284,30 +279,32 @@ function Running({ agent }: { agent: AgentDetail }) {
       title="How it runs"
       note={version.data ? `as version ${version.data.number} says` : undefined}
     >
-      {list.isLoading || (newest && version.isLoading) ? (
+      {loading ? (
         <SkeletonRows rows={4} height="h-8" />
       ) : (
         <div className="grid gap-5 sm:grid-cols-2">
-          <Facts
-            items={[
-              ["Processor", `${resources.cpu} ${resources.cpu === 1 ? "core" : "cores"}`],
-              ["Memory", `${resources.memory_mb} MB`],
-              ["Copies", resources.replicas],
-              ["Sleeps", resources.sleep ? "when nobody calls it" : "never"],
-              [
-                "Health",
-                plan?.health_path ? (
-                  <code key="h">{String(plan.health_path)}</code>
-                ) : (
-                  "any answer on /"
-                ),
-              ],
-              ["Port", plan?.port ? String(plan.port) : <code key="p">$PORT</code>],
-            ]}
-          />
+          <div>
+            <Facts
+              items={[
+                ["Processor", `${resources.cpu} ${resources.cpu === 1 ? "core" : "cores"}`],
+                ["Memory", `${resources.memory_mb} MB`],
+                ["Copies", resources.replicas],
+                ["Sleeps", resources.sleep ? "when nobody calls it" : "never"],
+                [
+                  "Health",
+                  plan?.health_path ? (
+                    <code key="h">{String(plan.health_path)}</code>
+                  ) : (
+                    "any answer on /"
+                  ),
+                ],
+                ["Port", plan?.port ? String(plan.port) : <code key="p">$PORT</code>],
+              ]}
+            />
+          </div>
           <div className="min-w-0 text-sm">
             <p className="text-ink-2">
-              {serving || newest
+              {id
                 ? "To change this, write these lines in agent.yaml at the root of the source, and deploy it as a new version:"
                 : "Once there is a version, its manifest says this. In agent.yaml at the root of the source:"}
             </p>

@@ -40,7 +40,7 @@ export function VariableRow({
   const word = draft.name || "this variable";
   const lines = Math.min(8, draft.value.split("\n").length);
   return (
-    <li className="grid gap-2 px-4 py-2.5 sm:grid-cols-[minmax(9rem,17rem)_minmax(0,1fr)_auto]">
+    <li className="grid grid-cols-[minmax(0,1fr)_auto] gap-2 px-4 py-2.5 sm:grid-cols-[minmax(9rem,17rem)_minmax(0,1fr)_auto]">
       <div className="min-w-0">
         <input
           ref={name}
@@ -57,7 +57,7 @@ export function VariableRow({
             const text = event.clipboardData.getData("text");
             if (text.includes("=") && onPaste(text)) event.preventDefault();
           }}
-          className={clsx(CONTROL, "h-8", nameFault ? "border-port" : "border-control/70")}
+          className={clsx(CONTROL, "h-[34px]", nameFault ? "border-port" : "border-control/70")}
         />
         {nameFault ? (
           <p id={`${id}-name`} className="mt-1 text-sm text-port">
@@ -65,7 +65,7 @@ export function VariableRow({
           </p>
         ) : null}
       </div>
-      <div className="min-w-0">
+      <div className="col-span-2 row-start-2 min-w-0 sm:col-span-1 sm:row-start-auto">
         <textarea
           ref={value}
           aria-label={`Value of ${word}`}
@@ -80,7 +80,7 @@ export function VariableRow({
           onChange={(event) => onChange({ value: event.target.value, kept: false })}
           className={clsx(
             CONTROL,
-            "block min-h-8 resize-none",
+            "block min-h-[34px] resize-none",
             valueFault ? "border-port" : "border-control/70",
             draft.secret && !shown && "[-webkit-text-security:disc]",
           )}
@@ -93,6 +93,14 @@ export function VariableRow({
       </div>
       <div className="flex items-start gap-0.5">
         <IconButton
+          icon={shown ? EyeOff : Eye}
+          size="sm"
+          label={shown ? `Hide the value of ${word}` : `Show the value of ${word}`}
+          disabled={!draft.secret || draft.value === ""}
+          className={clsx("mt-0.5", !(draft.secret && draft.value !== "") && "invisible")}
+          onClick={() => setShown(!shown)}
+        />
+        <IconButton
           icon={draft.secret ? Lock : LockOpen}
           size="sm"
           aria-pressed={draft.secret}
@@ -104,14 +112,6 @@ export function VariableRow({
           disabled={draft.kept}
           className={clsx("mt-0.5", draft.secret && "text-sea!")}
           onClick={() => onChange({ secret: !draft.secret })}
-        />
-        <IconButton
-          icon={shown ? EyeOff : Eye}
-          size="sm"
-          label={shown ? `Hide the value of ${word}` : `Show the value of ${word}`}
-          disabled={!draft.secret || draft.value === ""}
-          className={clsx("mt-0.5", !(draft.secret && draft.value !== "") && "invisible")}
-          onClick={() => setShown(!shown)}
         />
         <IconButton
           icon={Trash2}

@@ -71,9 +71,9 @@ function VersionRow({ version }: { version: Version }) {
   const end = timings.ready ?? timings.failed ?? timings.rejected ?? timings.cancelled;
   const [reason] = version.reasons;
   return (
-    <li className="relative flex items-center gap-x-4 px-4 py-2.5 hover:bg-sunk/40">
-      <Status {...versionStanding(version.state)} className="w-28 shrink-0 self-start pt-px" />
-      <div className="min-w-0 flex-1">
+    <li className="relative flex flex-wrap items-center gap-x-4 gap-y-0.5 px-4 py-2.5 hover:bg-sunk/40 sm:flex-nowrap">
+      <Status {...versionStanding(version.state)} className="shrink-0 sm:w-28" />
+      <div className="order-1 min-w-0 flex-1 basis-full sm:order-none sm:basis-0">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link
             to={`/agents/${version.agent_id}/versions/${version.id}`}
@@ -96,7 +96,7 @@ function VersionRow({ version }: { version: Version }) {
           </p>
         ) : null}
       </div>
-      <div className="figures shrink-0 text-right text-xs leading-5 text-ink-3">
+      <div className="figures ml-auto flex shrink-0 gap-x-2 text-right text-xs leading-5 text-ink-3 sm:block">
         <Ago at={version.created_at} />
         <p>
           {timings.building ? (

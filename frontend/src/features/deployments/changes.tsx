@@ -11,6 +11,8 @@ import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Tag } from "@/components/status";
 
+const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
 export function Changes({ deployment }: { deployment: Deployment }) {
   const [search, setSearch] = useSearchParams();
   const list = useInfiniteQuery(deploymentsQuery(deployment.agent_id));
@@ -46,7 +48,7 @@ export function Changes({ deployment }: { deployment: Deployment }) {
           >
             {earlier.map((one) => (
               <option key={one.id} value={one.id}>
-                since version {one.version_number}, {new Date(one.created_at).toLocaleString()}
+                since version {one.version_number}, {WHEN.format(new Date(one.created_at))}
               </option>
             ))}
           </SelectField>

@@ -143,7 +143,7 @@ function Lead({ deployment }: { deployment: Deployment }) {
 
 const TRIGGER: Record<Deployment["trigger"], string> = {
   request: "by request",
-  build: "when its version was ready",
+  build: "after its build",
   rollback: "as a rollback",
   restore: "to restore what served before",
 };

@@ -29,7 +29,7 @@ export function StationDetail({
     ? station.name === "live" && deployment?.state === "live"
     : version?.state === "building";
   return (
-    <div className="min-w-0 space-y-4">
+    <div className="flex h-full min-w-0 flex-col gap-4">
       {station.name === "scan" && report ? <Findings report={report} compact /> : null}
       {station.name === "test" && report && report.tests.length > 0 ? (
         <Tests report={report} declared={report.tests.length} />
@@ -45,7 +45,7 @@ export function StationDetail({
         log={log}
         live={live === true || (output && station.state === "moving")}
         filename={`${station.name}-${deployment?.id ?? version?.id}`}
-        className="h-[26rem]"
+        className="min-h-[26rem] flex-1"
         empty={emptyWord(station, output)}
         tools={
           <Link
