@@ -42,9 +42,13 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.closing import Closing
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
+from chalicelib.services.invitations import Invitations
+from chalicelib.services.members import Members
+from chalicelib.services.organisations import Organisations
 from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
@@ -85,14 +89,18 @@ class Platform:
 
     settings: Settings
     access: Access
+    organisations: Organisations
+    members: Members
+    invitations: Invitations
+    closing: Closing
     accounts: Accounts
+    audit: Audit
     sessions: Sessions
     sign_in: SignIn
     providers: Providers
     identities: Identities
     tokens: Tokens
     personal_data: PersonalData
-    audit: Audit
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -165,9 +173,38 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         web_url=settings.web_url,
     )
     tokens = Tokens(store=store, audit=audit, clock=clock)
+    organisations = Organisations(
+        store=store, audit=audit, clock=clock, limits=settings.tenant_limits
+    )
+    members = Members(store=store, access=access, audit=audit, tokens=tokens)
+    closing = Closing(
+        store=store,
+        host=adapters.host,
+        artifacts=adapters.artifacts,
+        schedule=adapters.schedule,
+        access=access,
+        audit=audit,
+        tokens=tokens,
+        versions=versions,
+        deployments=deployments,
+        clock=clock,
+    )
     return Platform(
         settings=settings,
         access=access,
+        organisations=organisations,
+        members=members,
+        invitations=Invitations(
+            store=store,
+            mail=adapters.mail,
+            access=access,
+            audit=audit,
+            members=members,
+            organisations=organisations,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        closing=closing,
         accounts=accounts,
         sessions=sessions,
         sign_in=sign_in,
@@ -180,12 +217,17 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             web_url=settings.web_url,
         ),
+        audit=audit,
         identities=Identities(store=store, audit=audit, clock=clock),
         tokens=tokens,
         personal_data=PersonalData(
-            store=store, audit=audit, agents=agents, tokens=tokens, sessions=sessions
+            store=store,
+            audit=audit,
+            members=members,
+            closing=closing,
+            tokens=tokens,
+            sessions=sessions,
         ),
-        audit=audit,
         agents=agents,
         variables=variables,
         versions=versions,
@@ -207,6 +249,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             schedule=adapters.schedule,
             versions=versions,
             turns=turns,
+            closing=closing,
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),

@@ -8,14 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from chalicelib.domain.agents import Agent
+from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
-from chalicelib.domain.credentials import ApiToken
-from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
+from chalicelib.domain.credentials import ApiToken, TokenRegister
+from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
+from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.release import Step
 from chalicelib.domain.sessions import Session
-from chalicelib.domain.tenancy import Membership
+from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
 
 E = TypeVar("E")
@@ -33,14 +34,19 @@ AGENTS = Listing("agents", Agent)  # (org_id)
 VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
+VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
+REMAINS = Listing("remains", Remains)  # (org_id)
+INVITATIONS = Listing("invitations", Invitation)  # (org_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
+REGISTERS = Listing("registers", TokenRegister)  # (org_id)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
+CLOSING = Listing("closing", Organisation)  # () - likewise
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
 
 
@@ -65,7 +71,14 @@ class Delete:
     entity: Any
 
 
-Change = Put | Delete
+@dataclass(frozen=True)
+class Check:
+    """Change nothing, but only if this revision is still what is stored."""
+
+    entity: Any
+
+
+Change = Put | Delete | Check
 
 
 class Store(Protocol):
@@ -232,6 +245,10 @@ class Artifacts(Protocol):
     def read(self, key: str) -> bytes | None: ...
 
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]: ...
+
+    def remove_all(self, prefix: str) -> None:
+        """Removes every source and every artifact whose key begins so."""
+        ...
 
 
 class Mail(Protocol):

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from chalicelib.adapters.memory import (
 from chalicelib.bootstrap import Adapters, Platform, wire
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
-from chalicelib.domain.tenancy import Principal
+from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Provider
 from chalicelib.services.sessions import SignedIn, Visitor
@@ -118,6 +119,27 @@ class World:
         browser = self.platform.sign_in.request_link(email, visitor)
         secret = self.mail.sent[-1][2].split("#token=")[1].split()[0]
         return self.platform.sign_in.redeem(secret, replace(visitor, browser=browser))
+
+    def founded(self, email: str = "ada@example.com", name: str = "Acme") -> Principal:
+        """The owner of a new organisation, in it."""
+        made = self.platform.organisations.create(self.sign_in(email), name=name)
+        return self.within(made.organisation.id, email)
+
+    def within(self, org_id: str, email: str) -> Principal:
+        return self.platform.access.principal(self.access_token(email), organisation=org_id)
+
+    def mailed_token(self) -> str:
+        """The secret in the link of the latest mail."""
+        return self.mail.sent[-1][2].split("#token=")[1].split()[0]
+
+    def join(
+        self, inviter: Principal, email: str, role: Role = Role.DEVELOPER, **rights: Any
+    ) -> Principal:
+        """Somebody who was invited and has accepted, in the organisation."""
+        self.platform.invitations.invite(inviter, email=email, role=role, **rights)
+        token = self.mailed_token()
+        self.platform.invitations.accept(self.sign_in(email), token)
+        return self.within(inviter.org_id, email)
 
     def agent(self, who: Principal, name: str = "Echo") -> Agent:
         return self.platform.agents.create(who, name=name)

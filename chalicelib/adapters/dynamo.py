@@ -22,7 +22,7 @@ from chalicelib.adapters.keys import (
     revision_of,
 )
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Listing, Page, Put
+from chalicelib.ports import Change, Delete, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -123,7 +123,7 @@ class DynamoStore:
 
     def commit(self, *changes: Change) -> None:
         writes = [self._write(change) for change in changes]
-        if len(writes) == 1:
+        if len(writes) == 1 and "ConditionCheck" not in writes[0]:
             self._one(writes[0])
             return
         self._call("transact_write_items", TransactItems=writes)
@@ -143,7 +143,8 @@ class DynamoStore:
             condition = _unwritten() if revision == 1 else _stored(revision - 1)
             return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
         key = _attributes(LAYOUTS[type(entity)].key_of(entity))
-        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
+        what = "Delete" if isinstance(change, Delete) else "ConditionCheck"
+        return {what: {"TableName": self._table, "Key": key, **_stored(revision)}}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1

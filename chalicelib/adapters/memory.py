@@ -19,6 +19,7 @@ from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
+    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -104,8 +105,12 @@ class MemoryStore:
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                else:
+                elif isinstance(change, Delete):
                     del self._items[key]
+
+    def dump(self) -> dict[Key, bytes]:
+        """Everything that is stored, as it is written."""
+        return {key: document for key, (_, document) in self._items.items()}
 
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
@@ -201,6 +206,11 @@ class MemoryArtifacts:
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         found = sorted(k for k in self.objects if k.startswith(prefix))
         return [k for k in found if after is None or k > after][:limit]
+
+    def remove_all(self, prefix: str) -> None:
+        for kept in (self.sources, self.objects):
+            for key in [k for k in kept if k.startswith(prefix)]:
+                del kept[key]
 
 
 @dataclass

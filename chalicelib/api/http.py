@@ -115,6 +115,8 @@ class Endpoint:
     name: str
     summary: str
     action: Action | None
+    own_action: Action | None
+    also: tuple[Action, ...]
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: Any
@@ -138,6 +140,8 @@ def endpoint(
     summary: str,
     answer: Any,
     action: Action | None = None,
+    own_action: Action | None = None,
+    also: tuple[Action, ...] = (),
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     status: int = 200,
@@ -146,7 +150,11 @@ def endpoint(
     idempotent: bool = False,
     media: str = JSON,
 ) -> Callable[[V], V]:
-    """Declares a view. The function itself is returned unchanged, types and all."""
+    """Declares a view. The function itself is returned unchanged, types and all.
+
+    `action` is what every call needs; `own_action` what it needs instead when the path's `user_id`
+    is the caller's; `also` what some bodies need besides, which the use case asks for.
+    """
 
     def declare(view: V) -> V:
         declared = Endpoint(
@@ -155,6 +163,8 @@ def endpoint(
             name=view.__name__,
             summary=summary,
             action=action,
+            own_action=own_action,
+            also=also,
             body=body,
             query=query,
             answer=answer,
@@ -232,7 +242,8 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
 def _viewed(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> Response:
     request = call.request
     if call.who is not None and declared.action is not None:
-        _allow(call.who, declared.action, path_values.get("agent_id"))
+        own = declared.own_action if path_values.get("user_id") == call.who.user_id else None
+        _allow(call.who, own or declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
     raw = _raw_body(request)
     if declared.body is not None:

@@ -22,6 +22,7 @@ _MEANINGS = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request can be read, but says something that cannot be done",
+    429: "Too many requests; Retry-After says when to try again",
     500: "A fault of ours",
     502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",

@@ -95,6 +95,7 @@ class Access:
             restricted=membership.restricted,
             session_id=session_id,
             tier=organisation.tier,
+            closing=organisation.closing,
         )
 
     def _of_token(self, bearer: str, organisation: str | None) -> Principal:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.emails import normal_email
+from chalicelib.domain.members import Places
 from chalicelib.domain.tenancy import (
     Action,
     EmailClaim,
@@ -15,7 +16,6 @@ from chalicelib.domain.tenancy import (
     Organisation,
     Principal,
     Role,
-    Scope,
     User,
 )
 from chalicelib.errors import Conflict, FieldError, Invalid, PlatformError, Unauthenticated
@@ -30,8 +30,9 @@ from chalicelib.ports import (
     Store,
     every,
 )
-from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.closing import Closing
+from chalicelib.services.members import Members
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.tokens import Tokens
 
@@ -43,11 +44,19 @@ _SECRET = frozenset(
 
 class PersonalData:
     def __init__(
-        self, *, store: Store, audit: Audit, agents: Agents, tokens: Tokens, sessions: Sessions
+        self,
+        *,
+        store: Store,
+        audit: Audit,
+        members: Members,
+        closing: Closing,
+        tokens: Tokens,
+        sessions: Sessions,
     ) -> None:
         self._store = store
         self._audit = audit
-        self._agents = agents
+        self._members = members
+        self._closing = closing
         self._tokens = tokens
         self._sessions = sessions
 
@@ -77,7 +86,7 @@ class PersonalData:
         address can sign in until the very last step.
 
         Raises Invalid unless `confirm` is the account's address, and Conflict while somebody else
-        depends on the person or one of their agents is being deployed.
+        depends on the person.
         """
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
@@ -89,32 +98,32 @@ class PersonalData:
             )
         memberships = list(every(self._store, MEMBERSHIPS, user.id))
         shared = [m for m in memberships if m.org_id != user.personal_org_id]
-        self._require_free(user, shared)
-        home = replace(
-            principal,
-            org_id=user.personal_org_id,
-            role=Role.OWNER,
-            scope=Scope.ADMIN,
-            grants={},
-            restricted=False,
-        )
-        for agent in list(every(self._store, AGENTS, user.personal_org_id)):
-            self._agents.delete(home, agent.id)
+        alone = self._require_free(user, shared)
         for membership in shared:
-            self._leave(membership)
+            if membership.org_id not in alone:
+                self._members.depart(membership, address=principal.address)
+        for org_id in (*alone, user.personal_org_id):
+            organisation = self._store.get(Organisation, org_id)
+            if organisation is not None:
+                self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
+        event = replace(
+            AuditEvent.by(principal, Audited.ACCOUNT_DELETED, user.id),
+            org_id=user.personal_org_id,
+        )
         self._audit.commit(event, *self._ending(user))
         self._sessions.forget(user.id)
 
-    def _require_free(self, user: User, shared: list[Membership]) -> None:
+    def _require_free(self, user: User, shared: list[Membership]) -> list[str]:
+        """The organisations that nobody else is in; raises Conflict where others need an owner."""
+        alone = []
         for membership in shared:
-            if membership.role is not Role.OWNER:
-                continue
             found = every(self._store, MEMBERS, membership.org_id)
             others = [m for m in found if m.user_id != user.id]
-            if others and not any(m.role is Role.OWNER for m in others):
+            if not others:
+                alone.append(membership.org_id)
+            elif membership.role is Role.OWNER and not any(m.role is Role.OWNER for m in others):
                 organisation = self._store.get(Organisation, membership.org_id)
                 name = organisation.name if organisation else membership.org_id
                 raise Conflict(
@@ -122,22 +131,15 @@ class PersonalData:
                     "an owner, or delete that organisation; then delete your account.",
                     code="last_owner",
                 )
-
-    def _leave(self, membership: Membership) -> None:
-        removed = self._tokens.removed(membership.org_id, membership.user_id)
-        self._store.commit(Delete(membership), *removed)
+        return alone
 
     def _ending(self, user: User) -> Iterator[Change]:
-        """The last step, whole or not at all: the address is free for a new account after it."""
-        claim, organisation, membership = self._store.get_many(
-            (EmailClaim, user.email),
-            (Organisation, user.personal_org_id),
-            (Membership, user.personal_org_id, user.id),
-        )
-        for entity in (claim, organisation, membership):
+        """The last step, whole or not at all: the address is free for a new account after it. What
+        the organisations held that nobody else is in is removed by the reconciler."""
+        claim, places = self._store.get_many((EmailClaim, user.email), (Places, user.id))
+        for entity in (claim, places):
             if entity is not None:
                 yield Delete(entity)
-        yield from self._tokens.removed(user.personal_org_id, user.id)
         yield Delete(user)
 
     def _membership(self, membership: Membership) -> dict[str, Any]:
