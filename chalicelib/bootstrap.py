@@ -15,6 +15,7 @@ from chalicelib.adapters.aws import (
     client,
     parameter,
 )
+from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.http import HttpCaller, SystemClock
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
@@ -24,6 +25,7 @@ from chalicelib.ports import (
     Builder,
     Caller,
     Clock,
+    Counters,
     Engine,
     Host,
     Mail,
@@ -38,6 +40,7 @@ from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.limits import Limits
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
 from chalicelib.services.turns import Turns
@@ -51,6 +54,7 @@ class Adapters:
     """The outside world, real or in memory."""
 
     store: Store
+    counters: Counters
     host: Host
     builder: Builder
     artifacts: Artifacts
@@ -80,6 +84,7 @@ class Platform:
     releases: Releases
     reconciler: Reconciler
     idempotency: Idempotency
+    limits: Limits
     store: Store
     turns: Turns
     webhook_secret: Callable[[], str]
@@ -166,6 +171,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),
+        limits=Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits),
         store=store,
         turns=turns,
         webhook_secret=adapters.webhook_secret,
@@ -201,6 +207,7 @@ def _on_aws(settings: Settings) -> Platform:
         settings,
         Adapters(
             store=DynamoStore(settings.table, lambda: client("dynamodb")),
+            counters=DynamoCounters(settings.table, lambda: client("dynamodb")),
             host=RailwayHost(
                 RailwayApi(settings.railway_url, lambda: secret("railway-token")),
                 project_id=settings.railway_project_id,

@@ -14,6 +14,7 @@ from chalicelib.adapters.memory import (
     MemoryBuilder,
     MemoryCaller,
     MemoryClock,
+    MemoryCounters,
     MemoryEngine,
     MemoryHost,
     MemoryMail,
@@ -44,7 +45,7 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def settings() -> Settings:
+def settings(**env: str) -> Settings:
     return Settings.from_env(
         {
             "SLIPWAY_STAGE": "test",
@@ -63,6 +64,7 @@ def settings() -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            **env,
         }
     )
 
@@ -72,6 +74,7 @@ class World:
     """The platform and everything around it, all in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
@@ -80,13 +83,15 @@ class World:
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
     clock: MemoryClock = field(default_factory=MemoryClock)
+    env: dict[str, str] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
         self.platform = wire(
-            settings(),
+            settings(**self.env),
             Adapters(
                 store=self.store,
+                counters=self.counters,
                 host=self.host,
                 builder=self.builder,
                 artifacts=self.artifacts,

@@ -19,6 +19,7 @@ from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
 from chalicelib.domain.credentials import ApiToken, SignInLink
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.limits import Bucket
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
@@ -210,6 +211,18 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
 }
+
+
+def counter_key(bucket: Bucket, window: int) -> Key:
+    """Where the requests of one window are counted."""
+    if bucket.org_id is None:
+        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
+    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
+
+
+def strikes_key(bucket: Bucket, window: int) -> Key:
+    """Where wrong credentials are counted."""
+    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
 
 
 def range_of(listing: Listing[Any], *scope: str) -> Range:

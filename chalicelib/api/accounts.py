@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, StringConstraints
 from chalicelib.api.agents import Name
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action, Role, Scope
 
 accounts = Blueprint(__name__)
@@ -90,6 +91,7 @@ class TokenPage(View):
     answer=LinkSent,
     status=202,
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def request_link(call: Call, body: LinkRequest) -> LinkSent:
     call.platform.accounts.request_link(body.email)
@@ -105,6 +107,7 @@ def request_link(call: Call, body: LinkRequest) -> LinkSent:
     answer=Session,
     errors=(401,),
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def redeem_link(call: Call, body: LinkRedemption) -> Session:
     signed = call.platform.accounts.redeem(body.token)
