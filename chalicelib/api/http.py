@@ -41,6 +41,15 @@ MAX_ADDRESS = 45
 # What a token that somebody made up is refused with; one that was ours, and ended, is no guess.
 GUESSES = frozenset({"token_invalid", "token_malformed", "token_unknown"})
 ORGANISATION_HEADER = "slipway-organisation"
+# Of every answer, whoever asks and however; infra/headers.json has the same for both grounds.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 V = TypeVar("V", bound=Callable[..., Any])
@@ -221,6 +230,7 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
         response = problem(
             PlatformError("This is our fault, not yours. Quote the trace id when you report it.")
         )
+    response.headers.update(HEADERS)
     response.headers.update(quota)
     response.headers["X-Trace-Id"] = trace_id()
     response.headers.setdefault("Cache-Control", "no-store")
@@ -498,5 +508,6 @@ def _chalice_refusal(answer: dict[str, Any]) -> dict[str, Any]:
         "detail": message if status != 415 else "Send JSON: Content-Type: application/json.",
         "trace_id": trace_id(),
     }
-    headers = {**(answer.get("headers") or {}), "Content-Type": PROBLEM}
+    headers = {**(answer.get("headers") or {}), **HEADERS, "Content-Type": PROBLEM}
+    headers["Cache-Control"] = "no-store"
     return {**answer, "headers": headers, "body": json.dumps(content)}
