@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,10 +14,14 @@ from chalicelib.adapters.aws import (
     SesMail,
     StepFunctions,
     client,
+    fresh_parameter,
     parameter,
 )
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
+from chalicelib.adapters.oidc import OidcSignIn
+from chalicelib.adapters.provider_http import ProviderHttp
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
 from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
@@ -54,7 +59,7 @@ from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
-from chalicelib.settings import Settings
+from chalicelib.settings import ProviderSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,13 @@ class Platform:
     invitations: Invitations
     closing: Closing
     accounts: Accounts
-    audit: Audit
     sessions: Sessions
     sign_in: SignIn
     providers: Providers
     identities: Identities
     tokens: Tokens
     personal_data: PersonalData
+    audit: Audit
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -155,8 +160,10 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
     access = Access(store=store, signer=adapters.signer, clock=clock)
-    accounts = Accounts(store=store, clock=clock)
-    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    accounts = Accounts(store=store, audit=audit, clock=clock)
+    sessions = Sessions(
+        store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
+    )
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,
@@ -165,7 +172,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         web_url=settings.web_url,
     )
-    tokens = Tokens(store=store, clock=clock)
+    tokens = Tokens(store=store, audit=audit, clock=clock)
     organisations = Organisations(
         store=store, audit=audit, clock=clock, limits=settings.tenant_limits
     )
@@ -210,16 +217,17 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             web_url=settings.web_url,
         ),
-        audit=audit,
-        identities=Identities(store=store, clock=clock),
+        identities=Identities(store=store, audit=audit, clock=clock),
         tokens=tokens,
         personal_data=PersonalData(
             store=store,
+            audit=audit,
             members=members,
             closing=closing,
             tokens=tokens,
             sessions=sessions,
         ),
+        audit=audit,
         agents=agents,
         variables=variables,
         versions=versions,
@@ -291,13 +299,52 @@ def _on_aws(settings: Settings) -> Platform:
                 settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
             ),
             mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: secret("vault-key")),
-            signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),
+            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
+            signer=JwtSigner(
+                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
+                audience=settings.web_url,
+            ),
             engine=StepFunctions(settings.state_machine_arn),
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
-            providers={},
+            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )
+
+
+GOOGLE = "https://accounts.google.com"
+
+
+def sign_in_providers(
+    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
+) -> dict[str, Provider]:
+    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
+    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
+
+    def provider(one: ProviderSettings) -> Provider:
+        def secret() -> str:
+            return str(secrets()[one.id])
+
+        if one.kind == "github":
+            return GitHubSignIn(
+                provider_id=one.id,
+                name=one.name,
+                client_id=one.client_id,
+                secret=secret,
+                http=http,
+                url=one.url or GITHUB,
+                api_url=one.api_url or GITHUB_API,
+            )
+        return OidcSignIn(
+            provider_id=one.id,
+            name=one.name,
+            kind=one.kind,
+            issuer=GOOGLE if one.kind == "google" else one.issuer,
+            client_id=one.client_id,
+            secret=None if one.public else secret,
+            http=http,
+        )
+
+    return {one.id: provider(one) for one in settings.providers}

@@ -13,6 +13,29 @@ class MissingSettings(RuntimeError):
     """Names every missing variable at once, so that one look mends them all."""
 
 
+class WrongSettings(RuntimeError):
+    """A setting that cannot be used; says which, and how it must be."""
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """A place to sign in. Its client secret, if it has one, is in the parameter provider-secrets.
+
+    `kind`: github (with `url` and `api_url` for an Enterprise Server), google, or oidc with its
+    `issuer`.
+    """
+
+    id: str
+    name: str
+    kind: str
+    client_id: str
+    issuer: str = ""
+    url: str = ""
+    api_url: str = ""
+    public: bool = False
+    """Registered there without a secret."""
+
+
 @dataclass(frozen=True)
 class TenantLimits:
     """How much one organisation of a tier may hold, and in how many organisations a person whose
@@ -51,6 +74,7 @@ class Settings:
     agent_url_scheme: str
     s3_url: str
     ground: Mapping[str, Any]
+    providers: tuple[ProviderSettings, ...]
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
@@ -86,6 +110,7 @@ class Settings:
             **named,
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
+            providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
@@ -104,3 +129,16 @@ class Settings:
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _providers(text: str) -> tuple[ProviderSettings, ...]:
+    try:
+        found = tuple(ProviderSettings(**one) for one in json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise WrongSettings(
+            "SLIPWAY_PROVIDERS is a JSON list of objects with id, name, kind and client_id: "
+            f"{error}"
+        ) from error
+    if len({one.id for one in found}) != len(found):
+        raise WrongSettings("SLIPWAY_PROVIDERS names two providers by one id.")
+    return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.emails import normal_email
 from chalicelib.domain.members import Places
 from chalicelib.domain.tenancy import (
@@ -29,6 +30,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.audit import Audit
 from chalicelib.services.closing import Closing
 from chalicelib.services.members import Members
 from chalicelib.services.sessions import Sessions
@@ -45,12 +47,14 @@ class PersonalData:
         self,
         *,
         store: Store,
+        audit: Audit,
         members: Members,
         closing: Closing,
         tokens: Tokens,
         sessions: Sessions,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._members = members
         self._closing = closing
         self._tokens = tokens
@@ -61,6 +65,8 @@ class PersonalData:
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
         memberships = list(every(self._store, MEMBERSHIPS, user.id))
+        event = AuditEvent.by(principal, Audited.ACCOUNT_EXPORTED, user.id)
+        self._audit.note(replace(event, org_id=user.personal_org_id))
         return {
             "account": _plain(user),
             "identities": [_plain(i) for i in every(self._store, IDENTITIES, user.id)],
@@ -102,8 +108,10 @@ class PersonalData:
                 self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        self._store.commit(*self._ending(user))
-        self._sessions.end_all(user.id)
+        home = replace(principal, org_id=user.personal_org_id)
+        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
+        self._audit.commit(event, *self._ending(user))
+        self._sessions.forget(user.id)
 
     def _require_free(self, user: User, shared: list[Membership]) -> list[str]:
         """The organisations that nobody else is in; raises Conflict where others need an owner."""

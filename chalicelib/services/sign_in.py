@@ -82,6 +82,7 @@ class SignIn:
             raise _used_up()
         browser_hash = hash_secret(visitor.browser or "")
         if not hmac.compare_digest(browser_hash, link.browser_hash):
+            self._accounts.note_refusal(link.email, visitor.address, "link_other_browser")
             raise Unauthenticated(
                 "This link was asked for in another browser, or too long ago. Open it there, or "
                 "ask for a new link in this browser.",
