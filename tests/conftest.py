@@ -15,6 +15,7 @@ from chalicelib.adapters.memory import (
     MemoryBuilder,
     MemoryCaller,
     MemoryClock,
+    MemoryCounters,
     MemoryEngine,
     MemoryHost,
     MemoryMail,
@@ -47,7 +48,7 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def settings() -> Settings:
+def settings(**env: str) -> Settings:
     return Settings.from_env(
         {
             "SLIPWAY_STAGE": "test",
@@ -66,6 +67,7 @@ def settings() -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            **env,
         }
     )
 
@@ -75,6 +77,7 @@ class World:
     """The platform and everything around it, all in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
@@ -85,13 +88,15 @@ class World:
     clock: MemoryClock = field(default_factory=MemoryClock)
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
         self.platform = wire(
-            settings(),
+            settings(**self.env),
             Adapters(
                 store=self.store,
+                counters=self.counters,
                 host=self.host,
                 builder=self.builder,
                 artifacts=self.artifacts,

@@ -18,6 +18,7 @@ from chalicelib.api.shapes import (
     PageQuery,
     ReasonView,
 )
+from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action
 from chalicelib.domain.versions import SourceKind, Version, VersionState
 from chalicelib.ports import UploadForm
@@ -145,6 +146,7 @@ def list_versions(call: Call, agent_id: str, query: PageQuery) -> VersionPage:
     status=201,
     errors=(404, 409),
     idempotent=True,
+    rate=RateClass.UPLOAD,
 )
 def create_version(call: Call, agent_id: str, body: NewVersion) -> CreatedVersion:
     service = call.platform.versions

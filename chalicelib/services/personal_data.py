@@ -86,7 +86,7 @@ class PersonalData:
         address can sign in until the very last step.
 
         Raises Invalid unless `confirm` is the account's address, and Conflict while somebody else
-        depends on the person or one of their agents is being deployed.
+        depends on the person.
         """
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
@@ -108,8 +108,10 @@ class PersonalData:
                 self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        home = replace(principal, org_id=user.personal_org_id)
-        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
+        event = replace(
+            AuditEvent.by(principal, Audited.ACCOUNT_DELETED, user.id),
+            org_id=user.personal_org_id,
+        )
         self._audit.commit(event, *self._ending(user))
         self._sessions.forget(user.id)
 

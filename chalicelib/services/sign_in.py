@@ -19,6 +19,7 @@ from chalicelib.domain.tenancy import User
 from chalicelib.errors import ChangedMeanwhile, Unauthenticated
 from chalicelib.ports import Clock, Delete, Mail, Put, Store
 from chalicelib.services.accounts import Accounts
+from chalicelib.services.limits import Limits
 from chalicelib.services.sessions import Sessions, SignedIn, Visitor
 
 BY_EMAIL = "email"
@@ -30,6 +31,7 @@ class SignIn:
         *,
         store: Store,
         mail: Mail,
+        limits: Limits,
         accounts: Accounts,
         sessions: Sessions,
         clock: Clock,
@@ -37,6 +39,7 @@ class SignIn:
     ) -> None:
         self._store = store
         self._mail = mail
+        self._limits = limits
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
@@ -45,7 +48,8 @@ class SignIn:
     def request_link(self, email: str, visitor: Visitor, *, return_to: str | None = None) -> str:
         """Mails a sign-in link that only this browser can use; what its cookie is to hold.
 
-        The answer is the same whether or not the account exists. Links asked for before stay
+        The answer is the same whether or not the account exists, and whether or not the address
+        has had so many mails that it gets no more for now. Links asked for before stay
         valid: mails arrive late and out of order.
         """
         address, page = normal_email(email), safe_path(return_to)
@@ -60,6 +64,8 @@ class SignIn:
             expires_at=now + SIGN_IN_LIFETIME,
         )
         self._store.commit(Put(link))
+        if not self._limits.may_mail(address, visitor.address):
+            return browser
         self._mail.send(
             address,
             "Your sign-in link for Slipway",

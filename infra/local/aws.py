@@ -205,6 +205,8 @@ class Emulator:
             target = headers.get(b"x-amz-target", b"").decode("latin-1")
             if not scope["path"].startswith("/_ministack/") and not _READS.search(target):
                 self.touched = True
+            if _API_CALL.match(scope["path"]):
+                scope = {**scope, "headers": _with_peer(scope)}
             if not _UPLOAD.fullmatch(scope["path"]):
                 send = _without_sharing(send)
         await self.app.app(scope, receive, send)
@@ -264,6 +266,15 @@ def _keys(scope: Scope, headers: dict[bytes, bytes]) -> list[str]:
         if name.lower() in _KEY_PARAMETERS:
             found.append(value.split("/", 1)[0])
     return found
+
+
+def _with_peer(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """API Gateway knows who is connected to it. The emulator takes the first in X-Forwarded-For
+    for that, so that is where it must stand, whatever the caller says."""
+    peer = (scope.get("client") or ("127.0.0.1", 0))[0].encode()
+    kept = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-for"]
+    said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [*kept, (b"x-forwarded-for", b", ".join([peer, *said]))]
 
 
 def _without_sharing(send: Send) -> Send:
