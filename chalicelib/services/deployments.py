@@ -47,7 +47,7 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
-from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.variables import EnvironmentVariables, secret_names
 from chalicelib.telemetry import logger
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
@@ -187,6 +187,8 @@ class Deployments:
         since, seen = _log_position(cursor)
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
+        mask = self._variables.masker(found)
+        fresh = [replace(line, message=mask(line.message)) for line in fresh]
         if not fresh:
             return [], cursor
         last = fresh[-1].timestamp
@@ -297,6 +299,7 @@ class Deployments:
             image=version.image or "",
             plan=version.plan or {},
             variables=stored.sealed if stored else "",
+            secret_names=tuple(sorted(secret_names(stored, version.manifest))),
             created_by=actor,
             created_at=now,
             updated_at=now,

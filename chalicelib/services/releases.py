@@ -91,7 +91,8 @@ class Releases:
         except HostRefused as error:
             return self._fail(deployment, Reason("host_refused", error.detail))
         except Unavailable as error:
-            logger.warning("host not available", extra={"detail": error.detail, "step": name})
+            detail = self._turns.masker(deployment)(error.detail)
+            logger.warning("host not available", extra={"detail": detail, "step": name})
             return Outcome("wait", max(1, min(error.retry_after or 2, 60)))
 
     # --- release ------------------------------------------------------------------------

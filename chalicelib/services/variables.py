@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.domain.audit import Audited, AuditEvent
-from chalicelib.domain.deployments import Variables
+from chalicelib.domain.deployments import Deployment, Variables
+from chalicelib.domain.masking import Masker
 from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import FieldError, Invalid, PreconditionFailed
@@ -18,6 +20,8 @@ from chalicelib.services.audit import Audit
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = ("SLIPWAY_", "RAILWAY_")
 MAX_VARIABLES = 200
+_MASKERS_KEPT = 32
+_NOTHING_SECRET = Masker()
 MAX_BYTES = 128 * 1024
 
 
@@ -38,6 +42,8 @@ class EnvironmentVariables:
         self._audit = audit
         self._agents = agents
         self._vault = vault
+        # A deployment's variables never change: polling its log makes its masker once.
+        self._maskers: dict[str, Masker] = {}
         self._clock = clock
 
     def get(
@@ -108,6 +114,32 @@ class EnvironmentVariables:
         if not sealed:
             return {}
         return self._vault.open(sealed, context=f"{org_id}/{agent_id}/{environment}")
+
+    def masker(self, deployment: Deployment) -> Masker:
+        """Takes the secrets that this deployment runs with out of what is shown or stored."""
+        if not deployment.variables:
+            return _NOTHING_SECRET
+        known = self._maskers.get(deployment.id)
+        if known is None:
+            values = self.reopen(
+                deployment.variables,
+                deployment.org_id,
+                deployment.agent_id,
+                deployment.environment,
+            )
+            names = deployment.secret_names
+            known = Masker(v for k, v in values.items() if names is None or k in names)
+            if len(self._maskers) >= _MASKERS_KEPT:
+                self._maskers.pop(next(iter(self._maskers)))
+            self._maskers[deployment.id] = known
+        return known
+
+
+def secret_names(stored: Variables | None, manifest: Mapping[str, Any] | None) -> set[str]:
+    """What is secret, by the word of whoever set it or of the agent's own manifest."""
+    names = {name for name, secret in stored.names.items() if secret} if stored else set()
+    declared = (manifest or {}).get("env") or []
+    return names | {item["name"] for item in declared if item.get("secret")}
 
 
 def _differences(
