@@ -28,6 +28,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version
+from chalicelib.ports import Vault
 from chalicelib.settings import Settings
 
 PYTHON_AGENT = {
@@ -82,6 +83,7 @@ class World:
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
+    vault: Vault = field(default_factory=MemoryVault)
     clock: MemoryClock = field(default_factory=MemoryClock)
     env: dict[str, str] = field(default_factory=dict)
     platform: Platform = field(init=False)
@@ -96,7 +98,7 @@ class World:
                 builder=self.builder,
                 artifacts=self.artifacts,
                 mail=self.mail,
-                vault=MemoryVault(),
+                vault=self.vault,
                 signer=MemorySigner(),
                 engine=self.engine,
                 schedule=self.schedule,

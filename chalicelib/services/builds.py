@@ -65,6 +65,14 @@ def closed(report: Mapping[str, Any], version: Version) -> dict[str, Any]:
     return {**report, "state": version.state.value, "steps": steps}
 
 
+def reasons_of(report: Mapping[str, Any]) -> tuple[Reason, ...]:
+    """Why the build ended as it did, in the report's own words."""
+    return tuple(
+        Reason(r["code"], r["detail"], r.get("file"), r.get("line"))
+        for r in report.get("reasons") or ()
+    )
+
+
 def warnings_of(version: Version, report: Mapping[str, Any]) -> tuple[Reason, ...]:
     """What intake warned of, and then what the build saw."""
     seen = tuple(Reason("build_warning", str(text)) for text in report.get("warnings") or ())

@@ -7,7 +7,7 @@ queued one and waits for the one that moves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -240,7 +240,7 @@ class Deployments:
             ),
         )
         if ended.host.deployment_id:
-            self._try_at_host(self._host.cancel, ended.host.deployment_id)
+            self._try_at_host(self._host.cancel, ended)
         return ended
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
@@ -347,12 +347,12 @@ class Deployments:
             code="nothing_to_roll_back_to",
         )
 
-    @staticmethod
-    def _try_at_host(action: Any, deployment_id: str) -> None:
+    def _try_at_host(self, action: Callable[[str], None], deployment: Deployment) -> None:
         try:
-            action(deployment_id)
+            action(deployment.host.deployment_id)
         except PlatformError as error:
-            logger.warning("host did not follow", extra={"detail": error.detail})
+            detail = self._variables.masker(deployment)(error.detail)
+            logger.warning("host did not follow", extra={"detail": detail})
 
 
 def _said(draft: Deployment) -> dict[str, Any]:

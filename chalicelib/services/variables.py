@@ -12,6 +12,7 @@ from chalicelib.domain.deployments import Deployment, Variables
 from chalicelib.domain.masking import Masker
 from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.domain.versions import Version
 from chalicelib.errors import FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
 from chalicelib.services.agents import Agents, environment_name
@@ -82,7 +83,7 @@ class EnvironmentVariables:
                 "Somebody changed these variables since you read them. Read them again and repeat."
             )
         old = self.open(stored) if stored else {}
-        values = _checked(wanted, old)
+        values = _checked(wanted, old, stored.names if stored else {})
         context = f"{agent.org_id}/{agent.id}/{name}"
         names = {item.name: item.secret for item in wanted}
         said = {"environment": name, **_differences(stored, old, names, values)}
@@ -114,6 +115,15 @@ class EnvironmentVariables:
         if not sealed:
             return {}
         return self._vault.open(sealed, context=f"{org_id}/{agent_id}/{environment}")
+
+    def masker_of(self, version: Version) -> Masker:
+        """Takes out the secrets that the version's environment has now. A build is not told them,
+        but its source may hold what somebody has also set as a variable."""
+        stored = self.stored(version.org_id, version.agent_id, version.environment)
+        names = secret_names(stored, version.manifest)
+        if stored is None or not names:
+            return _NOTHING_SECRET
+        return Masker(value for name, value in self.open(stored).items() if name in names)
 
     def masker(self, deployment: Deployment) -> Masker:
         """Takes the secrets that this deployment runs with out of what is shown or stored."""
@@ -158,7 +168,9 @@ def _differences(
     }
 
 
-def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, str]:
+def _checked(
+    wanted: list[VariableValue], old: Mapping[str, str], secret: Mapping[str, bool]
+) -> dict[str, str]:
     errors: list[FieldError] = []
     values: dict[str, str] = {}
     for index, item in enumerate(wanted):
@@ -169,6 +181,9 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
         if value is None:
             errors.append(FieldError(f"{where}.value", f"{item.name} has no value yet; send one."))
             value = ""
+        if item.value is None and not item.secret and secret.get(item.name):
+            fault = f"{item.name} is secret; send its value anew to make it readable."
+            errors.append(FieldError(f"{where}.value", fault))
         if HOST_REFERENCE in value:
             errors.append(FieldError(f"{where}.value", f"A value cannot contain {HOST_REFERENCE}"))
         if "\x00" in value:
