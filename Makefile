@@ -20,7 +20,7 @@ PYTEST := $(PY) -m pytest
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs token test test-fast check format gen bench deploy tools deploy-tools
+.PHONY: help up down reset status logs token rotate-keys test test-fast check format gen bench deploy tools deploy-tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ logs: .venv/.ready ## follow the logs (PART=aws|yard|web|deploy|api|on-upload|â€
 token: .venv/.ready ## print an API token of the local cloud (EMAIL=you@example.org)
 	@test -n "$(EMAIL)" || { echo 'Say for whom: make token EMAIL=you@example.org' >&2; exit 2; }
 	@$(PY) -m infra.local token --email "$(EMAIL)"
+
+rotate-keys: .venv/.ready ## new keys take over, nobody is signed out (STAGE=prod: on AWS)
+ifeq ($(STAGE),)
+	@$(PY) -m infra.local rotate-keys
+else
+	@$(PY) -m infra.keys --stage "$(STAGE)" $(if $(REVOKE),--revoke)
+endif
 
 # ---- tests and the gate ----------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,11 +14,15 @@ from chalicelib.adapters.aws import (
     SesMail,
     StepFunctions,
     client,
+    fresh_parameter,
     parameter,
 )
 from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
+from chalicelib.adapters.oidc import OidcSignIn
+from chalicelib.adapters.provider_http import ProviderHttp
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
 from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
@@ -29,6 +34,7 @@ from chalicelib.ports import (
     Engine,
     Host,
     Mail,
+    Provider,
     Schedule,
     Signer,
     Store,
@@ -38,15 +44,25 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.closing import Closing
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.identities import Identities
+from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
+from chalicelib.services.members import Members
+from chalicelib.services.organisations import Organisations
+from chalicelib.services.personal_data import PersonalData
+from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.sessions import Sessions
+from chalicelib.services.sign_in import SignIn
+from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
-from chalicelib.settings import Settings
+from chalicelib.settings import ProviderSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,8 @@ class Adapters:
     schedule: Schedule
     caller: Caller
     clock: Clock
+    providers: Mapping[str, Provider]
+    """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
 
@@ -75,7 +93,17 @@ class Platform:
 
     settings: Settings
     access: Access
+    organisations: Organisations
+    members: Members
+    invitations: Invitations
+    closing: Closing
     accounts: Accounts
+    sessions: Sessions
+    sign_in: SignIn
+    providers: Providers
+    identities: Identities
+    tokens: Tokens
+    personal_data: PersonalData
     audit: Audit
     agents: Agents
     variables: EnvironmentVariables
@@ -137,15 +165,75 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    access = Access(store=store, signer=adapters.signer, clock=clock)
+    accounts = Accounts(store=store, audit=audit, clock=clock)
+    sessions = Sessions(
+        store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
+    )
+    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
+    sign_in = SignIn(
+        store=store,
+        mail=adapters.mail,
+        accounts=accounts,
+        sessions=sessions,
+        limits=limits,
+        clock=clock,
+        web_url=settings.web_url,
+    )
+    tokens = Tokens(store=store, audit=audit, clock=clock)
+    organisations = Organisations(
+        store=store, audit=audit, clock=clock, limits=settings.tenant_limits
+    )
+    members = Members(store=store, access=access, audit=audit, tokens=tokens)
+    closing = Closing(
+        store=store,
+        host=adapters.host,
+        artifacts=adapters.artifacts,
+        schedule=adapters.schedule,
+        access=access,
+        audit=audit,
+        tokens=tokens,
+        versions=versions,
+        deployments=deployments,
+        clock=clock,
+    )
     return Platform(
         settings=settings,
-        access=Access(store=store, signer=adapters.signer, clock=clock),
-        accounts=Accounts(
+        access=access,
+        organisations=organisations,
+        members=members,
+        invitations=Invitations(
             store=store,
             mail=adapters.mail,
-            signer=adapters.signer,
+            access=access,
+            audit=audit,
+            members=members,
+            organisations=organisations,
             clock=clock,
             web_url=settings.web_url,
+        ),
+        closing=closing,
+        accounts=accounts,
+        sessions=sessions,
+        sign_in=sign_in,
+        providers=Providers(
+            store=store,
+            providers=adapters.providers,
+            accounts=accounts,
+            sessions=sessions,
+            sign_in=sign_in,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        identities=Identities(store=store, audit=audit, clock=clock),
+        tokens=tokens,
+        personal_data=PersonalData(
+            store=store,
+            audit=audit,
+            members=members,
+            closing=closing,
+            tokens=tokens,
+            sessions=sessions,
         ),
         audit=audit,
         agents=agents,
@@ -169,10 +257,11 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             schedule=adapters.schedule,
             versions=versions,
             turns=turns,
+            closing=closing,
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),
-        limits=Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits),
+        limits=limits,
         store=store,
         turns=turns,
         webhook_secret=adapters.webhook_secret,
@@ -220,12 +309,52 @@ def _on_aws(settings: Settings) -> Platform:
                 settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
             ),
             mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: secret("vault-key")),
-            signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),
+            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
+            signer=JwtSigner(
+                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
+                audience=settings.web_url,
+            ),
             engine=StepFunctions(settings.state_machine_arn),
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
+            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )
+
+
+GOOGLE = "https://accounts.google.com"
+
+
+def sign_in_providers(
+    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
+) -> dict[str, Provider]:
+    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
+    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
+
+    def provider(one: ProviderSettings) -> Provider:
+        def secret() -> str:
+            return str(secrets()[one.id])
+
+        if one.kind == "github":
+            return GitHubSignIn(
+                provider_id=one.id,
+                name=one.name,
+                client_id=one.client_id,
+                secret=secret,
+                http=http,
+                url=one.url or GITHUB,
+                api_url=one.api_url or GITHUB_API,
+            )
+        return OidcSignIn(
+            provider_id=one.id,
+            name=one.name,
+            kind=one.kind,
+            issuer=GOOGLE if one.kind == "google" else one.issuer,
+            client_id=one.client_id,
+            secret=None if one.public else secret,
+            http=http,
+        )
+
+    return {one.id: provider(one) for one in settings.providers}

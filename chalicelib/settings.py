@@ -35,6 +35,46 @@ RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
 }
 
 
+class WrongSettings(RuntimeError):
+    """A setting that cannot be used; says which, and how it must be."""
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """A place to sign in. Its client secret, if it has one, is in the parameter provider-secrets.
+
+    `kind`: github (with `url` and `api_url` for an Enterprise Server), google, or oidc with its
+    `issuer`.
+    """
+
+    id: str
+    name: str
+    kind: str
+    client_id: str
+    issuer: str = ""
+    url: str = ""
+    api_url: str = ""
+    public: bool = False
+    """Registered there without a secret."""
+
+
+@dataclass(frozen=True)
+class TenantLimits:
+    """How much one organisation of a tier may hold, and in how many organisations a person whose
+    personal one has the tier may be."""
+
+    members: int
+    invitations: int
+    organisations: int
+
+
+_TENANT_LIMITS = (
+    '{"free": {"members": 10, "invitations": 20, "organisations": 10},'
+    ' "pro": {"members": 50, "invitations": 100, "organisations": 50},'
+    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000}}'
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Endpoints, names and limits. Everything a ground may differ in is here."""
@@ -56,11 +96,13 @@ class Settings:
     agent_url_scheme: str
     s3_url: str
     ground: Mapping[str, Any]
+    providers: tuple[ProviderSettings, ...]
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
     upload_limit_seconds: int
     build_limit_seconds: int
+    tenant_limits: Mapping[str, TenantLimits]
     audit_days: int
     rate_limits: Mapping[str, Mapping[str, int]]
     origin_hash: str
@@ -92,12 +134,19 @@ class Settings:
             **named,
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
+            providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
             verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
             upload_limit_seconds=int(env.get("SLIPWAY_UPLOAD_LIMIT_SECONDS", "3600")),
             build_limit_seconds=int(env.get("SLIPWAY_BUILD_LIMIT_SECONDS", "1800")),
+            tenant_limits={
+                tier: TenantLimits(**limits)
+                for tier, limits in json.loads(
+                    env.get("SLIPWAY_TENANT_LIMITS", _TENANT_LIMITS)
+                ).items()
+            },
             audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
             rate_limits=_multiplied(float(env.get("SLIPWAY_RATE_FACTOR", "1"))),
             origin_hash=env.get("SLIPWAY_ORIGIN_HASH", ""),
@@ -113,3 +162,16 @@ def _multiplied(factor: float) -> Mapping[str, Mapping[str, int]]:
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _providers(text: str) -> tuple[ProviderSettings, ...]:
+    try:
+        found = tuple(ProviderSettings(**one) for one in json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise WrongSettings(
+            "SLIPWAY_PROVIDERS is a JSON list of objects with id, name, kind and client_id: "
+            f"{error}"
+        ) from error
+    if len({one.id for one in found}) != len(found):
+        raise WrongSettings("SLIPWAY_PROVIDERS names two providers by one id.")
+    return found

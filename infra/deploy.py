@@ -10,7 +10,6 @@ second run takes a second; running again after a failure goes on where it failed
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
 import json
 import os
@@ -25,10 +24,8 @@ import httpx
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from infra import package, publish, synthesis
+from infra import keys, package, publish, synthesis
 from infra.hosting import Place, ensure_place
 from infra.package import Package, PackagingError
 from infra.stack import Stack, StackError
@@ -169,6 +166,7 @@ class Deployment:
             "AgentUrlScheme": target.agent_url_scheme,
             "S3Url": target.s3_url,
             "CodeBuildUrl": target.codebuild_url,
+            "SignInProviders": json.dumps(list(target.providers), sort_keys=True),
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
@@ -188,10 +186,11 @@ class Deployment:
             "railway-token": self.target.railway_token,
             "registry-username": self.target.registry_username,
             "registry-password": self.target.registry_password,
+            "provider-secrets": json.dumps(dict(self.target.provider_secrets), sort_keys=True),
         }
         made: dict[str, Callable[[], str]] = {
-            "signing-key": _signing_key,
-            "vault-key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+            "signing-key": keys.new_signing_keys,
+            "vault-key": keys.new_vault_keys,
             "railway-webhook-secret": lambda: secrets.token_urlsafe(32),
             ORIGIN: lambda: self.target.origin_secret or secrets.token_urlsafe(32),
         }
@@ -274,18 +273,6 @@ def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
 
 def _code_key(built: Package) -> str:
     return f"packages/{built.digest}.zip"
-
-
-def _signing_key() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
-    )
 
 
 def _step(name: str, work: Callable[[], T]) -> T:

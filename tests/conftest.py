@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,10 @@ from chalicelib.adapters.memory import (
 from chalicelib.bootstrap import Adapters, Platform, wire
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
-from chalicelib.domain.tenancy import Principal
+from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
-from chalicelib.ports import Vault
+from chalicelib.ports import Provider, Vault
+from chalicelib.services.sessions import SignedIn, Visitor
 from chalicelib.settings import Settings
 
 PYTHON_AGENT = {
@@ -85,7 +87,10 @@ class World:
     caller: MemoryCaller = field(default_factory=MemoryCaller)
     vault: Vault = field(default_factory=MemoryVault)
     clock: MemoryClock = field(default_factory=MemoryClock)
-    env: dict[str, str] = field(default_factory=dict)
+    # Tests are in more of a hurry than people; those of the limits say so.
+    env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
+    signer: MemorySigner = field(default_factory=MemorySigner)
+    providers: dict[str, Provider] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,11 +104,12 @@ class World:
                 artifacts=self.artifacts,
                 mail=self.mail,
                 vault=self.vault,
-                signer=MemorySigner(),
+                signer=self.signer,
                 engine=self.engine,
                 schedule=self.schedule,
                 caller=self.caller,
                 clock=self.clock,
+                providers=self.providers,
                 webhook_secret=lambda: "hook",
             ),
         )
@@ -112,9 +118,35 @@ class World:
         return self.platform.access.principal(self.access_token(email))
 
     def access_token(self, email: str = "ada@example.com") -> str:
-        self.platform.accounts.request_link(email)
+        return self.session(email).access_token
+
+    def session(self, email: str = "ada@example.com", visitor: Visitor | None = None) -> SignedIn:
+        """Somebody who follows the link in their mail, in the browser that asked for it."""
+        visitor = visitor or Visitor()
+        browser = self.platform.sign_in.request_link(email, visitor)
         secret = self.mail.sent[-1][2].split("#token=")[1].split()[0]
-        return self.platform.accounts.redeem(secret).access_token
+        return self.platform.sign_in.redeem(secret, replace(visitor, browser=browser))
+
+    def founded(self, email: str = "ada@example.com", name: str = "Acme") -> Principal:
+        """The owner of a new organisation, in it."""
+        made = self.platform.organisations.create(self.sign_in(email), name=name)
+        return self.within(made.organisation.id, email)
+
+    def within(self, org_id: str, email: str) -> Principal:
+        return self.platform.access.principal(self.access_token(email), organisation=org_id)
+
+    def mailed_token(self) -> str:
+        """The secret in the link of the latest mail."""
+        return self.mail.sent[-1][2].split("#token=")[1].split()[0]
+
+    def join(
+        self, inviter: Principal, email: str, role: Role = Role.DEVELOPER, **rights: Any
+    ) -> Principal:
+        """Somebody who was invited and has accepted, in the organisation."""
+        self.platform.invitations.invite(inviter, email=email, role=role, **rights)
+        token = self.mailed_token()
+        self.platform.invitations.accept(self.sign_in(email), token)
+        return self.within(inviter.org_id, email)
 
     def agent(self, who: Principal, name: str = "Echo") -> Agent:
         return self.platform.agents.create(who, name=name)

@@ -42,6 +42,8 @@ from chalicelib.ports import (
 )
 
 E = TypeVar("E")
+MOST_AT_ONCE = 100
+"""Items that one request to DynamoDB may read or write together."""
 
 
 class MemoryStore:
@@ -58,8 +60,13 @@ class MemoryStore:
         return None if found is None else codec(kind).validate_json(found[1])
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        if not keys:
+            return []
+        if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
+            raise AssertionError(f"no request reads one item twice, or {len(keys)}: {keys}")
         self.calls += 1
-        found = [self._items.get(LAYOUTS[kind].key(*key)) for kind, *key in wanted]
+        found = [self._items.get(key) for key in keys]
         return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
 
     def page(
@@ -86,11 +93,22 @@ class MemoryStore:
             tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
         )
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        self.calls += 1
+        with self._lock:
+            place = LAYOUTS[kind].key(*key)
+            if place not in self._items:
+                return None
+            entity: Any = codec(kind).validate_json(self._items[place][1])
+            entity = replace(entity, last_used_at=at.replace(microsecond=0))
+            self._items[place] = (kind, codec(kind).dump_json(entity))
+            return entity  # type: ignore[no-any-return]
+
     def commit(self, *changes: Change) -> None:
         self.calls += 1
         with self._lock:
             keys = [LAYOUTS[type(c.entity)].key_of(c.entity) for c in changes]
-            if len(set(keys)) != len(keys):
+            if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
             lost = frozenset(
                 position
@@ -106,6 +124,10 @@ class MemoryStore:
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
                 else:
                     del self._items[key]
+
+    def dump(self) -> dict[Key, bytes]:
+        """Everything that is stored, as it is written."""
+        return {key: document for key, (_, document) in self._items.items()}
 
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
@@ -253,6 +275,11 @@ class MemoryArtifacts:
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         found = sorted(k for k in self.objects if k.startswith(prefix))
         return [k for k in found if after is None or k > after][:limit]
+
+    def remove_all(self, prefix: str) -> None:
+        for kept in (self.sources, self.objects):
+            for key in [k for k in kept if k.startswith(prefix)]:
+                del kept[key]
 
 
 @dataclass

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
 from chalicelib.api.audit import audit
+from chalicelib.api.auth import auth
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.invitations import invitations
+from chalicelib.api.me import me
+from chalicelib.api.members import members
+from chalicelib.api.organisations import organisations
+from chalicelib.api.permissions import permissions
+from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, audit, webhooks)
+BLUEPRINTS = (
+    *(health, permissions, auth, me, tokens, organisations, members, invitations),
+    *(agents, versions, variables, deployments, audit),
+    webhooks,
+)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]

@@ -120,6 +120,8 @@ class Answer:
     status: int | None = None
     revision: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    """Values of Set-Cookie."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Endpoint:
     name: str
     summary: str
     action: Action | None
+    own_action: Action | None
+    also: tuple[Action, ...]
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: Any
@@ -155,6 +159,8 @@ def endpoint(
     summary: str,
     answer: Any,
     action: Action | None = None,
+    own_action: Action | None = None,
+    also: tuple[Action, ...] = (),
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     status: int = 200,
@@ -164,7 +170,11 @@ def endpoint(
     media: str = JSON,
     rate: RateClass | None = None,
 ) -> Callable[[V], V]:
-    """Declares a view. The function itself is returned unchanged, types and all."""
+    """Declares a view. The function itself is returned unchanged, types and all.
+
+    `action` is what every call needs; `own_action` what it needs instead when the path's `user_id`
+    is the caller's; `also` what some bodies need besides, which the use case asks for.
+    """
 
     def declare(view: V) -> V:
         declared = Endpoint(
@@ -173,6 +183,8 @@ def endpoint(
             name=view.__name__,
             summary=summary,
             action=action,
+            own_action=own_action,
+            also=also,
             body=body,
             query=query,
             answer=answer,
@@ -293,7 +305,7 @@ def _patient(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> 
     limits.patience(call.address)
     try:
         return _viewed(declared, call, path_values)
-    except Unauthenticated as error:
+    except (NotFound, Unauthenticated) as error:
         if not error.code.startswith("session_"):  # one that ended was ours
             limits.failed(call.address)
         raise
@@ -302,7 +314,8 @@ def _patient(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> 
 def _viewed(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> Response:
     request = call.request
     if call.who is not None and declared.action is not None:
-        _allow(call.who, declared.action, path_values.get("agent_id"))
+        own = declared.own_action if path_values.get("user_id") == call.who.user_id else None
+        _allow(call.who, own or declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
     raw = _raw_body(request)
     if declared.body is not None:
@@ -343,7 +356,9 @@ def _once(
 
 def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     answer = result if isinstance(result, Answer) else Answer(result)
-    headers = {"Content-Type": JSON, **answer.headers}
+    headers: dict[str, Any] = {"Content-Type": JSON, **answer.headers}
+    if answer.cookies:
+        headers["Set-Cookie"] = list(answer.cookies)
     status = answer.status or declared.status
     if answer.revision is not None:
         headers["ETag"] = f'"{answer.revision}"'

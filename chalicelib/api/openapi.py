@@ -24,7 +24,7 @@ _MEANINGS = {
     422: "The request can be read, but says something that cannot be done",
     429: "Too many requests of this class; `Retry-After` says when to go on",
     500: "A fault of ours",
-    502: "The host of the agents refused",
+    502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",
 }
 
@@ -124,6 +124,8 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         good["content"] = {endpoint.media: {"schema": schema}}
     elif endpoint.media != JSON:
         good["content"] = {endpoint.media: {"schema": {"type": "string"}}}
+    if endpoint.status == 302:
+        good["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     responses = {str(endpoint.status): good}
     if endpoint.method == "GET" and not endpoint.public:
         responses["304"] = {"description": "Not changed since the ETag in If-None-Match"}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.domain.agents import Agent, Category, Runtime, SlugClaim, Visibility, slug_of
+from chalicelib.domain.agents import (
+    Agent,
+    Category,
+    Remains,
+    Runtime,
+    SlugClaim,
+    Visibility,
+    slug_of,
+)
 from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
@@ -20,6 +28,7 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
+    VARIABLES,
     Change,
     Clock,
     Delete,
@@ -32,6 +41,7 @@ from chalicelib.ports import (
 from chalicelib.services.audit import Audit
 
 _SLUG_TRIES = 50
+NO_AGENT = "There is no agent with this id in your organisation."
 
 
 class Agents:
@@ -86,12 +96,12 @@ class Agents:
         )
 
     def get(self, principal: Principal, agent_id: str) -> Agent:
-        principal.require(Action.AGENT_READ)
+        require_on(principal, Action.AGENT_READ, agent_id, or_else=NO_AGENT)
         agent = (
             self._store.get(Agent, principal.org_id, agent_id) if is_id(agent_id, "agt") else None
         )
         if agent is None:
-            raise NotFound("There is no agent with this id in your organisation.")
+            raise NotFound(NO_AGENT)
         return agent
 
     def stored(self, org_id: str, agent_id: str) -> Agent | None:
@@ -99,8 +109,17 @@ class Agents:
         return self._store.get(Agent, org_id, agent_id)
 
     def page(self, principal: Principal, *, limit: int, after: str | None) -> Page[Agent]:
+        """Those the principal sees, newest first."""
         principal.require(Action.AGENT_READ)
-        return self._store.page(AGENTS, principal.org_id, limit=limit, after=after)
+        visible = principal.visible_agents()
+        if visible is None:
+            return self._store.page(AGENTS, principal.org_id, limit=limit, after=after)
+        # A few named ones: they are read by their ids, not looked for among all.
+        wanted = [a for a in sorted(visible, reverse=True) if after is None or f"{a}#" < after]
+        found = self._store.get_many(*((Agent, principal.org_id, a) for a in wanted))
+        agents = [agent for agent in found if agent is not None]
+        shown = agents[:limit]
+        return Page(tuple(shown), f"{shown[-1].id}#" if len(agents) > limit else None)
 
     def update(
         self,
@@ -114,8 +133,8 @@ class Agents:
         visibility: Visibility | None = None,
     ) -> Agent:
         """Changes what is given. The slug stays: links to it must not break."""
-        principal.require(Action.AGENT_UPDATE)
         agent = self.get(principal, agent_id)
+        principal.require(Action.AGENT_UPDATE, agent_id)
         if if_revision is not None and if_revision != agent.revision:
             raise PreconditionFailed(
                 "Somebody changed this agent since you read it. Read it again and repeat."
@@ -143,8 +162,8 @@ class Agents:
         The host goes first: an agent that cannot be stopped stays visible and can be deleted
         again. Versions and deployments stay readable by id until they expire.
         """
-        principal.require(Action.AGENT_DELETE)
         agent = self.get(principal, agent_id)
+        principal.require(Action.AGENT_DELETE, agent_id)
         for environment in self.environments_of(agent):
             if environment.moving:
                 raise Conflict(
@@ -154,8 +173,10 @@ class Agents:
             if environment.service_id:
                 self._host.remove_service(environment.service_id)
             self._store.commit(*self._ended(environment), Delete(environment))
+        for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
+            self._store.commit(Delete(variables))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
-        changes: list[Change] = [Delete(agent)]
+        changes: list[Change] = [Delete(agent), Put(Remains(agent.org_id, agent.id))]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         said = {"name": agent.name, "slug": agent.slug}
@@ -175,6 +196,14 @@ class Agents:
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
+
+
+def require_on(principal: Principal, action: Action, agent_id: str, *, or_else: str) -> None:
+    """What belongs to an agent that the principal does not see does not exist, in these words;
+    what it sees may still be forbidden."""
+    if not principal.sees(agent_id):
+        raise NotFound(or_else)
+    principal.require(action, agent_id)
 
 
 def environment_name(name: str) -> str:

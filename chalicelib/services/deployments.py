@@ -29,6 +29,7 @@ from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
     FieldError,
+    HostRefused,
     Invalid,
     NotFound,
     PlatformError,
@@ -44,12 +45,13 @@ from chalicelib.ports import (
     Sample,
     Store,
 )
-from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables, secret_names
 from chalicelib.telemetry import logger
 
+_NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
 
 
@@ -81,8 +83,8 @@ class Deployments:
         self, principal: Principal, agent_id: str, *, version_id: str, environment: str
     ) -> Deployment:
         """A deployment of a ready version, started or queued behind the one that moves."""
-        principal.require(Action.DEPLOYMENT_CREATE)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         version = (
             self._store.get(Version, agent.org_id, version_id) if is_id(version_id, "ver") else None
         )
@@ -125,8 +127,8 @@ class Deployments:
         Asked of the deployment that serves now, it goes back to the one that was live before it;
         asked of an earlier one, to that one.
         """
-        principal.require(Action.DEPLOYMENT_CREATE)
         named = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_CREATE, named.agent_id)
         environment = self._turns.environment(named)
         if environment.serving == named.id:
             target = self._good_before(environment, named)
@@ -158,14 +160,15 @@ class Deployments:
             else None
         )
         if found is None:
-            raise NotFound("There is no deployment with this id in your organisation.")
+            raise NotFound(_NO_DEPLOYMENT)
+        require_on(principal, Action.DEPLOYMENT_READ, found.agent_id, or_else=_NO_DEPLOYMENT)
         return found
 
     def page(
         self, principal: Principal, agent_id: str, *, limit: int, after: str | None
     ) -> Page[Deployment]:
-        principal.require(Action.DEPLOYMENT_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_READ, agent_id)
         return self._store.page(DEPLOYMENTS, agent.org_id, agent.id, limit=limit, after=after)
 
     def history(
@@ -218,8 +221,8 @@ class Deployments:
 
     def cancel(self, principal: Principal, deployment_id: str) -> Deployment:
         """Ends a deployment that is on its way; what served before goes on serving."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if found.state.is_final:
             return found
         if found.state.is_serving:
@@ -245,8 +248,8 @@ class Deployments:
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
         """Takes the deployment that serves out of service. Its URL stays reserved."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if found.state.is_final:
             return found
         if found.state.is_moving:
@@ -261,8 +264,8 @@ class Deployments:
 
     def restart(self, principal: Principal, deployment_id: str) -> Deployment:
         """Starts the running version anew, with the variables it was deployed with."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if not found.state.is_serving:
             raise Conflict(
                 f"This deployment is {found.state}; only one that serves can be restarted.",
@@ -280,6 +283,29 @@ class Deployments:
         except ChangedMeanwhile:
             return self.get(principal, deployment_id)
         return noted
+
+    def halt_by_id(self, org_id: str, deployment_id: str, why: Reason) -> bool:
+        """As `halt`; False when there was nothing to end."""
+        found = self._turns.stored(org_id, deployment_id)
+        if found is None or found.state.is_final:
+            return False
+        self.halt(found, why)
+        return True
+
+    def halt(self, found: Deployment, why: Reason) -> None:
+        """Ends a deployment on the platform's own behalf, whatever state it is in, and brings
+        nothing back in its place. Raises what the host raises; it can be said again."""
+        if found.state.is_serving:
+            self._host.stop(found.host.deployment_id)
+            self._turns.leave(found, reasons=(why,))
+        elif found.state.is_moving:
+            if found.host.deployment_id:
+                try:
+                    self._host.cancel(found.host.deployment_id)
+                except HostRefused:
+                    # It is up already, and can only be stopped.
+                    self._host.stop(found.host.deployment_id)
+            self._turns.end(found, DeploymentEvent.CANCELLED, reasons=(why,))
 
     # --- how ----------------------------------------------------------------------------------
 

@@ -51,8 +51,8 @@ class EnvironmentVariables:
         self, principal: Principal, agent_id: str, environment: str
     ) -> tuple[list[VariableValue], int]:
         """The variables, secrets without their values, and the revision."""
-        principal.require(Action.VARIABLES_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VARIABLES_READ, agent_id)
         stored = self.stored(agent.org_id, agent.id, environment_name(environment))
         if stored is None:
             return [], 0
@@ -73,8 +73,8 @@ class EnvironmentVariables:
         if_revision: int | None,
     ) -> tuple[list[VariableValue], int]:
         """Replaces all variables. A secret sent without a value keeps the one it has."""
-        principal.require(Action.VARIABLES_WRITE)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VARIABLES_WRITE, agent_id)
         name = environment_name(environment)
         stored = self.stored(agent.org_id, agent.id, name)
         revision = stored.revision if stored else 0

@@ -42,10 +42,10 @@ from chalicelib.ports import (
     Store,
     UploadForm,
 )
-from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services import builds
+from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
-from chalicelib.services.builds import build_order, closed, observed_health, reasons_of, warnings_of
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.turns import item
 from chalicelib.services.variables import EnvironmentVariables
@@ -164,12 +164,10 @@ class Versions:
         return version
 
     def templates(self) -> list[Template]:
-        index = self._artifacts.get_json("templates/index.json") or []
-        names = Template.__dataclass_fields__
-        return [Template(**{k: v for k, v in one.items() if k in names}) for one in index]
+        return builds.published_templates(self._artifacts)
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
-        principal.require(Action.VERSION_READ)
+        require_on(principal, Action.VERSION_READ, agent_id, or_else=NO_AGENT)
         version = (
             self._store.get(Version, principal.org_id, version_id)
             if is_id(version_id, "ver")
@@ -182,13 +180,13 @@ class Versions:
     def page(
         self, principal: Principal, agent_id: str, *, limit: int, after: str | None
     ) -> Page[Version]:
-        principal.require(Action.VERSION_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VERSION_READ, agent_id)
         return self._store.page(VERSIONS, agent.org_id, agent.id, limit=limit, after=after)
 
     def uploaded(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """For stores that send no events: the client says that its upload is complete."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.AWAITING_UPLOAD and not self._has_source(version):
             raise Conflict(
@@ -210,7 +208,7 @@ class Versions:
 
         `manifest` replaces what the source said or what was inferred.
         """
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.BUILDING:
             return version
@@ -245,7 +243,7 @@ class Versions:
 
     def cancel(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """Stops a version on its way; one that has ended stays as it is."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         cancelled = self._move(
             version,
@@ -266,7 +264,7 @@ class Versions:
         report = self._report(version)
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
-            report = closed(report, version)
+            report = builds.closed(report, version)
         masked: Mapping[str, Any] = self._variables.masker_of(version).deep(report)
         return masked
 
@@ -337,6 +335,12 @@ class Versions:
             case VersionState.BUILDING:
                 self._start_build(version)
 
+    def halt(self, version: Version, why: Reason) -> None:
+        """Ends a version on its way, on the platform's own behalf."""
+        halted = self._move(version, VersionEvent.CANCELLED, reasons=(why,))
+        if halted.state is VersionState.CANCELLED and version.build_id:
+            self._builder.stop(version.build_id)
+
     def _await_upload(self, version: Version, age: timedelta) -> None:
         if self._has_source(version):
             self.receive_upload(version.org_id, version.id)
@@ -377,9 +381,9 @@ class Versions:
         hold: bool = False,
         choice: str | None = None,
     ) -> Version:
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         if deploy:
-            principal.require(Action.DEPLOYMENT_CREATE)
+            principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         environment = environment_name(environment)
         for _ in range(_TRIES):
             agent = self._agents.get(principal, agent_id)
@@ -470,7 +474,7 @@ class Versions:
 
     def _start_build(self, version: Version) -> Version:
         order_key = f"{version.prefix}order.json"
-        order = build_order(
+        order = builds.build_order(
             version,
             variables=self._variables,
             artifacts=self._artifacts,
@@ -491,15 +495,15 @@ class Versions:
     def _conclude(self, version: Version, status: str) -> Version:
         report = self._variables.masker_of(version).deep(self._report(version))
         state = report.get("state")
-        reasons = reasons_of(report)
+        reasons = builds.reasons_of(report)
         if state == "succeeded" and report.get("image"):
             return self._move(
                 version,
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
-                warnings=warnings_of(version, report),
-                **observed_health(version, report),
+                warnings=builds.warnings_of(version, report),
+                **builds.observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)

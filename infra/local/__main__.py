@@ -6,10 +6,11 @@ import argparse
 import asyncio
 import sys
 
+from infra import keys
 from infra.local import control
 from infra.local.display import Display
 from infra.local.first import api_token
-from infra.local.layout import Layout, LocalCloudError
+from infra.local.layout import STAGE, Layout, LocalCloudError
 from infra.local.up import Supervisor
 
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     logs.add_argument("--no-follow", action="store_true")
     token = commands.add_parser("token")
     token.add_argument("--email", required=True)
+    commands.add_parser("rotate-keys")
     given = parser.parse_args(arguments)
     display = Display()
     try:
@@ -60,6 +62,8 @@ def _run(given: argparse.Namespace, display: Display) -> int:
         case "token":
             # Only the token, so that a script can take it.
             print(api_token(layout, given.email, name="make token"))
+        case "rotate-keys":
+            return keys.main(["--stage", STAGE, "--target", str(layout.target)])
     return 0
 
 
