@@ -139,6 +139,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         clock=clock,
         release_limit=release_limit,
+        masker=variables.masker,
     )
     deployments = Deployments(
         store=store,
@@ -170,6 +171,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     sessions = Sessions(
         store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
     )
+    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,

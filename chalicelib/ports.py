@@ -72,14 +72,7 @@ class Delete:
     entity: Any
 
 
-@dataclass(frozen=True)
-class Check:
-    """Change nothing, but only if this revision is still what is stored."""
-
-    entity: Any
-
-
-Change = Put | Delete | Check
+Change = Put | Delete
 
 
 class Store(Protocol):

@@ -22,7 +22,7 @@ from chalicelib.adapters.keys import (
     revision_of,
 )
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Delete, Listing, Page, Put
+from chalicelib.ports import Change, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -45,6 +45,8 @@ class DynamoStore:
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        if not keys:
+            return []
         request: dict[str, Any] = {
             self._table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}
         }
@@ -123,7 +125,7 @@ class DynamoStore:
 
     def commit(self, *changes: Change) -> None:
         writes = [self._write(change) for change in changes]
-        if len(writes) == 1 and "ConditionCheck" not in writes[0]:
+        if len(writes) == 1:
             self._one(writes[0])
             return
         self._call("transact_write_items", TransactItems=writes)
@@ -143,8 +145,7 @@ class DynamoStore:
             condition = _unwritten() if revision == 1 else _stored(revision - 1)
             return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
         key = _attributes(LAYOUTS[type(entity)].key_of(entity))
-        what = "Delete" if isinstance(change, Delete) else "ConditionCheck"
-        return {what: {"TableName": self._table, "Key": key, **_stored(revision)}}
+        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1

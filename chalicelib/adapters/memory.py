@@ -30,7 +30,6 @@ from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
-    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -43,6 +42,8 @@ from chalicelib.ports import (
 )
 
 E = TypeVar("E")
+MOST_AT_ONCE = 100
+"""Items that one request to DynamoDB may read or write together."""
 
 
 class MemoryStore:
@@ -59,8 +60,13 @@ class MemoryStore:
         return None if found is None else codec(kind).validate_json(found[1])
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        if not keys:
+            return []
+        if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
+            raise AssertionError(f"no request reads one item twice, or {len(keys)}: {keys}")
         self.calls += 1
-        found = [self._items.get(LAYOUTS[kind].key(*key)) for kind, *key in wanted]
+        found = [self._items.get(key) for key in keys]
         return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
 
     def page(
@@ -102,7 +108,7 @@ class MemoryStore:
         self.calls += 1
         with self._lock:
             keys = [LAYOUTS[type(c.entity)].key_of(c.entity) for c in changes]
-            if len(set(keys)) != len(keys):
+            if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
             lost = frozenset(
                 position
@@ -116,7 +122,7 @@ class MemoryStore:
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                elif isinstance(change, Delete):
+                else:
                     del self._items[key]
 
     def dump(self) -> dict[Key, bytes]:

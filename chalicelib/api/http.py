@@ -307,7 +307,7 @@ def _patient(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> 
     limits.patience(call.address)
     try:
         return _viewed(declared, call, path_values)
-    except Unauthenticated as error:
+    except (NotFound, Unauthenticated) as error:
         if not error.code.startswith("session_"):  # one that ended was ours
             limits.failed(call.address)
         raise

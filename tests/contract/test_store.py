@@ -198,6 +198,12 @@ def test_several_are_read_in_one_call_and_in_order(store: Store) -> None:
     assert store.calls == 1  # type: ignore[attr-defined]
 
 
+def test_reading_nothing_is_no_request(store: Store) -> None:
+    store.calls = 0  # type: ignore[attr-defined]
+    assert store.get_many() == []
+    assert store.calls == 0  # type: ignore[attr-defined]
+
+
 def test_a_lost_race_says_which_changes_lost(store: Store) -> None:
     first, second = agent("org_1"), agent("org_1")
     store.commit(Put(second))
