@@ -39,14 +39,8 @@ from chalicelib.services.tokens import Tokens
 # What is a secret, or the trace of one, is nobody's data to carry away.
 _SECRET = frozenset(
     {
-        "hash",
-        "family_hash",
-        "refresh_hash",
-        "previous_hash",
-        "successor",
-        "revision",
-        "offer",
-        "previous",
+        *("hash", "family_hash", "refresh_hash", "previous_hash", "successor", "previous"),
+        *("offer", "revision"),
     }
 )
 
