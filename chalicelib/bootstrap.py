@@ -165,12 +165,12 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
     sessions = Sessions(
         store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
     )
-    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -234,13 +235,14 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
     try:
         response = _respond(declared, request, path_values, quota)
     except PlatformError as error:
-        response = problem(error)
+        response = _refused(declared, error)
     except ValidationError as error:
-        response = problem(_invalid(error, "body"))
+        response = _refused(declared, _invalid(error, "body"))
     except Exception:  # noqa: BLE001 - nothing may leave here without a problem document
         logger.exception("unhandled error")
-        response = problem(
-            PlatformError("This is our fault, not yours. Quote the trace id when you report it.")
+        response = _refused(
+            declared,
+            PlatformError("This is our fault, not yours. Quote the trace id when you report it."),
         )
     response.headers.update(HEADERS)
     response.headers.update(quota)
@@ -371,6 +373,14 @@ def _response(declared: Endpoint, request: Request, result: Any) -> Response:
         return Response(body="", status_code=status, headers=headers)
     text = body if isinstance(body, str) else _json(body)
     return Response(body=text, status_code=status, headers=headers)
+
+
+def _refused(declared: Endpoint, error: PlatformError) -> Response:
+    """A problem document; or where a browser is on its way, a page of ours that says what to do."""
+    if declared.status != 302:
+        return problem(error)
+    page = f"{platform().settings.web_url}/sign-in?error={quote(error.code)}"
+    return Response(body="", status_code=302, headers={"Location": page})
 
 
 def problem(error: PlatformError) -> Response:

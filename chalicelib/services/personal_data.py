@@ -86,7 +86,7 @@ class PersonalData:
         address can sign in until the very last step.
 
         Raises Invalid unless `confirm` is the account's address, and Conflict while somebody else
-        depends on the person or one of their agents is being deployed.
+        depends on the person.
         """
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)

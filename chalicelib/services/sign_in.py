@@ -32,25 +32,26 @@ class SignIn:
         *,
         store: Store,
         mail: Mail,
+        limits: Limits,
         accounts: Accounts,
         sessions: Sessions,
-        limits: Limits,
         clock: Clock,
         web_url: str,
     ) -> None:
         self._store = store
         self._mail = mail
+        self._limits = limits
         self._accounts = accounts
         self._sessions = sessions
-        self._limits = limits
         self._clock = clock
         self._web_url = web_url
 
     def request_link(self, email: str, visitor: Visitor, *, return_to: str | None = None) -> str:
         """Mails a sign-in link that only this browser can use; what its cookie is to hold.
 
-        The answer is the same whether or not the account exists, and whether or not one more mail
-        may go there. Links asked for before stay valid: mails arrive late and out of order.
+        The answer is the same whether or not the account exists, and whether or not the address
+        has had so many mails that it gets no more for now. Links asked for before stay
+        valid: mails arrive late and out of order.
         """
         address, page = normal_email(email), safe_path(return_to)
         now = self._clock.now()

@@ -223,6 +223,7 @@ def test_a_person_sees_and_ends_their_own_sessions_only(world: World) -> None:
 def test_only_so_many_sessions_are_kept_and_the_oldest_end(world: World) -> None:
     first = world.session()
     for _ in range(MAX_SESSIONS):
+        world.clock.sleep(900)  # only so many mails go to one address in an hour
         last = world.session()
     assert len(world.platform.sessions.mine(world.sign_in())) <= MAX_SESSIONS + 1
     assert code_of(world.platform.sessions.refresh, Visitor(refresh=first.refresh)) == (
