@@ -116,10 +116,8 @@ class PersonalData:
                 self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        event = replace(
-            AuditEvent.by(principal, Audited.ACCOUNT_DELETED, user.id),
-            org_id=user.personal_org_id,
-        )
+        home = replace(principal, org_id=user.personal_org_id)
+        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
         self._audit.commit(event, *self._ending(user))
         self._sessions.forget(user.id)
 
