@@ -139,6 +139,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         clock=clock,
         release_limit=release_limit,
+        masker=variables.masker,
     )
     deployments = Deployments(
         store=store,

@@ -21,6 +21,7 @@ from chalicelib.ports import Clock, Delete, Mail, Put, Store
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.limits import Limits
 from chalicelib.services.sessions import Sessions, SignedIn, Visitor
+from chalicelib.telemetry import logger
 
 BY_EMAIL = "email"
 
@@ -55,6 +56,9 @@ class SignIn:
         address, page = normal_email(email), safe_path(return_to)
         now = self._clock.now()
         secret, browser = new_secret(), browser_secret(visitor.browser)
+        if not self._limits.may_mail(address, visitor.address):
+            logger.info("a sign-in link was not mailed: enough have been, this hour")
+            return browser
         link = SignInLink(
             hash=hash_secret(secret),
             email=address,
@@ -64,8 +68,6 @@ class SignIn:
             expires_at=now + SIGN_IN_LIFETIME,
         )
         self._store.commit(Put(link))
-        if not self._limits.may_mail(address, visitor.address):
-            return browser
         self._mail.send(
             address,
             "Your sign-in link for Slipway",

@@ -80,10 +80,11 @@ def test_a_route_makes_as_many_calls_as_documented(
     if body == {"version_id": "second"}:
         body = {"version_id": stage.second.version_id}
     names = re.findall(r"{(\w+)}", path)
-    world.store.calls = 0
+    world.store.calls = world.counters.calls = 0
     reply = client(method, path, body, **{n: stage.path_values()[n] for n in names})
     assert reply.status < 300, reply.text
     assert world.store.calls == DOCUMENTED[route]
+    assert world.counters.calls == 1
 
 
 def test_an_api_token_costs_one_call_more_than_a_session(world: World, client: Client) -> None:

@@ -30,7 +30,7 @@ schema = schema.exclude(operation_id=["delete_agent"])
 @pytest.fixture(scope="module")
 def fuzzed() -> dict[str, str]:
     """A platform with something in it, and the ids of what there is."""
-    world = World(env={"SLIPWAY_RATE_FACTOR": "1000"})
+    world = World()
     bootstrap.install(world.platform)
     token = world.access_token()
     who = world.platform.access.principal(token)
