@@ -59,7 +59,7 @@ endif
 
 # ---- tests and the gate ----------------------------------------------------------------------
 
-test: test-fast .local/npm/.ready ## every test; the last ones against a fresh local cloud of their own
+test: test-fast .local/npm/.ready .venv/.browser ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
 
@@ -112,6 +112,10 @@ $(UV):
 	@echo 'Setting up: development tools and the platform (.venv)' >&2
 	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip install --quiet --python $(PY) -r requirements-dev.txt && touch $@
+
+.venv/.browser: requirements-browser.txt .venv/.ready
+	@echo 'Setting up: what drives a browser (.venv)' >&2
+	@$(UV) pip install --quiet --python $(PY) -r requirements-browser.txt && touch $@
 
 .local/venvs/emulator/.ready: requirements-emulator.txt | .venv/.ready
 	@echo 'Setting up: the AWS emulator (.local/venvs/emulator)' >&2

@@ -98,13 +98,13 @@ class Platform:
     invitations: Invitations
     closing: Closing
     accounts: Accounts
+    audit: Audit
     sessions: Sessions
     sign_in: SignIn
     providers: Providers
     identities: Identities
     tokens: Tokens
     personal_data: PersonalData
-    audit: Audit
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -174,9 +174,9 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,
+        limits=limits,
         accounts=accounts,
         sessions=sessions,
-        limits=limits,
         clock=clock,
         web_url=settings.web_url,
     )
@@ -225,6 +225,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             web_url=settings.web_url,
         ),
+        audit=audit,
         identities=Identities(store=store, audit=audit, clock=clock),
         tokens=tokens,
         personal_data=PersonalData(
@@ -235,7 +236,6 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             tokens=tokens,
             sessions=sessions,
         ),
-        audit=audit,
         agents=agents,
         variables=variables,
         versions=versions,

@@ -13,6 +13,28 @@ class MissingSettings(RuntimeError):
     """Names every missing variable at once, so that one look mends them all."""
 
 
+RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
+    # What one person may ask for in an organisation of this tier, a minute. A page that shows a
+    # deployment on its way asks four times a second at most.
+    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
+    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
+    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
+    # What may come a minute from one address of which nothing else is known; mail by the hour;
+    # and how many wrong credentials an hour are looked at without a wait.
+    "anybody": {
+        "read": 600,
+        "write": 60,
+        "upload": 30,
+        "sign_in": 120,
+        "webhook": 600,
+        "credential": 60,
+        "mail_to": 5,
+        "mail_from": 30,
+        "attempts": 5,
+    },
+}
+
+
 class WrongSettings(RuntimeError):
     """A setting that cannot be used; says which, and how it must be."""
 
@@ -51,26 +73,6 @@ _TENANT_LIMITS = (
     ' "pro": {"members": 50, "invitations": 100, "organisations": 50},'
     ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000}}'
 )
-RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
-    # What one person may ask for in an organisation of this tier, a minute. A page that shows a
-    # deployment on its way asks four times a second at most.
-    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
-    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
-    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
-    # What may come a minute from one address of which nothing else is known; mail by the hour;
-    # and how many wrong credentials an hour are looked at without a wait.
-    "anybody": {
-        "read": 600,
-        "write": 60,
-        "upload": 30,
-        "sign_in": 120,
-        "webhook": 600,
-        "credential": 60,
-        "mail_to": 5,
-        "mail_from": 30,
-        "attempts": 5,
-    },
-}
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,19 @@ from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
 BLUEPRINTS = (
-    *(health, permissions, auth, me, tokens, organisations, members, invitations),
-    *(agents, versions, variables, deployments, audit),
+    health,
+    permissions,
+    auth,
+    me,
+    tokens,
+    organisations,
+    members,
+    invitations,
+    agents,
+    versions,
+    variables,
+    deployments,
+    audit,
     webhooks,
 )
 

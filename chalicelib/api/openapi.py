@@ -82,6 +82,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         operation["security"] = []
     if endpoint.action is not None:
         operation["x-permission"] = endpoint.action.value
+    if endpoint.own_action is not None:
+        operation["x-permission-oneself"] = endpoint.own_action.value
     if parameters := _parameters(endpoint):
         operation["parameters"] = parameters
     if endpoint.body is not None:

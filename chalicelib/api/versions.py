@@ -140,6 +140,7 @@ def list_versions(call: Call, agent_id: str, query: PageQuery) -> VersionPage:
     "/agents/{agent_id}/versions",
     summary="Make a version from an upload or a template; with deploy, it goes live when ready",
     action=Action.VERSION_CREATE,
+    also=(Action.DEPLOYMENT_CREATE,),
     body=NewVersion,
     answer=CreatedVersion,
     status=201,

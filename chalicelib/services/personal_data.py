@@ -38,7 +38,10 @@ from chalicelib.services.tokens import Tokens
 
 # What is a secret, or the trace of one, is nobody's data to carry away.
 _SECRET = frozenset(
-    {"hash", "family_hash", "refresh_hash", "previous_hash", "successor", "revision", "offer"}
+    {
+        *("hash", "family_hash", "refresh_hash", "previous_hash", "successor", "previous"),
+        *("offer", "revision"),
+    }
 )
 
 
@@ -78,6 +81,11 @@ class PersonalData:
                 for m in memberships
                 for agent in every(self._store, AGENTS, m.org_id)
                 if agent.created_by == user.id
+            ],
+            "audit": [
+                _plain(record)
+                for m in memberships
+                for record in self._audit.about(m.org_id, user.id)
             ],
         }
 
