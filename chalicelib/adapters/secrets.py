@@ -76,7 +76,7 @@ class JwtSigner:
                 "This access token is not valid here. Sign in again.", code="token_invalid"
             ) from None
         if len(self._key_ids) < _MAX_HEADERS:
-            self._key_ids[header] = key_id
+            self._key_ids[header] = str(key_id)
         return claims
 
 
