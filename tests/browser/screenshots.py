@@ -187,7 +187,7 @@ def stage(web_url: str) -> Scene:
         with sign_in(web_url, scene.ada) as ada:
             if ada.ask("GET", "/agents")["items"]:
                 return scene
-    ada_email = f"ada-{time.time_ns()}@example.org"
+    ada_email = f"ada@harbour-{time.time_ns()}.example"
     agents: dict[str, dict[str, Any]] = {}
     with sign_in(web_url, ada_email) as ada:
         for template, name, told in (
