@@ -37,6 +37,7 @@ export function Dialog({
         <Radix.Overlay className="fixed inset-0 z-40 animate-fade bg-[#05141e]/60" />
         <Radix.Content
           {...(description ? {} : { "aria-describedby": undefined })}
+          onOpenAutoFocus={begin}
           {...(stay
             ? { onEscapeKeyDown: stay, onPointerDownOutside: stay, onInteractOutside: stay }
             : {})}
@@ -70,6 +71,18 @@ export function Dialog({
       </Radix.Portal>
     </Radix.Root>
   );
+}
+
+/** Where people go on: a field, a choice, or the safest button; not the cross that closes. */
+function begin(event: Event): void {
+  const box = event.currentTarget;
+  if (!(box instanceof HTMLElement)) return;
+  const first =
+    box.querySelector<HTMLElement>("input:not([type=hidden]), select, textarea") ??
+    box.querySelector<HTMLElement>("footer button");
+  if (!first) return;
+  event.preventDefault();
+  first.focus();
 }
 
 interface ConfirmProps {

@@ -35,7 +35,7 @@ export function DeploymentRow({
       )}
     >
       <Status {...deploymentStanding(deployment.state)} className="shrink-0 sm:w-28" />
-      <div className="order-1 min-w-0 flex-1 sm:order-none">
+      <div className="order-1 min-w-0 flex-1 basis-2/3 sm:order-none sm:basis-0">
         <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
           <Link
             to={`/agents/${deployment.agent_id}/deployments/${deployment.id}`}
@@ -53,7 +53,7 @@ export function DeploymentRow({
       {actions ? (
         <div className="relative z-10 order-2 shrink-0 sm:order-none">{actions}</div>
       ) : null}
-      <div className="figures flex shrink-0 basis-[calc(100%-8rem)] justify-end gap-x-2 text-right text-xs leading-5 text-ink-3 sm:block sm:basis-auto">
+      <div className="figures ml-auto flex shrink-0 gap-x-2 text-right text-xs leading-5 text-ink-3 sm:block">
         <Ago at={deployment.created_at} />
         <p>
           {timings.queued && (end || deploymentMoves(deployment)) ? (

@@ -137,7 +137,7 @@ export function Deployments() {
                               aria-label={`Roll back to version ${one.version_number}`}
                               onClick={() => setBack(one)}
                             >
-                              <span className="hidden md:inline">Roll back to this</span>
+                              <span className="hidden md:inline">Roll back</span>
                             </Button>
                           ) : null
                         }

@@ -10,10 +10,13 @@ export function PipelinePlate({
   run,
   agentId,
   aside,
+  withReport = true,
 }: {
   run: Run;
   agentId: string;
   aside: React.ReactNode;
+  /** Scan and tests stand with their stations; not where the page has them anyway. */
+  withReport?: boolean;
 }) {
   const [search, setSearch] = useSearchParams();
   const { stations, version, deployment } = run;
@@ -52,7 +55,11 @@ export function PipelinePlate({
         />
       ) : null}
       <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-        {station ? <StationDetail station={station} run={run} agentId={agentId} /> : <div />}
+        {station ? (
+          <StationDetail station={station} run={run} agentId={agentId} withReport={withReport} />
+        ) : (
+          <div />
+        )}
         <aside className="min-w-0 space-y-5">{aside}</aside>
       </div>
     </div>

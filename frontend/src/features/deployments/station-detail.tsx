@@ -16,10 +16,13 @@ export function StationDetail({
   station,
   run,
   agentId,
+  withReport,
 }: {
   station: Station;
   run: Run;
   agentId: string;
+  /** With the findings of the scan and the results of the tests. */
+  withReport: boolean;
 }) {
   const { version, report, deployment, events } = run;
   const log = useStationLog(station.name, agentId, version, deployment);
@@ -30,8 +33,10 @@ export function StationDetail({
     : version?.state === "building";
   return (
     <div className="flex h-full min-w-0 flex-col gap-4">
-      {station.name === "scan" && report ? <Findings report={report} compact /> : null}
-      {station.name === "test" && report && report.tests.length > 0 ? (
+      {withReport && station.name === "scan" && report ? (
+        <Findings report={report} compact />
+      ) : null}
+      {withReport && station.name === "test" && report && report.tests.length > 0 ? (
         <Tests report={report} declared={report.tests.length} />
       ) : null}
       {["release", "verify"].includes(station.name) && deployment ? (

@@ -113,6 +113,7 @@ function Built({
       <PipelinePlate
         run={run}
         agentId={version.agent_id}
+        withReport={false}
         aside={
           <Plate>
             <Facts items={factsOf(version)} />
