@@ -108,6 +108,7 @@ def test_a_cookie_says_what_was_written_into_it() -> None:
         f"{new_id('usr')}#.{new_id('ses')}.f.s",
         f"{new_id('usr')}.{new_id('ses')}.é.s",
     ],
+    ids=range(11),
 )
 def test_what_we_have_not_written_is_no_secret(text: str | None) -> None:
     assert RefreshSecret.parse(text) is None
