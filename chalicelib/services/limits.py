@@ -67,9 +67,7 @@ class Limits:
         now = self._clock.now()
         window, _ = window_of(now, STRIKES_WINDOW)
         try:
-            self._counters.strike(
-                _strikes(address), window=window, at=now, expires_at=now + _KEPT
-            )
+            self._counters.strike(_strikes(address), window=window, at=now, expires_at=now + _KEPT)
         except Unavailable as error:
             logger.warning("a wrong attempt was not counted", extra={"detail": error.detail})
 
