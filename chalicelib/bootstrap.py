@@ -171,7 +171,6 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     sessions = Sessions(
         store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
     )
-    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,

@@ -38,7 +38,10 @@ from chalicelib.services.tokens import Tokens
 
 # What is a secret, or the trace of one, is nobody's data to carry away.
 _SECRET = frozenset(
-    {"hash", "family_hash", "refresh_hash", "previous_hash", "successor", "revision", "offer"}
+    {
+        *("hash", "family_hash", "refresh_hash", "previous_hash", "successor", "previous"),
+        *("offer", "revision"),
+    }
 )
 
 
@@ -79,6 +82,11 @@ class PersonalData:
                 for agent in every(self._store, AGENTS, m.org_id)
                 if agent.created_by == user.id
             ],
+            "audit": [
+                _plain(record)
+                for m in memberships
+                for record in self._audit.about(m.org_id, user.id)
+            ],
         }
 
     def delete(self, principal: Principal, *, confirm: str) -> None:
@@ -108,10 +116,8 @@ class PersonalData:
                 self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
-        event = replace(
-            AuditEvent.by(principal, Audited.ACCOUNT_DELETED, user.id),
-            org_id=user.personal_org_id,
-        )
+        home = replace(principal, org_id=user.personal_org_id)
+        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
         self._audit.commit(event, *self._ending(user))
         self._sessions.forget(user.id)
 

@@ -223,7 +223,14 @@ class Emulator:
             return None
         origin = headers.get(b"origin", b"").decode("latin-1")
         foreign = headers.get(b"sec-fetch-site", b"") in {b"cross-site", b"same-site"}
-        if not _UPLOAD.fullmatch(path) and (foreign or origin not in {"", self.web_origin}):
+        # Somebody who comes back from a sign-in provider, as they would on AWS.
+        visits = (
+            scope["method"] == "GET"
+            and headers.get(b"sec-fetch-mode") == b"navigate"
+            and bool(_API_CALL.match(path))
+        )
+        elsewhere = foreign or origin not in {"", self.web_origin}
+        if elsewhere and not visits and not _UPLOAD.fullmatch(path):
             return "Pages of other origins have no business here."
         # The emulator takes any twelve digits, and "test", for a key whose signature need not
         # be looked at. Here a call is signed by a role's session, or with the one key made for

@@ -84,10 +84,11 @@ def test_a_route_makes_as_many_calls_as_documented(
     if body == {"version_id": "second"}:
         body = {"version_id": stage.second.version_id}
     names = re.findall(r"{(\w+)}", path)
-    world.store.calls = 0
+    world.store.calls = world.counters.calls = 0
     reply = client(method, path, body, **{n: stage.path_values()[n] for n in names})
     assert reply.status < 300, reply.text
     assert world.store.calls == DOCUMENTED[route]
+    assert world.counters.calls == 1
 
 
 OF_ORGANISATIONS = [

@@ -115,6 +115,16 @@ def test_the_secret_stands_behind_the_hash_and_only_there(world: World) -> None:
     assert "\n" not in after.split()[0]
 
 
+def test_too_many_mails_are_not_sent_and_nobody_is_told(world: World) -> None:
+    for _ in range(9):
+        assert world.platform.sign_in.request_link(ADA, Visitor())
+    assert len(world.mail.sent) < 9
+    world.clock.sleep(3600)
+    sent = len(world.mail.sent)
+    world.platform.sign_in.request_link(ADA, Visitor())
+    assert len(world.mail.sent) == sent + 1
+
+
 # --- sessions ---------------------------------------------------------------------------------
 
 
