@@ -205,6 +205,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         invitations=Invitations(
             store=store,
             mail=adapters.mail,
+            limits=limits,
             access=access,
             audit=audit,
             members=members,

@@ -89,11 +89,12 @@ def _routes() -> str:
         (
             f"`{e.method} /api/v1{e.path}`",
             _permission(e),
+            e.rate,
             e.summary,
         )
         for e in sorted(ENDPOINTS, key=lambda e: (e.path, e.method))
     ]
-    return _table(("Route", "Permission", "What it does"), rows)
+    return _table(("Route", "Permission", "Rate", "What it does"), rows)
 
 
 def _permission(endpoint: Endpoint) -> str:

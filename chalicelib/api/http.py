@@ -308,7 +308,9 @@ def _patient(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> 
     try:
         return _viewed(declared, call, path_values)
     except (NotFound, Unauthenticated) as error:
-        if not error.code.startswith("session_"):  # one that ended was ours
+        # A session that ended was ours. And a GET may be a picture in a foreign page, whose
+        # readers' network is not to be made to wait.
+        if declared.method != "GET" and not error.code.startswith("session_"):
             limits.failed(call.address)
         raise
 
