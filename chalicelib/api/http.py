@@ -273,7 +273,8 @@ def _respond(
     try:
         return _viewed(declared, call, path_values)
     except Forbidden as error:
-        if who is not None:
+        denials = wired.limits.take(RateClass.DENIED, principal=who) if who else None
+        if who is not None and not (denials and denials.exceeded):
             wired.audit.note(_denied(declared, who, path_values, error))
         raise
 

@@ -24,6 +24,8 @@ class RateClass(StrEnum):
     WEBHOOK = "webhook"
     CREDENTIAL = "credential"
     """Calls with a token that is none of ours."""
+    DENIED = "denied"
+    """Denied calls that are recorded; more of them in a minute say nothing new."""
     MAIL_TO = "mail_to"
     MAIL_FROM = "mail_from"
 

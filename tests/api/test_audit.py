@@ -117,6 +117,16 @@ def test_what_was_denied_is_recorded(client: Client, world: World) -> None:
     assert denied["actor"]["token_id"].startswith("tok_")
 
 
+def test_a_flood_of_denied_calls_is_recorded_so_far_as_it_says_something() -> None:
+    world = World(env={})
+    client = Client(world, world.access_token())
+    viewer = token_of(world, client, role=Role.VIEWER)
+    refused = [viewer("POST", "/agents", {"name": "x"}).status for _ in range(40)]
+    assert refused == [403] * 40
+    found = client("GET", "/audit?result=denied&limit=100").json["items"]
+    assert len(found) == 30
+
+
 def test_nobody_reads_another_organisations(client: Client, stranger: Client) -> None:
     client("POST", "/agents", {"name": "Mine alone"})
     assert "Mine alone" not in stranger("GET", "/audit").text
