@@ -285,6 +285,19 @@ def test_tampering_is_found_and_the_first_broken_record_named(
     assert found["broken"]["sequence"] == 7
 
 
+def test_a_record_that_cannot_be_read_is_found_and_hides_no_others(
+    client: Client, intruder: Intruder
+) -> None:
+    key = LAYOUTS[AuditRecord].key_of(intruder.record(7))
+    kind, document = intruder.world.store._items[key]
+    intruder.world.store._items[key] = (kind, document.replace(b"trace_id", b"trice_id"))
+    found = client("GET", "/audit/verify").json
+    assert found["broken"]["sequence"] == 7
+    listed = [item["sequence"] for item in client("GET", "/audit?limit=100").json["items"]]
+    assert listed == list(range(intruder.head().revision, 0, -1))
+    assert client("GET", "/audit/export").status == 200
+
+
 def test_a_tail_cut_off_is_found_against_the_head(client: Client, intruder: Intruder) -> None:
     last = intruder.head().revision
     intruder.remove(last)
