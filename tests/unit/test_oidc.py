@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -23,18 +22,6 @@ from tests.providers.issuer import CLIENT_ID, CLIENT_SECRET, ISSUER, KEYS, Issue
 
 BACK = "https://slipway.example/api/v1/auth/acme/callback"
 VERIFIER = "v" * 43
-
-
-@dataclass(frozen=True)
-class Now:
-    """A moment this many seconds from when the test runs, not from when it was collected."""
-
-    seconds: int
-
-
-def dated(claims: dict[str, Any]) -> dict[str, Any]:
-    now = int(time.time())
-    return {k: now + v.seconds if isinstance(v, Now) else v for k, v in claims.items()}
 
 
 class Clock:
@@ -90,6 +77,15 @@ def test_who_signed_in_is_told_by_issuer_and_subject() -> None:
     assert found == Profile("acme", ISSUER, "ada-1", "ada@example.com", "Ada")
 
 
+class FromNow(int):
+    """Seconds from the moment a test begins, not from when tests were collected."""
+
+
+def at_this_moment(claims: dict[str, Any]) -> dict[str, Any]:
+    now = int(time.time())
+    return {k: now + v if isinstance(v, FromNow) else v for k, v in claims.items()}
+
+
 @pytest.mark.parametrize(
     "claims",
     [
@@ -102,11 +98,11 @@ def test_who_signed_in_is_told_by_issuer_and_subject() -> None:
         {"aud": [CLIENT_ID, "another"]},
         {"aud": [CLIENT_ID, "another"], "azp": "another"},
         {"azp": "another"},
-        {"exp": Now(-LEEWAY_SECONDS - 5)},
+        {"exp": FromNow(-LEEWAY_SECONDS - 5)},
         {"exp": None},
-        {"iat": Now(LEEWAY_SECONDS + 60)},
+        {"iat": FromNow(LEEWAY_SECONDS + 60)},
         {"iat": None},
-        {"nbf": Now(LEEWAY_SECONDS + 60)},
+        {"nbf": FromNow(LEEWAY_SECONDS + 60)},
         {"nonce": "another"},
         {"nonce": None},
         {"nonce": ["nonce-1"]},
@@ -118,24 +114,26 @@ def test_who_signed_in_is_told_by_issuer_and_subject() -> None:
         {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
         {"at_hash": 7},
     ],
+    ids=str,
 )
 def test_a_wrong_claim_is_not_believed(claims: dict[str, Any]) -> None:
     with pytest.raises(ProviderRefused, match="Begin again"):
-        profile(Issuer(claims=dated(claims)))
+        profile(Issuer(claims=at_this_moment(claims)))
 
 
 @pytest.mark.parametrize(
     "claims",
     [
-        {"exp": Now(-LEEWAY_SECONDS + 20)},
-        {"iat": Now(LEEWAY_SECONDS - 20)},
+        {"exp": FromNow(-LEEWAY_SECONDS + 20)},
+        {"iat": FromNow(LEEWAY_SECONDS - 20)},
         {"aud": [CLIENT_ID]},
         {"aud": [CLIENT_ID, "another"], "azp": CLIENT_ID},
         {"at_hash": None},
     ],
+    ids=str,
 )
 def test_clocks_may_differ_a_little_and_audiences_be_lists(claims: dict[str, Any]) -> None:
-    assert profile(Issuer(claims=dated(claims))).subject == "ada-1"
+    assert profile(Issuer(claims=at_this_moment(claims))).subject == "ada-1"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +149,7 @@ def test_clocks_may_differ_a_little_and_audiences_be_lists(claims: dict[str, Any
         ({"email": ["ada@example.com"]}, None),
         ({"email": "\u0430da@example.com"}, None),
     ],
+    ids=str,
 )
 def test_only_a_verified_email_counts(claims: dict[str, Any], email: str | None) -> None:
     assert profile(Issuer(claims=claims)).email == email
@@ -253,6 +252,7 @@ def test_the_email_may_stand_in_the_userinfo_of_the_same_person_only() -> None:
         {"jwks_uri": "http://169.254.169.254/latest/meta-data"},
         {"authorization_endpoint": None},
     ],
+    ids=str,
 )
 def test_an_issuer_that_is_set_up_wrong_is_refused(metadata: dict[str, Any]) -> None:
     with pytest.raises(ProviderRefused):
