@@ -141,6 +141,11 @@ class Version:
         return successor(self, TRANSITIONS, event, at, noun="version", **changes)
 
     @property
+    def owes_deployment(self) -> bool:
+        """Whether it is ready, was to be deployed then, and has not been yet."""
+        return self.state is VersionState.READY and self.deploy and self.deployment_id is None
+
+    @property
     def prefix(self) -> str:
         """Where everything of this version lies in the artifacts bucket; begins with the tenant."""
         return f"{self.org_id}/{self.agent_id}/{self.id}/"

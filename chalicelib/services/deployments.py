@@ -51,6 +51,9 @@ from chalicelib.telemetry import logger
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
 
 
+_TRIES = 8
+
+
 class Deployments:
     def __init__(
         self,
@@ -97,18 +100,24 @@ class Deployments:
     def request_for_build(self, version: Version) -> Version:
         """The deployment a version asked for when it was made; noted on the version in the same
         transaction, so that a repeated build event makes no second one."""
-        draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
-        noted = replace(
-            version,
-            deployment_id=draft.id,
-            updated_at=self._clock.now(),
-            revision=version.revision + 1,
-        )
-        try:
-            self._turns.admit(draft, Put(noted))
-        except ChangedMeanwhile:
-            return self._store.get(Version, version.org_id, version.id) or version
-        return noted
+        for _ in range(_TRIES):
+            if not version.owes_deployment:
+                return version
+            draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
+            noted = replace(
+                version,
+                deployment_id=draft.id,
+                updated_at=self._clock.now(),
+                revision=version.revision + 1,
+            )
+            try:
+                self._turns.admit(draft, Put(noted))
+            except ChangedMeanwhile:
+                # The version was changed, or its environment was: only reading tells.
+                version = self._store.get(Version, version.org_id, version.id) or version
+                continue
+            return noted
+        raise Conflict("This agent is changing too fast; try again in a moment.")
 
     def roll_back(self, principal: Principal, deployment_id: str) -> Deployment:
         """A new deployment of an earlier one's version and variables, without a build.

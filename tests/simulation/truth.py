@@ -100,7 +100,7 @@ def _orphans(world: World) -> Iterator[str]:
         environment = known.get(row["name"])
         if environment is None:
             yield f"the service {row['name']} belongs to nobody"
-        elif environment.service_id not in ("", row["id"]):
+        elif environment.serving and environment.service_id != row["id"]:
             yield f"{row['name']} is {row['id']}, and Slipway thinks {environment.service_id}"
     for row in world.yard.store.rows(
         "SELECT d.* FROM deployments d WHERE d.status IN ('SUCCESS', 'SLEEPING')"

@@ -29,7 +29,7 @@ from chalicelib.adapters.railway import RailwayApi, RailwayHost
 from chalicelib.bootstrap import Adapters, wire
 from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
-from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
 from chalicelib.errors import PlatformError
@@ -108,6 +108,7 @@ class SimulatedStore:
 
     def __init__(self, gate: Callable[[str], None]) -> None:
         self.truth = MemoryStore()
+        self.commits = 0
         self._gate = gate
 
     def get(self, kind: type[E], *key: str) -> E | None:
@@ -128,6 +129,7 @@ class SimulatedStore:
     def commit(self, *changes: Change) -> None:
         self._gate("commit")
         self.truth.commit(*changes)
+        self.commits += 1
         self._gate("commit")
 
 
@@ -224,6 +226,7 @@ class World:
         self.schedule = SimulatedSchedule()
         self.clock = SimulatedClock(self.loop)
         self._behaviours: dict[str, str] = {}
+        self._seen: tuple[int, list[Environment]] = (-1, [])
         self._tasks: set[asyncio.Task[Any]] = set()
         self._counter = 0
         self._folder = folder
@@ -242,7 +245,7 @@ class World:
         self.platform = wire(self._settings(), self._adapters())
         bootstrap.install(self.platform)
         self.who = Principal(ids.new_id("usr"), ids.new_id("org"), Role.OWNER)
-        self.callers = Callers(self.yard)
+        self.callers = Callers(self.yard, self._said_live)
         self.overdue: list[str] = []
         self._moving_since: dict[str, float] = {}
         self._said: set[str] = set()
@@ -260,6 +263,8 @@ class World:
             watch_seconds=(2, 3, 5, 5, 10),
             release_limit_seconds=RELEASE_LIMIT,
             verify_limit_seconds=VERIFY_LIMIT,
+            upload_limit_seconds=300,
+            build_limit_seconds=60,
         )
 
     def _adapters(self) -> Adapters:
@@ -295,7 +300,9 @@ class World:
 
     def _broke(self, _loop: Any, context: Mapping[str, Any]) -> None:
         """Something in the simulation itself raised where nobody was to hear of it."""
-        self.broken.append(f"{context.get('message')}: {context.get('exception')!r}")
+        self.broken.append(
+            f"{context.get('message')}: {context.get('exception')!r} {context.get('task')}"
+        )
 
     def pass_time(self, seconds: float) -> None:
         """Lets virtual time pass."""
@@ -484,11 +491,20 @@ class World:
             self.tally[f"fault {one['kind']}"] += one["struck"]
         self.yard.faults.clear()
 
+    def _said_live(self, domain: str) -> str | None:
+        for environment in self.environments():
+            if environment.domain == domain and environment.serving:
+                said = self.deployment(environment.serving)
+                return said.image if said.state is DeploymentState.LIVE else None
+        return None
+
     async def _watch(self) -> None:
         """Notes what moves for longer than is promised, and lets callers call often meanwhile."""
         while True:
             await asyncio.sleep(2)
             moving = {e.moving for e in self.environments() if e.moving}
+            if not moving and not self._moving_since:
+                continue
             now = self.loop.time()
             self._moving_since = {d: self._moving_since.get(d, now) for d in moving}
             self.callers.often = bool(moving)
@@ -511,8 +527,11 @@ class World:
 
     def environments(self) -> list[Environment]:
         """All there are."""
-        agents = every(self.store.truth, _agents(), self.who.org_id)
-        return [e for a in agents for e in every(self.store.truth, ENVIRONMENTS, a.org_id, a.id)]
+        if self._seen[0] != self.store.commits:
+            truth = self.store.truth
+            found = [e for a in self.agents() for e in every(truth, ENVIRONMENTS, a.org_id, a.id)]
+            self._seen = (self.store.commits, found)
+        return self._seen[1]
 
     def deployments(self, agent: Agent) -> list[Deployment]:
         """An agent's, newest first."""
@@ -540,14 +559,14 @@ class World:
 
     def close(self) -> None:
         """Lets go of everything."""
-        for task in list(self._tasks):
-            task.cancel()
-        self.engine.lose()
-        self.wait(asyncio.sleep(0))
-        self.wait(self.yard.close())
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.wait(asyncio.sleep(0))
+
+        async def end() -> None:
+            await _cancel([*self._tasks])
+            self.engine.lose()
+            await self.yard.close()
+            await _cancel([t for t in asyncio.all_tasks() if t is not asyncio.current_task()])
+
+        self.loop.run_until_complete(end())
         self.loop.close()
         asyncio.set_event_loop(None)
         ids.draw_from(None)
@@ -562,6 +581,12 @@ def _agents() -> Any:
     from chalicelib.ports import AGENTS  # noqa: PLC0415
 
     return AGENTS
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _plain(awaitable: Awaitable[T]) -> T:
