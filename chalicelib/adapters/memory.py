@@ -37,18 +37,31 @@ from chalicelib.ports import (
 E = TypeVar("E")
 
 
+_INDEXES = (None, "gsi1", "gsi2")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An item: what was written, and the keys it is found by."""
+
+    kind: type
+    document: bytes
+    revision: int
+    keys: Mapping[str | None, Key | None]
+
+
 class MemoryStore:
     """Keeps the written form, so that what cannot be stored cannot pass a test either."""
 
     def __init__(self) -> None:
-        self._items: dict[Key, tuple[type, bytes]] = {}
+        self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
 
     def get(self, kind: type[E], *key: str) -> E | None:
         self.calls += 1
         found = self._items.get(LAYOUTS[kind].key(*key))
-        return None if found is None else codec(kind).validate_json(found[1])
+        return None if found is None else codec(kind).validate_json(found.document)
 
     def page(
         self,
@@ -60,18 +73,18 @@ class MemoryStore:
     ) -> Page[E]:
         self.calls += 1
         where = range_of(listing, *scope)
-        found: list[tuple[str, Any]] = []
-        for kind, document in list(self._items.values()):
-            entity: Any = codec(kind).validate_json(document)
-            key = index_key(entity, where.index)
+        found: list[tuple[str, _Kept]] = []
+        for kept in list(self._items.values()):
+            key = kept.keys[where.index]
             if key is not None and key.pk == where.pk and key.sk.startswith(where.begins):
-                found.append((key.sk, entity))
+                found.append((key.sk, kept))
         found.sort(key=lambda pair: pair[0], reverse=newest_first)
         if after is not None:
             found = [p for p in found if (p[0] < after if newest_first else p[0] > after)]
         shown = found[:limit]
         return Page(
-            tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
+            tuple(codec(kept.kind).validate_json(kept.document) for _, kept in shown),
+            shown[-1][0] if len(found) > limit else None,
         )
 
     def commit(self, *changes: Change) -> None:
@@ -87,15 +100,18 @@ class MemoryStore:
             for change, key in zip(changes, keys, strict=True):
                 kind = type(change.entity)
                 if isinstance(change, Put):
-                    self._items[key] = (kind, codec(kind).dump_json(change.entity))
+                    self._items[key] = _Kept(
+                        kind,
+                        codec(kind).dump_json(change.entity),
+                        revision_of(change.entity),
+                        {index: index_key(change.entity, index) for index in _INDEXES},
+                    )
                 else:
                     del self._items[key]
 
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
-        if found is None:
-            return 0
-        return revision_of(codec(found[0]).validate_json(found[1]))
+        return 0 if found is None else found.revision
 
 
 @dataclass

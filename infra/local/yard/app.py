@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.local.yard.access import Gate, Meter, same
+from infra.local.yard.accidents import Accidents
 from infra.local.yard.blobs import Blobs
 from infra.local.yard.builds import Builds
 from infra.local.yard.bundles import Bundle, Bundles
@@ -54,7 +55,16 @@ log = logging.getLogger(__name__)
 
 
 class Yard:
-    """Everything of one running yard."""
+    """Everything of one running yard.
+
+    The types named first reach out of the program; a simulation has its own.
+    """
+
+    bundles_type: type[Bundles] = Bundles
+    edge_type: type[Edge] = Edge
+    webhooks_type: type[Webhooks] = Webhooks
+    events_type: type[Events] = Events
+    make_schema = staticmethod(make_schema)
 
     def __init__(self, config: Config, ground: Ground | None = None) -> None:
         self.config = config
@@ -65,7 +75,7 @@ class Yard:
         self.records = Records(self.store)
         self.blobs = Blobs(config.data_dir / "registry", self.store)
         self.registry = Registry(self.blobs, config.registry_username, config.registry_password)
-        self.bundles = Bundles(
+        self.bundles = self.bundles_type(
             config.data_dir / "layers", self.blobs, config.registry_hosts, self.registry.knows
         )
         slots = Slots(
@@ -80,11 +90,11 @@ class Yard:
         self.fleet = Fleet(slots)
         self.traffic = Traffic(self.store)
         self.proxy = Proxy(self.fleet, self.traffic, config.hosting)
-        self.edge = Edge(config, self.store, self.proxy.serve)
+        self.edge = self.edge_type(config, self.store, self.proxy.serve)
         self.meter = Meter(config.rate_limit)
-        self.webhooks = Webhooks(config, self.store, self.faults)
+        self.webhooks = self.webhooks_type(config, self.store, self.faults)
         self.records.listen(self.webhooks.tell)
-        self.events = Events(config.aws, self.store, self.faults)
+        self.events = self.events_type(config.aws, self.store, self.faults)
         self.builds = Builds(config, self.store, self.events)
         self.deployer = Deployer(self.records, self.fleet, self.faults, self._render)
         self.core = Core(
@@ -98,6 +108,8 @@ class Yard:
             faults=self.faults,
             meter=self.meter,
         )
+        self.accidents = Accidents(self.core)
+        slots.accident = self.accidents.happen
         self.wire = self._wire()
         self.sampler = Sampler(self.fleet, self.store, config.hosting.sample_interval)
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,7 +130,8 @@ class Yard:
             mutations |= part.mutations()
         queries |= Logs(core).queries() | Metrics(core).queries()
         gate = Gate(self.config, self.store)
-        return Wire(make_schema(queries, mutations), gate, self.meter, self.faults)
+        schema = self.make_schema(queries, mutations)
+        return Wire(schema, gate, self.meter, self.faults, self.accidents.after)
 
     def _render(self, service_id: str, environment_id: str) -> Mapping[str, str]:
         given = given_names(self.core, service_id, environment_id)

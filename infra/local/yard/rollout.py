@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from infra.local.yard.bundles import Bundle, Credentials, PullFailed
+from infra.local.yard.faults import ACCIDENTS, Fault
 from infra.local.yard.health import Unhealthy
 from infra.local.yard.journal import Journal
 from infra.local.yard.live import Live
@@ -79,6 +80,10 @@ class Rollouts:
             raise _Failed(str(exc)) from exc
         await live.started()
         await self._slots.records.end_step(step)
+        if fault := self._slots.faults.take(
+            "crash_before_live", services=self._slots.named(live.place.service_id)
+        ):
+            self._strike_later(live, fault)
         if live.health_path:
             await self._check_health(live, build)
         await self._switch(slot, live)
@@ -177,13 +182,24 @@ class Rollouts:
 
     def _arm_faults(self, live: Live) -> None:
         services = self._slots.named(live.place.service_id)
-        fault = self._slots.faults.take("crash_after_live", "out_of_memory", services=services)
-        if fault is None:
-            return
+        if fault := self._slots.faults.take("crash_after_live", "out_of_memory", services=services):
+            self._strike_later(live, fault)
+        if fault := self._slots.faults.take(*ACCIDENTS, services=services):
+            self._slots.spawn(self._accident_later(live, fault))
+
+    @staticmethod
+    def _strike_later(live: Live, fault: Fault) -> None:
         oom = fault.kind == "out_of_memory"
         doom = Doom(137 if oom else fault.exit_code, oom)
-        loop = asyncio.get_running_loop()
-        loop.call_later(fault.seconds or 0, live.strike, doom)
+        if fault.seconds:
+            asyncio.get_running_loop().call_later(fault.seconds, live.strike, doom)
+        else:
+            live.strike(doom)
+
+    async def _accident_later(self, live: Live, fault: Fault) -> None:
+        await asyncio.sleep(fault.seconds or 0)
+        if self._slots.accident is not None:
+            await self._slots.accident(fault, live.place.service_id)
 
 
 class _Failed(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from infra.local.yard.bundles import Bundle, Bundles
 from infra.local.yard.config import Config
 from infra.local.yard.errors import NotFound
-from infra.local.yard.faults import Faults
+from infra.local.yard.faults import Fault, Faults
 from infra.local.yard.journal import Journal
 from infra.local.yard.live import Live, Place
 from infra.local.yard.records import ENDED, Records, Snapshot
@@ -22,6 +22,7 @@ from infra.local.yard.store import Row, Store
 log = logging.getLogger(__name__)
 
 SlotKey = tuple[str, str]
+Accident = Callable[[Fault, str], Awaitable[None]]
 Environment = Callable[[Row, Snapshot, Bundle], Mapping[str, str]]
 
 
@@ -67,6 +68,8 @@ class Slots:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.journals: dict[tuple[str, str], Journal] = {}
         self.closing = False
+        self.accident: Accident | None = None
+        """What happens when the fault of an accident strikes."""
         self.ground = ground
         self._environment = environment
         self._dirty: set[Live] = set()

@@ -1,0 +1,89 @@
+"""Somebody who calls every agent all the time, and knows whose fault it is when none answers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.local.yard.live import Live
+from infra.local.yard.store import Row
+from tests.simulation.agents import Behaviour
+from tests.simulation.host import ENVIRONMENT, SimulatedYard
+
+OFTEN, SELDOM = 0.4, 11.0
+"""Seconds between two calls: while something moves, and otherwise."""
+
+
+@dataclass
+class Line:
+    """What the caller saw of one address."""
+
+    service_id: str
+    domain: str
+    calls: int = 0
+    failures: list[str] = field(default_factory=list)
+    excuse: str = "nothing was live yet"
+    """Why it may fail just now; empty when nobody but the platform could be at fault."""
+    images: list[str] = field(default_factory=list)
+
+
+class Callers:
+    """One caller for each address. Begins with the address itself."""
+
+    def __init__(self, yard: SimulatedYard) -> None:
+        self._yard = yard
+        self.lines: dict[str, Line] = {}
+        self.often = True
+        yard.records.listen(self._on_event)
+
+    async def run(self) -> None:
+        """Calls until cancelled."""
+        while True:
+            for row in self._yard.store.rows("SELECT * FROM domains ORDER BY rowid"):
+                domain = self._yard.edge.name(row)
+                line = self.lines.setdefault(domain, Line(row["service_id"], domain))
+                asyncio.ensure_future(self._call(line))
+            await asyncio.sleep(OFTEN if self.often else SELDOM)
+
+    def excuse(self, service_id: str | None, reason: str) -> None:
+        """From now on it may fail, until it answers again."""
+        for line in self.lines.values():
+            if service_id in (None, line.service_id):
+                line.excuse = reason
+
+    async def _call(self, line: Line) -> None:
+        began = asyncio.get_running_loop().time()
+        status, _, image = await self._yard.request(line.domain, "/")
+        line.calls += 1
+        behaviour = self._yard.images.known.get(image)
+        if status and status < 500:
+            if not line.images or line.images[-1] != image:
+                line.images.append(image)
+            line.excuse = ""
+        elif not (line.excuse or self._own_fault(line, behaviour)):
+            line.failures.append(f"{line.domain} answered {status} at {began:.3f}")
+
+    def _own_fault(self, line: Line, answered: Behaviour | None) -> bool:
+        """Whether what serves just now is an agent that ends by itself or answers badly."""
+        live = self.live(line.service_id)
+        serving = self._yard.images.known.get((live.snapshot.image or "") if live else "")
+        for one in (answered, serving):
+            if one is not None and (one.ends is not None or one.page[0] >= 500):
+                return True
+        return False
+
+    def live(self, service_id: str) -> Live | None:
+        """What the yard runs for a service."""
+        slot: Any = self._yard.fleet._slots.all.get((service_id, ENVIRONMENT))
+        return slot.current if slot else None
+
+    def _on_event(self, row: Row, event: str) -> None:
+        live = self.live(row["service_id"])
+        if event in ("crashed", "oom_killed") and live is not None and live.id == row["id"]:
+            self.excuse(row["service_id"], f"the agent {event}")
+        elif event == "restarted":
+            self.excuse(row["service_id"], "it is being restarted")
+
+
+__all__ = ["Callers", "Line"]
