@@ -63,6 +63,7 @@ def settings() -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            "SLIPWAY_OPERATORS": "operator@example.com",
         }
     )
 

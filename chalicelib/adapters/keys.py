@@ -18,6 +18,7 @@ from chalicelib.domain.agents import Agent, SlugClaim
 from chalicelib.domain.credentials import ApiToken, SignInLink
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Listing
@@ -95,6 +96,21 @@ def _open_deployment(deployment: Deployment) -> Key | None:
     return Key("WORK#DEPLOYMENTS#", f"{deployment.id}#")
 
 
+def _unsettled(environment: Environment) -> Key | None:
+    if not environment.leftovers:
+        return None
+    return Key("WORK#ENVIRONMENTS#", f"{environment.agent_id}#{environment.name}#")
+
+
+HOST_BUDGET = Key("HOST#", "BUDGET#")
+"""The count of calls at the host. Not an entity: it is added to, never replaced."""
+
+
+def host_lease(environment: str) -> Key:
+    """Who may change the configuration of one of the host's environments."""
+    return Key("HOST#", f"LEASE#{environment}#")
+
+
 LAYOUTS: Mapping[type, Layout] = {
     Agent: Layout(
         key=_agent_key,
@@ -124,6 +140,7 @@ LAYOUTS: Mapping[type, Layout] = {
     Environment: Layout(
         key=_environment_key,
         key_of=lambda e: _environment_key(e.org_id, e.agent_id, e.name),
+        gsi2=_unsettled,
     ),
     Variables: Layout(
         key=_variables_key,
@@ -153,6 +170,23 @@ LAYOUTS: Mapping[type, Layout] = {
         key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
         expires=True,
+    ),
+    ServiceClaim: Layout(
+        key=lambda service_id: Key(f"HOST#SERVICE#{service_id}#", "CLAIM#"),
+        key_of=lambda e: Key(f"HOST#SERVICE#{e.service_id}#", "CLAIM#"),
+    ),
+    ReconcilerRun: Layout(
+        key=lambda: Key("OPERATIONS#", "RUN#"),
+        key_of=lambda _: Key("OPERATIONS#", "RUN#"),
+    ),
+    Repair: Layout(
+        key=lambda repair_id: Key("OPERATIONS#", f"REPAIR#{repair_id}#"),
+        key_of=lambda e: Key("OPERATIONS#", f"REPAIR#{e.id}#"),
+        expires=True,
+    ),
+    Orphan: Layout(
+        key=lambda service_id: Key("OPERATIONS#", f"ORPHAN#{service_id}#"),
+        key_of=lambda e: Key("OPERATIONS#", f"ORPHAN#{e.service_id}#"),
     ),
     Remembered: Layout(
         key=_remembered_key,
@@ -185,6 +219,9 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
+    "unsettled": lambda: Range("gsi2", "WORK#ENVIRONMENTS#"),
+    "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
+    "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-Prefix = Literal["usr", "org", "agt", "ver", "dep", "tok"]
-_SHAPE = re.compile(r"(usr|org|agt|ver|dep|tok)_[0-9a-hjkmnp-tv-z]{26}")
+Prefix = Literal["usr", "org", "agt", "ver", "dep", "tok", "rep"]
+_SHAPE = re.compile(r"(usr|org|agt|ver|dep|tok|rep)_[0-9a-hjkmnp-tv-z]{26}")
 
 
 def new_id(prefix: Prefix) -> str:

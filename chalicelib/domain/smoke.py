@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _EXCERPT = 200
@@ -35,6 +35,12 @@ def judge(expect: Mapping[str, Any], status: int, headers: Mapping[str, str], bo
             return f"the answer is not JSON: {_excerpt(body)}"
         return _difference(expect["json"], answer, "$")
     return ""
+
+
+def in_order(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that must pass before advisory ones, and those run once, whose answer is certain,
+    before those that are repeated because it is not."""
+    return sorted(tests, key=lambda t: (bool(t.get("advisory")), int(t.get("runs") or 1) > 1))
 
 
 def _difference(wanted: Any, found: Any, path: str) -> str:

@@ -65,6 +65,8 @@ def _table() -> dict[tuple[VersionState, VersionEvent], VersionState]:
 
 
 TRANSITIONS = _table()
+HELD_BACK = "auto_deploy_paused"
+"""The warning on a version that was not deployed by itself because somebody must look first."""
 
 
 class SourceKind(StrEnum):
@@ -142,8 +144,10 @@ class Version:
 
     @property
     def owes_deployment(self) -> bool:
-        """Whether it is ready, was to be deployed then, and has not been yet."""
-        return self.state is VersionState.READY and self.deploy and self.deployment_id is None
+        """Whether it is ready, was to be deployed then, and has been neither that nor held back."""
+        held_back = any(warning.code == HELD_BACK for warning in self.warnings)
+        waits = self.deploy and self.deployment_id is None and not held_back
+        return self.state is VersionState.READY and waits
 
     @property
     def prefix(self) -> str:

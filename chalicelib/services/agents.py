@@ -7,6 +7,7 @@ from dataclasses import replace
 from chalicelib.domain.agents import Agent, Category, Runtime, SlugClaim, Visibility, slug_of
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -144,12 +145,20 @@ class Agents:
                 )
             if environment.service_id:
                 self._host.remove_service(environment.service_id)
-            self._store.commit(*self._ended(environment), Delete(environment))
+            self._store.commit(*self._ended(environment), *self._unclaimed(environment),
+                               Delete(environment))  # fmt: skip
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
         changes: list[Change] = [Delete(agent)]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         self._store.commit(*changes)
+
+    def _unclaimed(self, environment: Environment) -> list[Change]:
+        """Its service at the host is nobody's any more."""
+        if not environment.service_id:
+            return []
+        claim = self._store.get(ServiceClaim, environment.service_id)
+        return [Delete(claim)] if claim is not None else []
 
     def _ended(self, environment: Environment) -> list[Change]:
         """What served there serves no longer, and says so."""

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from chalicelib.domain.deployments import (
     Deployment,
@@ -20,17 +19,19 @@ from chalicelib.domain.deployments import (
     HistoryItem,
     Trigger,
 )
+from chalicelib.domain.hosting import clean_line, runs, word
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.release import Step, plan_release
 from chalicelib.domain.tenancy import Action, Principal
-from chalicelib.domain.versions import Reason, Version, VersionState
+from chalicelib.domain.versions import HELD_BACK, Reason, Version, VersionState
 from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
     FieldError,
+    HostRefused,
     Invalid,
     NotFound,
-    PlatformError,
+    Unavailable,
 )
 from chalicelib.ports import (
     DEPLOYMENTS,
@@ -44,9 +45,9 @@ from chalicelib.ports import (
     Store,
 )
 from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables
-from chalicelib.telemetry import logger
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
 
@@ -63,9 +64,11 @@ class Deployments:
         turns: Turns,
         agents: Agents,
         variables: EnvironmentVariables,
+        settling: Settling,
         clock: Clock,
         release_limit: timedelta,
     ) -> None:
+        self._settling = settling
         self._store = store
         self._host = host
         self._turns = turns
@@ -82,17 +85,7 @@ class Deployments:
         """A deployment of a ready version, started or queued behind the one that moves."""
         principal.require(Action.DEPLOYMENT_CREATE)
         agent = self._agents.get(principal, agent_id)
-        version = (
-            self._store.get(Version, agent.org_id, version_id) if is_id(version_id, "ver") else None
-        )
-        if version is None or version.agent_id != agent.id:
-            raise NotFound("This agent has no version with this id.")
-        if version.state is not VersionState.READY or version.image is None:
-            raise Conflict(
-                f"Version {version.number} is {version.state}; only a ready version can be "
-                "deployed.",
-                code="version_not_ready",
-            )
+        version = self._deployable(agent.org_id, agent.id, version_id)
         return self._turns.admit(
             self._draft(version, environment_name(environment), principal.user_id, Trigger.REQUEST)
         )
@@ -103,6 +96,11 @@ class Deployments:
         for _ in range(_TRIES):
             if not version.owes_deployment:
                 return version
+            environment = self._store.get(
+                Environment, version.org_id, version.agent_id, version.environment
+            )
+            if environment is not None and environment.paused is not None:
+                return self._not_deployed(version, environment)
             draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
             noted = replace(
                 version,
@@ -118,6 +116,44 @@ class Deployments:
                 continue
             return noted
         raise Conflict("This agent is changing too fast; try again in a moment.")
+
+    def _not_deployed(self, version: Version, environment: Environment) -> Version:
+        """A version that stays ready: nothing deploys by itself here until somebody has looked."""
+        if environment.paused is None:
+            return version
+        why = Reason(
+            HELD_BACK,
+            f"Not deployed: after a deployment was rolled back, builds do not deploy by "
+            f"themselves to {environment.name} until somebody has looked. It was rolled back "
+            f"because: {environment.paused.detail} Deploy this version by hand, or resume the "
+            "environment.",
+        )
+        noted = replace(
+            version,
+            warnings=(*version.warnings, why),
+            updated_at=self._clock.now(),
+            revision=version.revision + 1,
+        )
+        try:
+            self._store.commit(Put(noted))
+        except ChangedMeanwhile:
+            return self._store.get(Version, version.org_id, version.id) or version
+        return noted
+
+    def environments(self, principal: Principal, agent_id: str) -> list[Environment]:
+        """Where the agent runs, and what moves, waits or is paused there."""
+        principal.require(Action.DEPLOYMENT_READ)
+        return self._agents.environments_of(self._agents.get(principal, agent_id))
+
+    def resume(self, principal: Principal, agent_id: str, environment: str) -> Environment:
+        """Somebody has looked: builds deploy by themselves again."""
+        principal.require(Action.DEPLOYMENT_CREATE)
+        agent = self._agents.get(principal, agent_id)
+        name = environment_name(environment)
+        found = self._store.get(Environment, agent.org_id, agent.id, name)
+        if found is None:
+            raise NotFound(f"Nothing of this agent was ever deployed to {name}.")
+        return self._turns.resume(found)
 
     def roll_back(self, principal: Principal, deployment_id: str) -> Deployment:
         """A new deployment of an earlier one's version and variables, without a build.
@@ -178,6 +214,7 @@ class Deployments:
             return [], None
         since, seen = _log_position(cursor)
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
+        lines = [replace(line, message=clean_line(line.message)) for line in lines]
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
         if not fresh:
             return [], cursor
@@ -195,9 +232,14 @@ class Deployments:
             return {}
         return self._host.metrics(found.host.service_id, start=start, end=end)
 
-    def plan(self, deployment: Deployment) -> Sequence[Step]:
+    def steps_of(self, deployment: Deployment) -> Sequence[Step]:
         """The steps this deployment's release takes at the host."""
-        return plan_release(deployment, self.opened_variables(deployment))
+        environment = self._turns.environment(deployment)
+        former = ""
+        if environment.serving and environment.serving != deployment.id:
+            serving = self._turns.stored(deployment.org_id, environment.serving)
+            former = serving.host.deployment_id if serving else ""
+        return plan_release(deployment, self.opened_variables(deployment), environment, former)
 
     def opened_variables(self, deployment: Deployment) -> dict[str, str]:
         return self._variables.reopen(
@@ -226,8 +268,7 @@ class Deployments:
             reasons=reasons,
             restore=switched,
         )
-        if ended.host.deployment_id:
-            self._try_at_host(self._host.cancel, ended.host.deployment_id)
+        self._settling.try_now(ended)
         return ended
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
@@ -240,8 +281,20 @@ class Deployments:
             raise Conflict(
                 f"This deployment is {found.state}; cancel it instead.", code="deployment_state"
             )
-        self._host.stop(found.host.deployment_id)
-        return self._turns.leave(found, actor=principal.user_id)
+        named = found.host.deployment_id
+        try:
+            self._host.stop(named)
+        except HostRefused:
+            # It says so too of what runs no more.
+            if runs(self._host.deployments([named]).get(named)):
+                raise
+        seen = self._host.deployments([named]).get(named)
+        if runs(seen):
+            raise Unavailable(
+                "The host was asked to stop it and has not yet. Ask again in a moment.",
+                retry_after=2,
+            )
+        return self._turns.leave(found, actor=principal.user_id, host_status=word(seen))
 
     def restart(self, principal: Principal, deployment_id: str) -> Deployment:
         """Starts the running version anew, with the variables it was deployed with."""
@@ -263,6 +316,25 @@ class Deployments:
 
     # --- how ----------------------------------------------------------------------------------
 
+    def draft(self, principal: Principal, agent_id: str, version_id: str, name: str) -> Deployment:
+        """What `request` would store, without storing it."""
+        principal.require(Action.DEPLOYMENT_READ)
+        agent = self._agents.get(principal, agent_id)
+        version = self._deployable(agent.org_id, agent.id, version_id)
+        return self._draft(version, environment_name(name), principal.user_id, Trigger.REQUEST)
+
+    def _deployable(self, org_id: str, agent_id: str, version_id: str) -> Version:
+        version = self._store.get(Version, org_id, version_id) if is_id(version_id, "ver") else None
+        if version is None or version.agent_id != agent_id:
+            raise NotFound("This agent has no version with this id.")
+        if version.state is not VersionState.READY or version.image is None:
+            raise Conflict(
+                f"Version {version.number} is {version.state}; only a ready version can be "
+                "deployed.",
+                code="version_not_ready",
+            )
+        return version
+
     def _draft(
         self, version: Version, environment: str, actor: str, trigger: Trigger
     ) -> Deployment:
@@ -283,6 +355,7 @@ class Deployments:
             created_at=now,
             updated_at=now,
             trigger=trigger,
+            version_label=version.label,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},
         )
@@ -325,13 +398,6 @@ class Deployments:
             "There is no earlier deployment of another version that was live here to go back to.",
             code="nothing_to_roll_back_to",
         )
-
-    @staticmethod
-    def _try_at_host(action: Any, deployment_id: str) -> None:
-        try:
-            action(deployment_id)
-        except PlatformError as error:
-            logger.warning("host did not follow", extra={"detail": error.detail})
 
 
 def _log_position(cursor: str | None) -> tuple[str | None, int]:

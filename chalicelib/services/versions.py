@@ -83,6 +83,7 @@ class Versions:
         schedule: Schedule,
         clock: Clock,
         image_repository: str,
+        strategy: str,
         upload_limit: timedelta,
         build_limit: timedelta,
     ) -> None:
@@ -95,6 +96,7 @@ class Versions:
         self._schedule = schedule
         self._clock = clock
         self._image_repository = image_repository
+        self._strategy = strategy
         self._upload_limit = upload_limit
         self._build_limit = build_limit
 
@@ -461,6 +463,7 @@ class Versions:
             variables=self._variables,
             artifacts=self._artifacts,
             repository=self._image_repository,
+            strategy=self._strategy,
             limit=self._build_limit,
         )
         self._artifacts.put_json(order_key, order)

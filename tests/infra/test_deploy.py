@@ -265,7 +265,7 @@ def test_a_missing_environment_is_made() -> None:
 
 def test_a_refusal_says_which_token_is_needed() -> None:
     refusal = {"errors": [{"message": "Not Authorized"}]}
-    with pytest.raises(DeployError, match="account or workspace token"):
+    with pytest.raises(DeployError, match="RAILWAY_TOKEN_KIND says"):
         ensure_place(TARGET, railway(lambda _: refusal, []))
 
 

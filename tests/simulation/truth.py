@@ -10,11 +10,12 @@ from datetime import timedelta
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.release import service_name
 from chalicelib.domain.versions import VersionState
+from chalicelib.services.reconciler import CONFIRM_EVERY
 from infra.local.yard.live import Live
 from tests.simulation.host import ENVIRONMENT
 from tests.simulation.world import RECONCILE_EVERY, World
 
-FRESH = timedelta(seconds=3 * RECONCILE_EVERY)
+FRESH = CONFIRM_EVERY + timedelta(seconds=2 * RECONCILE_EVERY)
 """How old a confirmation may be."""
 
 
@@ -115,7 +116,7 @@ def _doubles(world: World) -> Iterator[str]:
     asked: Counter[str] = Counter()
     for row in world.yard.store.rows("SELECT meta, snapshot FROM deployments"):
         if json.loads(row["meta"])["reason"] == "deploy":
-            asked[json.loads(row["snapshot"])["variables"]["SLIPWAY_DEPLOYMENT_ID"]] += 1
+            asked[json.loads(row["snapshot"])["variables"]["SLIPWAY_DEPLOYMENT"]] += 1
     for deployment_id, times in asked.items():
         if times > 1:
             yield f"{deployment_id} was deployed {times} times"

@@ -9,7 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,15 +17,17 @@ import httpx
 
 from app import app
 from chalicelib import bootstrap, workers
-from chalicelib.adapters import railway
 from chalicelib.adapters.memory import (
     MemoryArtifacts,
+    MemoryBudget,
+    MemoryLease,
     MemoryMail,
     MemorySigner,
     MemoryStore,
     MemoryVault,
 )
-from chalicelib.adapters.railway import RailwayApi, RailwayHost
+from chalicelib.adapters.railway import RailwayHost
+from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.bootstrap import Adapters, wire
 from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
@@ -131,6 +133,23 @@ class SimulatedStore:
         self.truth.commit(*changes)
         self.commits += 1
         self._gate("commit")
+
+
+class _Gated:
+    """Something several functions share: each call of it is a call to the world."""
+
+    def __init__(self, inner: Any, gate: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def call(*args: Any, **named: Any) -> Any:
+            self._gate(name)
+            return method(*args, **named)
+
+        return call
 
 
 class SimulatedBuilder:
@@ -260,15 +279,23 @@ class World:
             settings(),
             railway_project_id=PROJECT,
             railway_environment_id=ENVIRONMENT,
-            watch_seconds=(2, 3, 5, 5, 10),
+            watch_seconds=(2, 3, 5, 8, 13, 20),
             release_limit_seconds=RELEASE_LIMIT,
             verify_limit_seconds=VERIFY_LIMIT,
             upload_limit_seconds=300,
             build_limit_seconds=60,
+            smoke_limit_seconds=20,
         )
 
     def _adapters(self) -> Adapters:
-        api = RailwayApi("http://railway.test/graphql/v2", lambda: PLATFORM_TOKEN)
+        budget: Any = _Gated(MemoryBudget(1000, self.loop.wall), self.gate)
+        lease: Any = _Gated(MemoryLease(self.loop.wall), self.gate)
+        api = RailwayApi(
+            "http://railway.test/graphql/v2",
+            lambda: PLATFORM_TOKEN,
+            budget=budget,
+            sleep=self.clock.sleep,
+        )
         api.__dict__["_client"] = httpx.Client(transport=self.yard.transport(self.gate))
         return Adapters(
             store=self.store,
@@ -277,6 +304,9 @@ class World:
                 project_id=PROJECT,
                 environment_id=ENVIRONMENT,
                 credentials=lambda: ("builder", "secret"),
+                lease=lease,
+                now=self.clock.now,
+                sleep=self.clock.sleep,
             ),
             builder=self.builder,
             artifacts=self.artifacts,
@@ -373,7 +403,7 @@ class World:
         """One call of the reconciler; None when it was killed."""
         try:
             run: Mapping[str, int] = await self.invoke(
-                "reconcile", lambda: workers.reconcile({}, None)
+                "reconcile", lambda: workers.reconcile({"source": "aws.events"}, None)
             )
         except WorkerFailed:
             return None
@@ -625,13 +655,3 @@ def _build_document(version: Version, build_id: str) -> dict[str, Any]:
     }
 
 
-class _Time:
-    """For the client's own pauses."""
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        wait(asyncio.sleep(seconds))
-
-
-railway.time = _Time()  # type: ignore[assignment]
-__all__ = ["World", "timedelta"]
