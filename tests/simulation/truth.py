@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.release import service_name
-from chalicelib.domain.versions import VersionState
 from chalicelib.services.reconciler import CONFIRM_EVERY
 from infra.local.yard.live import Live
 from tests.simulation.host import ENVIRONMENT
@@ -30,7 +29,7 @@ def _unfinished(world: World) -> Iterator[str]:
         for version in world.versions(agent):
             if not version.state.is_final:
                 yield f"the version {version.id} is still {version.state}"
-            if version.state is VersionState.READY and version.deploy and not version.deployment_id:
+            if version.owes_deployment:
                 yield f"the version {version.id} asked for a deployment and got none"
         for deployment in world.deployments(agent):
             if deployment.state.is_moving:
