@@ -10,11 +10,12 @@ from datetime import timedelta
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.release import service_name
 from chalicelib.domain.versions import VersionState
+from chalicelib.services.reconciler import CONFIRM_EVERY
 from infra.local.yard.live import Live
 from tests.simulation.host import ENVIRONMENT
 from tests.simulation.world import RECONCILE_EVERY, World
 
-FRESH = timedelta(seconds=3 * RECONCILE_EVERY)
+FRESH = CONFIRM_EVERY + timedelta(seconds=3 * RECONCILE_EVERY)
 """How old a confirmation may be."""
 
 
@@ -29,7 +30,9 @@ def _unfinished(world: World) -> Iterator[str]:
         for version in world.versions(agent):
             if not version.state.is_final:
                 yield f"the version {version.id} is still {version.state}"
-            if version.state is VersionState.READY and version.deploy and not version.deployment_id:
+            held = any(w.code == "auto_deploy_paused" for w in version.warnings)
+            wants = version.deploy and not held
+            if version.state is VersionState.READY and wants and not version.deployment_id:
                 yield f"the version {version.id} asked for a deployment and got none"
         for deployment in world.deployments(agent):
             if deployment.state.is_moving:
@@ -115,7 +118,7 @@ def _doubles(world: World) -> Iterator[str]:
     asked: Counter[str] = Counter()
     for row in world.yard.store.rows("SELECT meta, snapshot FROM deployments"):
         if json.loads(row["meta"])["reason"] == "deploy":
-            asked[json.loads(row["snapshot"])["variables"]["SLIPWAY_DEPLOYMENT_ID"]] += 1
+            asked[json.loads(row["snapshot"])["variables"]["SLIPWAY_DEPLOYMENT"]] += 1
     for deployment_id, times in asked.items():
         if times > 1:
             yield f"{deployment_id} was deployed {times} times"

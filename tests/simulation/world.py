@@ -17,15 +17,17 @@ import httpx
 
 from app import app
 from chalicelib import bootstrap, workers
-from chalicelib.adapters import railway
 from chalicelib.adapters.memory import (
     MemoryArtifacts,
+    MemoryBudget,
+    MemoryLease,
     MemoryMail,
     MemorySigner,
     MemoryStore,
     MemoryVault,
 )
-from chalicelib.adapters.railway import RailwayApi, RailwayHost
+from chalicelib.adapters.railway import RailwayHost
+from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.bootstrap import Adapters, wire
 from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
@@ -194,6 +196,22 @@ class SimulatedCaller:
         return wait(ask())
 
 
+class SimulatedLease(MemoryLease):
+    """A function that dies does not let go of it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.loop.wall)
+        self._world = world
+
+    def acquire(self, holder: str) -> bool:
+        self._world.gate("lease")
+        return super().acquire(holder)
+
+    def release(self, holder: str) -> None:
+        self._world.gate("lease")
+        super().release(holder)
+
+
 class SimulatedSchedule:
     """Whether the reconciler is called at intervals."""
 
@@ -263,7 +281,12 @@ class World:
         )
 
     def _adapters(self) -> Adapters:
-        api = RailwayApi("http://railway.test/graphql/v2", lambda: PLATFORM_TOKEN)
+        api = RailwayApi(
+            "http://railway.test/graphql/v2",
+            lambda: PLATFORM_TOKEN,
+            budget=MemoryBudget(clock=self.loop.wall),
+            sleep=self.clock.sleep,
+        )
         api.__dict__["_client"] = httpx.Client(transport=self.yard.transport(self.gate))
         return Adapters(
             store=self.store,
@@ -272,6 +295,9 @@ class World:
                 project_id=PROJECT,
                 environment_id=ENVIRONMENT,
                 credentials=lambda: ("builder", "secret"),
+                lease=SimulatedLease(self),
+                now=self.clock.now,
+                sleep=self.clock.sleep,
             ),
             builder=self.builder,
             artifacts=self.artifacts,
@@ -600,13 +626,4 @@ def _build_document(version: Version, build_id: str) -> dict[str, Any]:
     }
 
 
-class _Time:
-    """For the client's own pauses."""
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        wait(asyncio.sleep(seconds))
-
-
-railway.time = _Time()  # type: ignore[assignment]
 __all__ = ["World", "timedelta"]
