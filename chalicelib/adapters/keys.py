@@ -85,7 +85,9 @@ def _email_key(email: str) -> Key:
 
 
 def _open_version(version: Version) -> Key | None:
-    return None if version.state.is_final else Key("WORK#VERSIONS#", f"{version.id}#")
+    if version.state.is_final and not version.owes_deployment:
+        return None
+    return Key("WORK#VERSIONS#", f"{version.id}#")
 
 
 def _open_deployment(deployment: Deployment) -> Key | None:

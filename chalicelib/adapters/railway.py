@@ -299,7 +299,8 @@ class RailwayHost:
                 continue
             if found.id == former or (image and found.image != image):
                 continue
-            if verdict(found) is not Verdict.DOWN:
+            # One that has failed meanwhile is what we asked for, too; but not one from just before.
+            if verdict(found) is not Verdict.DOWN or found.created_at >= requested_at:
                 return Released(service_id, found.id, domain or self._domain(service_id) or "")
         if self._now() - requested_at < DEPLOY_SETTLES:
             raise HostUnavailable(

@@ -23,7 +23,7 @@ from chalicelib.domain.hosting import clean_line, runs, word
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.release import Step, plan_release
 from chalicelib.domain.tenancy import Action, Principal
-from chalicelib.domain.versions import Reason, Version, VersionState
+from chalicelib.domain.versions import HELD_BACK, Reason, Version, VersionState
 from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
@@ -50,6 +50,9 @@ from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
+
+
+_TRIES = 8
 
 
 class Deployments:
@@ -90,30 +93,36 @@ class Deployments:
     def request_for_build(self, version: Version) -> Version:
         """The deployment a version asked for when it was made; noted on the version in the same
         transaction, so that a repeated build event makes no second one."""
-        environment = self._store.get(
-            Environment, version.org_id, version.agent_id, version.environment
-        )
-        if environment is not None and environment.paused is not None:
-            return self._not_deployed(version, environment)
-        draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
-        noted = replace(
-            version,
-            deployment_id=draft.id,
-            updated_at=self._clock.now(),
-            revision=version.revision + 1,
-        )
-        try:
-            self._turns.admit(draft, Put(noted))
-        except ChangedMeanwhile:
-            return self._store.get(Version, version.org_id, version.id) or version
-        return noted
+        for _ in range(_TRIES):
+            if not version.owes_deployment:
+                return version
+            environment = self._store.get(
+                Environment, version.org_id, version.agent_id, version.environment
+            )
+            if environment is not None and environment.paused is not None:
+                return self._not_deployed(version, environment)
+            draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
+            noted = replace(
+                version,
+                deployment_id=draft.id,
+                updated_at=self._clock.now(),
+                revision=version.revision + 1,
+            )
+            try:
+                self._turns.admit(draft, Put(noted))
+            except ChangedMeanwhile:
+                # The version was changed, or its environment was: only reading tells.
+                version = self._store.get(Version, version.org_id, version.id) or version
+                continue
+            return noted
+        raise Conflict("This agent is changing too fast; try again in a moment.")
 
     def _not_deployed(self, version: Version, environment: Environment) -> Version:
         """A version that stays ready: nothing deploys by itself here until somebody has looked."""
-        if any(w.code == "auto_deploy_paused" for w in version.warnings) or not environment.paused:
+        if environment.paused is None:
             return version
         why = Reason(
-            "auto_deploy_paused",
+            HELD_BACK,
             f"Not deployed: after a deployment was rolled back, builds do not deploy by "
             f"themselves to {environment.name} until somebody has looked. It was rolled back "
             f"because: {environment.paused.detail} Deploy this version by hand, or resume the "

@@ -316,7 +316,7 @@ class Versions:
             return version
         if not version.state.is_final:
             version = self._conclude(version, status)
-        if version.state is VersionState.READY and version.deploy and not version.deployment_id:
+        if version.owes_deployment:
             return self._deployments.request_for_build(version)
         return version
 
@@ -334,6 +334,8 @@ class Versions:
                 self._look_at_build(version, age)
             case VersionState.BUILDING:
                 self._start_build(version)
+            case VersionState.READY if version.owes_deployment:
+                self._deployments.request_for_build(version)
 
     def _await_upload(self, version: Version, age: timedelta) -> None:
         if self._has_source(version):

@@ -18,6 +18,7 @@ from infra.local.yard.config import Aws, Config, Hosting, SeedProject, Token
 from infra.local.yard.downtime import Down
 from infra.local.yard.edge import Edge
 from infra.local.yard.events import Events
+from infra.local.yard.faults import Fault
 from infra.local.yard.store import Row
 from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Resolvers, attach, make_schema
@@ -26,7 +27,7 @@ from tests.simulation.virtual import Killed, wait
 
 PROJECT = "11111111-1111-4111-8111-111111111111"
 ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
-PLATFORM_TOKEN, HUMAN_TOKEN = "platform-token", "human-token"
+PLATFORM_TOKEN = "platform-token"
 REQUEST_PATIENCE = 30.0
 """Seconds after which a client of an agent gives up."""
 
@@ -73,6 +74,7 @@ class SimulatedYard(Yard):
 
     def __init__(self, folder: Path, images: Images, hosting: Hosting) -> None:
         self.calls_made = 0
+        self._unheard: set[asyncio.Future[Any]] = set()
         self.images = images
         config = Config(
             data_dir=folder,
@@ -80,7 +82,7 @@ class SimulatedYard(Yard):
             registry_username="builder",
             registry_password="secret",
             proxy_ports=(10_000, 19_999),
-            tokens=(Token(PLATFORM_TOKEN), Token(HUMAN_TOKEN)),
+            tokens=(Token(PLATFORM_TOKEN),),
             projects=(SeedProject(PROJECT, "simulated", ENVIRONMENT),),
             hosting=hosting,
             aws=Aws(endpoint_url="http://aws.test"),
@@ -135,10 +137,16 @@ class SimulatedYard(Yard):
         if not done:
             # What the host has begun it goes on with: only the caller has left.
             left.set()
-            answering.add_done_callback(lambda one: one.cancelled() or one.exception())
+            self._unheard.add(answering)
+            answering.add_done_callback(self._heard)
             raise httpx.ReadTimeout("no answer in time")
         answer = answering.result()
         return httpx.Response(answer.status_code, headers=answer.headers.raw, content=answer.body)
+
+    def _heard(self, answering: asyncio.Future[Any]) -> None:
+        self._unheard.discard(answering)
+        if not answering.cancelled():
+            answering.exception()
 
     def transport(self, gate: Callable[[str], None]) -> httpx.MockTransport:
         """For a client of the API that blocks: the platform's own."""
@@ -154,11 +162,9 @@ class SimulatedYard(Yard):
 
         return httpx.MockTransport(answer)
 
-    async def by_hand(self, query: str, **variables: Any) -> Any:
-        """A person at the host's dashboard."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        response = await self.post(body, HUMAN_TOKEN, 600)
-        return response.json()
+    async def by_hand(self, kind: str, service_id: str) -> None:
+        """A person at the host's dashboard: `removed_by_hand` or `service_deleted`."""
+        await self.accidents.happen(Fault(kind), service_id)
 
     # ---- as the agents' public addresses ----
 

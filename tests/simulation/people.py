@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +32,13 @@ class Line:
 class Callers:
     """One caller for each address. Begins with the address itself."""
 
-    def __init__(self, yard: SimulatedYard) -> None:
+    def __init__(self, yard: SimulatedYard, said: Callable[[str], str | None]) -> None:
         self._yard = yard
+        self._said = said
+        """The image that Slipway says is live at a domain."""
         self.lines: dict[str, Line] = {}
         self.often = True
+        self._calls: set[asyncio.Future[None]] = set()
         yard.records.listen(self._on_event)
 
     async def run(self) -> None:
@@ -43,7 +47,12 @@ class Callers:
             for row in self._yard.store.rows("SELECT * FROM domains ORDER BY rowid"):
                 domain = self._yard.edge.name(row)
                 line = self.lines.setdefault(domain, Line(row["service_id"], domain))
-                asyncio.ensure_future(self._call(line))
+                if line.service_id != row["service_id"]:
+                    line.service_id = row["service_id"]
+                    line.excuse = "the address was given to another service"
+                call = asyncio.ensure_future(self._call(line))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
             await asyncio.sleep(OFTEN if self.often else SELDOM)
 
     def excuse(self, service_id: str | None, reason: str) -> None:
@@ -60,7 +69,9 @@ class Callers:
         if status and status < 500:
             if not line.images or line.images[-1] != image:
                 line.images.append(image)
-            line.excuse = ""
+            # What answers before it is called live may have to give way again.
+            if image == self._said(line.domain):
+                line.excuse = ""
         elif not (line.excuse or self._own_fault(line, behaviour)):
             line.failures.append(f"{line.domain} answered {status} at {began:.3f}")
 

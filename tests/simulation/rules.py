@@ -105,31 +105,13 @@ def act(world: World, agent: Agent, verb: str) -> Deployment | None:
     return done
 
 
-def remove_by_hand(world: World, agent: Agent) -> None:
-    """Somebody removes what runs, at the host."""
-    for deployment in world.deployments(agent):
-        if deployment.state.is_serving and deployment.host.deployment_id:
-            world.callers.excuse(deployment.host.service_id, "somebody removed it")
-            world.wait(
-                world.yard.by_hand(
-                    "mutation($id: String!) { deploymentRemove(id: $id) }",
-                    id=deployment.host.deployment_id,
-                )
-            )
-            world.tally["fault removed_by_hand"] += 1
-
-
-def delete_by_hand(world: World, agent: Agent) -> None:
-    """Somebody deletes the service, at the host."""
+def by_hand(world: World, agent: Agent, kind: str) -> None:
+    """Somebody removes what runs at the host, or deletes the whole service there."""
     for environment in world.environments():
         if environment.agent_id == agent.id and environment.service_id:
-            world.callers.excuse(environment.service_id, "somebody deleted the service")
-            world.wait(
-                world.yard.by_hand(
-                    "mutation($id: String!) { serviceDelete(id: $id) }", id=environment.service_id
-                )
-            )
-            world.tally["fault service_deleted"] += 1
+            world.callers.excuse(environment.service_id, f"somebody: {kind}")
+            world.wait(world.yard.by_hand(kind, environment.service_id))
+            world.tally[f"fault {kind}"] += 1
 
 
 def live(world: World, behaviour: Behaviour | None = None) -> tuple[Agent, Deployment]:

@@ -25,6 +25,29 @@ RUNS = int(os.environ.get("SLIPWAY_RUNS", "520"))
 SHARDS = 4
 STEPS = 14
 agents = st.integers(0, 1)
+deeds = st.sampled_from(
+    [
+        "deploy",
+        "deploy",
+        "deploy",
+        "build",
+        "redeploy",
+        "redeploy",
+        "redeploy an older one",
+        "roll_back",
+        "roll_back",
+        "restart",
+        "stop",
+        "cancel",
+    ]
+)
+behaviours = st.sampled_from(["good"] * 8 + [one for one in rules.BEHAVIOURS if one != "good"])
+moments = st.sampled_from([0.0, 0.5, 2.0, 4.0, 6.0, 10.0, 25.0, 70.0, 250.0])
+wire_faults = st.tuples(
+    st.sampled_from(sorted(rules.WIRE)),
+    st.sampled_from(rules.OPERATIONS),
+    st.sampled_from([1, 1, 1, 2, 5, None]),
+)
 
 
 class Runs(RuleBasedStateMachine):
@@ -44,76 +67,123 @@ class Runs(RuleBasedStateMachine):
         self.world.pass_time(20)
         self.steps = 0
 
+    def start(self, agent: int, deed: str, behaviour: str) -> None:
+        """Something a person does with an agent."""
+        chosen = self.agents[agent]
+        match deed:
+            case "deploy" | "build":
+                made = rules.BEHAVIOURS[behaviour]
+                self.world.upload(chosen, made, deploy=deed == "deploy")
+            case "redeploy":
+                rules.redeploy(self.world, chosen, 0)
+            case "redeploy an older one":
+                rules.redeploy(self.world, chosen, 1)
+            case _:
+                rules.act(self.world, chosen, deed)
+
+    @rule(agent=agents, deed=deeds, behaviour=behaviours, seconds=moments)
+    def do(self, agent: int, deed: str, behaviour: str, seconds: float) -> None:
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
+
     @rule(
         agent=agents,
-        behaviour=st.sampled_from(sorted(rules.BEHAVIOURS)),
-        good=st.booleans(),
-        deploy=st.sampled_from([True, True, True, False]),
+        deed=deeds,
+        behaviour=behaviours,
+        faults=st.lists(wire_faults, min_size=1, max_size=3),
+        seconds=moments,
     )
-    def new_version(self, agent: int, behaviour: str, good: bool, deploy: bool) -> None:
-        name = "good" if good else behaviour
-        self.world.upload(self.agents[agent], rules.BEHAVIOURS[name], deploy=deploy)
-
-    @rule(agent=agents, which=st.integers(0, 3))
-    def redeploy(self, agent: int, which: int) -> None:
-        rules.redeploy(self.world, self.agents[agent], which)
-
-    @rule(agent=agents, verb=st.sampled_from(["roll_back", "restart", "stop", "cancel"]))
-    def act(self, agent: int, verb: str) -> None:
-        rules.act(self.world, self.agents[agent], verb)
+    def do_with_a_bad_wire(
+        self, agent: int, deed: str, behaviour: str, faults: Any, seconds: float
+    ) -> None:
+        for kind, operation, count in faults:
+            self.world.fault(kind, operation=operation, count=count, **rules.WIRE[kind])
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
 
     @rule(
-        kind=st.sampled_from(sorted(rules.WIRE)),
-        operation=st.sampled_from(rules.OPERATIONS),
-        count=st.sampled_from([1, 1, 2, 5, None]),
+        agent=agents,
+        deed=deeds,
+        behaviour=behaviours,
+        kind=st.sampled_from(sorted(rules.HOST)),
+        seconds=moments,
     )
-    def fault_on_the_wire(self, kind: str, operation: str | None, count: int | None) -> None:
-        self.world.fault(kind, operation=operation, count=count, **rules.WIRE[kind])
-
-    @rule(kind=st.sampled_from(sorted(rules.HOST)), count=st.sampled_from([1, 1, 3]))
-    def fault_of_the_host(self, kind: str, count: int) -> None:
-        self.world.fault(kind, count=count, **rules.HOST[kind])
-
-    @rule(kind=st.sampled_from(sorted(rules.DELIVERY)), count=st.sampled_from([1, 3, None]))
-    def fault_of_delivery(self, kind: str, count: int | None) -> None:
-        self.world.fault(kind, count=count, **rules.DELIVERY[kind])
+    def do_at_a_bad_host(
+        self, agent: int, deed: str, behaviour: str, kind: str, seconds: float
+    ) -> None:
+        self.world.fault(kind, **rules.HOST[kind])
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
 
     @rule(
-        kind=st.sampled_from(rules.ACCIDENTS), operation=st.sampled_from(rules.OPERATIONS[2:])
+        agent=agents,
+        deed=deeds,
+        behaviour=behaviours,
+        kind=st.sampled_from(rules.ACCIDENTS),
+        operation=st.sampled_from(rules.OPERATIONS[2:]),
+        seconds=moments,
     )
-    def accident(self, kind: str, operation: str) -> None:
+    def do_with_an_accident(
+        self, agent: int, deed: str, behaviour: str, kind: str, operation: str, seconds: float
+    ) -> None:
         self.world.fault(kind, operation=operation)
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
+
+    @rule(
+        agent=agents,
+        deed=deeds,
+        behaviour=behaviours,
+        kinds=st.lists(st.sampled_from(sorted(rules.DELIVERY)), min_size=1, max_size=2),
+        count=st.sampled_from([1, 3, None]),
+        seconds=moments,
+    )
+    def do_with_bad_news(
+        self, agent: int, deed: str, behaviour: str, kinds: Any, count: int | None, seconds: float
+    ) -> None:
+        for kind in kinds:
+            self.world.fault(kind, count=count, **rules.DELIVERY[kind])
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
+
+    @rule(
+        agent=agents,
+        deed=deeds,
+        behaviour=behaviours,
+        kind=st.sampled_from(rules.WORKERS),
+        calls=st.integers(0, 40),
+        seconds=moments,
+    )
+    def do_and_kill_a_worker(
+        self, agent: int, deed: str, behaviour: str, kind: str, calls: int, seconds: float
+    ) -> None:
+        self.world.doom(kind, calls)
+        self.start(agent, deed, behaviour)
+        self.world.pass_time(seconds)
 
     @rule()
     def mend(self) -> None:
         self.world.clear_faults()
 
-    @rule(agent=agents)
-    def remove_by_hand(self, agent: int) -> None:
-        rules.remove_by_hand(self.world, self.agents[agent])
+    @rule(agent=agents, seconds=moments)
+    def remove_by_hand(self, agent: int, seconds: float) -> None:
+        rules.by_hand(self.world, self.agents[agent], "removed_by_hand")
+        self.world.pass_time(seconds)
 
-    @rule(agent=agents)
-    def delete_by_hand(self, agent: int) -> None:
-        rules.delete_by_hand(self.world, self.agents[agent])
+    @rule(agent=agents, seconds=moments)
+    def delete_by_hand(self, agent: int, seconds: float) -> None:
+        rules.by_hand(self.world, self.agents[agent], "service_deleted")
+        self.world.pass_time(seconds)
 
-    @rule(kind=st.sampled_from(rules.WORKERS), calls=st.integers(0, 40))
-    def kill(self, kind: str, calls: int) -> None:
-        self.world.doom(kind, calls)
-
-    @rule()
-    def lose_the_engine(self) -> None:
+    @rule(times=st.integers(0, 3))
+    def lose_the_engine(self, times: int) -> None:
         self.world.tally["executions lost"] += self.world.engine.lose()
-
-    @rule(times=st.integers(1, 3))
-    def refuse_executions(self, times: int) -> None:
         self.world.engine.refuses = times
 
-    @rule()
-    def reconcile(self) -> None:
+    @rule(calls=st.integers(0, 30), seconds=moments)
+    def kill_the_reconciler(self, calls: int, seconds: float) -> None:
+        self.world.doom("reconcile", calls)
         self.world.wait(self.world.reconcile())
-
-    @rule(seconds=st.sampled_from([0.2, 1, 3, 10, 30, 90, 300]))
-    def pass_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 
     def teardown(self) -> None:

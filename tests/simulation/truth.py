@@ -9,13 +9,12 @@ from datetime import timedelta
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.release import service_name
-from chalicelib.domain.versions import VersionState
 from chalicelib.services.reconciler import CONFIRM_EVERY
 from infra.local.yard.live import Live
 from tests.simulation.host import ENVIRONMENT
 from tests.simulation.world import RECONCILE_EVERY, World
 
-FRESH = CONFIRM_EVERY + timedelta(seconds=3 * RECONCILE_EVERY)
+FRESH = CONFIRM_EVERY + timedelta(seconds=2 * RECONCILE_EVERY)
 """How old a confirmation may be."""
 
 
@@ -30,9 +29,7 @@ def _unfinished(world: World) -> Iterator[str]:
         for version in world.versions(agent):
             if not version.state.is_final:
                 yield f"the version {version.id} is still {version.state}"
-            held = any(w.code == "auto_deploy_paused" for w in version.warnings)
-            wants = version.deploy and not held
-            if version.state is VersionState.READY and wants and not version.deployment_id:
+            if version.owes_deployment:
                 yield f"the version {version.id} asked for a deployment and got none"
         for deployment in world.deployments(agent):
             if deployment.state.is_moving:
@@ -103,7 +100,7 @@ def _orphans(world: World) -> Iterator[str]:
         environment = known.get(row["name"])
         if environment is None:
             yield f"the service {row['name']} belongs to nobody"
-        elif environment.service_id not in ("", row["id"]):
+        elif environment.serving and environment.service_id != row["id"]:
             yield f"{row['name']} is {row['id']}, and Slipway thinks {environment.service_id}"
     for row in world.yard.store.rows(
         "SELECT d.* FROM deployments d WHERE d.status IN ('SUCCESS', 'SLEEPING')"

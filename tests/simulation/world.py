@@ -9,7 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.bootstrap import Adapters, wire
 from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
-from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
 from chalicelib.errors import PlatformError
@@ -110,6 +110,7 @@ class SimulatedStore:
 
     def __init__(self, gate: Callable[[str], None]) -> None:
         self.truth = MemoryStore()
+        self.commits = 0
         self._gate = gate
 
     def get(self, kind: type[E], *key: str) -> E | None:
@@ -130,7 +131,25 @@ class SimulatedStore:
     def commit(self, *changes: Change) -> None:
         self._gate("commit")
         self.truth.commit(*changes)
+        self.commits += 1
         self._gate("commit")
+
+
+class _Gated:
+    """Something several functions share: each call of it is a call to the world."""
+
+    def __init__(self, inner: Any, gate: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def call(*args: Any, **named: Any) -> Any:
+            self._gate(name)
+            return method(*args, **named)
+
+        return call
 
 
 class SimulatedBuilder:
@@ -196,22 +215,6 @@ class SimulatedCaller:
         return wait(ask())
 
 
-class SimulatedLease(MemoryLease):
-    """A function that dies does not let go of it."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.loop.wall)
-        self._world = world
-
-    def acquire(self, holder: str) -> bool:
-        self._world.gate("lease")
-        return super().acquire(holder)
-
-    def release(self, holder: str) -> None:
-        self._world.gate("lease")
-        super().release(holder)
-
-
 class SimulatedSchedule:
     """Whether the reconciler is called at intervals."""
 
@@ -242,6 +245,7 @@ class World:
         self.schedule = SimulatedSchedule()
         self.clock = SimulatedClock(self.loop)
         self._behaviours: dict[str, str] = {}
+        self._seen: tuple[int, list[Environment]] = (-1, [])
         self._tasks: set[asyncio.Task[Any]] = set()
         self._counter = 0
         self._folder = folder
@@ -260,7 +264,7 @@ class World:
         self.platform = wire(self._settings(), self._adapters())
         bootstrap.install(self.platform)
         self.who = Principal(ids.new_id("usr"), ids.new_id("org"), Role.OWNER)
-        self.callers = Callers(self.yard)
+        self.callers = Callers(self.yard, self._said_live)
         self.overdue: list[str] = []
         self._moving_since: dict[str, float] = {}
         self._said: set[str] = set()
@@ -275,16 +279,21 @@ class World:
             settings(),
             railway_project_id=PROJECT,
             railway_environment_id=ENVIRONMENT,
-            watch_seconds=(2, 3, 5, 5, 10),
+            watch_seconds=(2, 3, 5, 8, 13, 20),
             release_limit_seconds=RELEASE_LIMIT,
             verify_limit_seconds=VERIFY_LIMIT,
+            upload_limit_seconds=300,
+            build_limit_seconds=60,
+            smoke_limit_seconds=20,
         )
 
     def _adapters(self) -> Adapters:
+        budget: Any = _Gated(MemoryBudget(1000, self.loop.wall), self.gate)
+        lease: Any = _Gated(MemoryLease(self.loop.wall), self.gate)
         api = RailwayApi(
             "http://railway.test/graphql/v2",
             lambda: PLATFORM_TOKEN,
-            budget=MemoryBudget(clock=self.loop.wall),
+            budget=budget,
             sleep=self.clock.sleep,
         )
         api.__dict__["_client"] = httpx.Client(transport=self.yard.transport(self.gate))
@@ -295,7 +304,7 @@ class World:
                 project_id=PROJECT,
                 environment_id=ENVIRONMENT,
                 credentials=lambda: ("builder", "secret"),
-                lease=SimulatedLease(self),
+                lease=lease,
                 now=self.clock.now,
                 sleep=self.clock.sleep,
             ),
@@ -321,7 +330,9 @@ class World:
 
     def _broke(self, _loop: Any, context: Mapping[str, Any]) -> None:
         """Something in the simulation itself raised where nobody was to hear of it."""
-        self.broken.append(f"{context.get('message')}: {context.get('exception')!r}")
+        self.broken.append(
+            f"{context.get('message')}: {context.get('exception')!r} {context.get('task')}"
+        )
 
     def pass_time(self, seconds: float) -> None:
         """Lets virtual time pass."""
@@ -392,7 +403,7 @@ class World:
         """One call of the reconciler; None when it was killed."""
         try:
             run: Mapping[str, int] = await self.invoke(
-                "reconcile", lambda: workers.reconcile({}, None)
+                "reconcile", lambda: workers.reconcile({"source": "aws.events"}, None)
             )
         except WorkerFailed:
             return None
@@ -510,11 +521,20 @@ class World:
             self.tally[f"fault {one['kind']}"] += one["struck"]
         self.yard.faults.clear()
 
+    def _said_live(self, domain: str) -> str | None:
+        for environment in self.environments():
+            if environment.domain == domain and environment.serving:
+                said = self.deployment(environment.serving)
+                return said.image if said.state is DeploymentState.LIVE else None
+        return None
+
     async def _watch(self) -> None:
         """Notes what moves for longer than is promised, and lets callers call often meanwhile."""
         while True:
             await asyncio.sleep(2)
             moving = {e.moving for e in self.environments() if e.moving}
+            if not moving and not self._moving_since:
+                continue
             now = self.loop.time()
             self._moving_since = {d: self._moving_since.get(d, now) for d in moving}
             self.callers.often = bool(moving)
@@ -537,8 +557,11 @@ class World:
 
     def environments(self) -> list[Environment]:
         """All there are."""
-        agents = every(self.store.truth, _agents(), self.who.org_id)
-        return [e for a in agents for e in every(self.store.truth, ENVIRONMENTS, a.org_id, a.id)]
+        if self._seen[0] != self.store.commits:
+            truth = self.store.truth
+            found = [e for a in self.agents() for e in every(truth, ENVIRONMENTS, a.org_id, a.id)]
+            self._seen = (self.store.commits, found)
+        return self._seen[1]
 
     def deployments(self, agent: Agent) -> list[Deployment]:
         """An agent's, newest first."""
@@ -566,14 +589,14 @@ class World:
 
     def close(self) -> None:
         """Lets go of everything."""
-        for task in list(self._tasks):
-            task.cancel()
-        self.engine.lose()
-        self.wait(asyncio.sleep(0))
-        self.wait(self.yard.close())
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.wait(asyncio.sleep(0))
+
+        async def end() -> None:
+            await _cancel([*self._tasks])
+            self.engine.lose()
+            await self.yard.close()
+            await _cancel([t for t in asyncio.all_tasks() if t is not asyncio.current_task()])
+
+        self.loop.run_until_complete(end())
         self.loop.close()
         asyncio.set_event_loop(None)
         ids.draw_from(None)
@@ -588,6 +611,12 @@ def _agents() -> Any:
     from chalicelib.ports import AGENTS  # noqa: PLC0415
 
     return AGENTS
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _plain(awaitable: Awaitable[T]) -> T:
@@ -626,4 +655,3 @@ def _build_document(version: Version, build_id: str) -> dict[str, Any]:
     }
 
 
-__all__ = ["World", "timedelta"]

@@ -42,6 +42,8 @@ class Accidents:
                 await delete_service(self._core, service_id)
             case "migrated":
                 for row in self._rows(service_id, UP):
+                    if row["stopped"]:
+                        continue
                     instance = self._core.store.row(
                         "SELECT i.*, s.project_id, s.name AS service_name FROM instances i"
                         " JOIN services s ON s.id = i.service_id AND s.deleted_at IS NULL"

@@ -270,9 +270,11 @@ class Replica:
 
     async def _wait_for_port(self, seconds: float) -> None:
         waits = {asyncio.create_task(one.wait()) for one in (self.ready, self.over)}
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def _how_it_ended(self) -> str:
         if self.last_oom:
