@@ -81,26 +81,25 @@ class World:
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
     clock: MemoryClock = field(default_factory=MemoryClock)
+    adapters: Adapters = field(init=False)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
-        self.platform = wire(
-            settings(),
-            Adapters(
-                store=self.store,
-                host=self.host,
-                builder=self.builder,
-                artifacts=self.artifacts,
-                mail=self.mail,
-                vault=MemoryVault(),
-                signer=MemorySigner(),
-                engine=self.engine,
-                schedule=self.schedule,
-                caller=self.caller,
-                clock=self.clock,
-                webhook_secret=lambda: "hook",
-            ),
+        self.adapters = Adapters(
+            store=self.store,
+            host=self.host,
+            builder=self.builder,
+            artifacts=self.artifacts,
+            mail=self.mail,
+            vault=MemoryVault(),
+            signer=MemorySigner(),
+            engine=self.engine,
+            schedule=self.schedule,
+            caller=self.caller,
+            clock=self.clock,
+            webhook_secret=lambda: "hook",
         )
+        self.platform = wire(settings(), self.adapters)
 
     def sign_in(self, email: str = "ada@example.com") -> Principal:
         return self.platform.accounts.principal(self.access_token(email))
@@ -157,7 +156,7 @@ class World:
             if outcome.next == "done":
                 break
             if outcome.next == "wait":
-                self.clock.sleep(outcome.wait_seconds)
+                self.adapters.clock.sleep(outcome.wait_seconds)
             else:
                 step = outcome.next
         return self.platform.deployments.get(who, deployment_id)

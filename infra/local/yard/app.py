@@ -47,6 +47,8 @@ from infra.local.yard.services import Services
 from infra.local.yard.slots import Slots
 from infra.local.yard.store import Row, Store, now
 from infra.local.yard.traffic import Traffic
+from infra.local.yard.upload_api import UploadApi
+from infra.local.yard.uploads import Uploads
 from infra.local.yard.variables import Variables, given_names, process_environment, rendered
 from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Wire, make_schema
@@ -87,6 +89,7 @@ class Yard:
             faults=self.faults,
             environment=self._environment,
         )
+        self.uploads = slots.uploads = Uploads(config)
         self.fleet = Fleet(slots)
         self.traffic = Traffic(self.store)
         self.proxy = Proxy(self.fleet, self.traffic, config.hosting)
@@ -191,7 +194,16 @@ class Yard:
             Route("/yard/faults", self._faults, methods=["GET", "POST", "DELETE"]),
             Route("/yard/faults/{id}", self._faults, methods=["DELETE"]),
         ]
-        graphql = Starlette(routes=[Route("/graphql/v2", self.wire.answer, methods=["POST"]), *own])
+        up = UploadApi(self.core, self.uploads, self.wire)
+        graphql = Starlette(
+            routes=[
+                Route("/graphql/v2", self.wire.answer, methods=["POST"]),
+                Route(
+                    "/project/{project}/environment/{environment}/up", up.answer, methods=["POST"]
+                ),
+                *own,
+            ]
+        )
         registry = Starlette(routes=[*self.registry.routes(), Route("/v2", self.registry.answer)])
         codebuild = CodeBuild(
             self.builds, self.config.codebuild.project_name, self.config.codebuild.secret

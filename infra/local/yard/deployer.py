@@ -41,6 +41,25 @@ class Deployer:
         )
         return await self._begin(instance, snapshot, reason)
 
+    async def upload(self, instance: Row, keep: Callable[[str], None]) -> str:
+        """A source that was sent: `keep` puts it where the rollout finds it, by the new id."""
+        settings: dict[str, Any] = json.loads(instance["settings"])
+        settings.pop("registryCredentials", None)
+        settings.pop("image", None)
+        snapshot = Snapshot(
+            image=None,
+            username="",
+            password="",
+            settings=settings,
+            limits=json.loads(instance["limits"] or "{}"),
+            variables=self._render(instance["service_id"], instance["environment_id"]),
+        )
+        meta = {"image": None, "reason": "deploy", "standIn": True}
+        deployment_id = await self._records.create(instance, instance["project_id"], snapshot, meta)
+        keep(deployment_id)
+        self._fleet.begin(deployment_id)
+        return deployment_id
+
     async def rerun(self, instance: Row, former: Row, reason: str) -> str:
         """An earlier deployment's image and configuration with today's variables."""
         old = Snapshot.of(former)

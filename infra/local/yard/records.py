@@ -128,6 +128,21 @@ class Records:
             deployment_id,
         )
 
+    async def built(self, deployment_id: str, snapshot: Snapshot) -> None:
+        """What a deployment of an uploaded source runs with is known once it has been built."""
+        row = self.get(deployment_id)
+        if row is None:
+            return
+        stored = {
+            **json.loads(row["snapshot"]),
+            "image": snapshot.image,
+            "username": snapshot.username,
+            "password": snapshot.password,
+        }
+        await self._store.execute(
+            "UPDATE deployments SET snapshot = ? WHERE id = ?", dump(stored), deployment_id
+        )
+
     async def amend_meta(self, deployment_id: str, **values: Any) -> None:
         """Adds what became known about the image."""
         await self._store.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from infra.local.yard.bundles import Bundle, Credentials, PullFailed
 from infra.local.yard.faults import ACCIDENTS, Fault
@@ -14,6 +15,7 @@ from infra.local.yard.records import ENDED, Snapshot
 from infra.local.yard.replica import Doom
 from infra.local.yard.slots import Rollout, Slot, Slots
 from infra.local.yard.store import Row
+from infra.local.yard.uploads import BuildFailed
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Rollouts:
         snapshot = Snapshot.of(row)
         build = self._slots.journal(deployment_id, "build")
         await self._queue(row)
+        snapshot = await self._built(row, snapshot, build)
         bundle = await self._pull(row, snapshot, build)
         await self._slots.records.status(deployment_id, "DEPLOYING", event="deploying")
         live = self._slots.make_live(row, snapshot, bundle)
@@ -96,6 +99,29 @@ class Rollouts:
         if fault := self._slots.faults.take("queued", services=services):
             await self._slots.records.status(row["id"], "QUEUED", event="queued")
             await asyncio.sleep(fault.seconds or 0)
+
+    async def _built(self, row: Row, snapshot: Snapshot, build: Journal) -> Snapshot:
+        """With the image that an uploaded source is built into; the same when there is none."""
+        uploads = self._slots.uploads
+        if snapshot.image or uploads is None or not uploads.has(row["id"]):
+            return snapshot
+        await self._slots.records.status(row["id"], "BUILDING", event="building")
+        step = await self._slots.records.begin_step(row["id"], "BUILD_IMAGE")
+        try:
+            image = await uploads.build(row["id"], row["service_id"], build)
+        except BuildFailed as exc:
+            await self._slots.records.end_step(step, error=str(exc))
+            raise _Failed(str(exc)) from exc
+        await self._slots.records.end_step(step)
+        config = self._slots.config
+        built = replace(
+            snapshot,
+            image=image,
+            username=config.registry_username,
+            password=config.registry_password,
+        )
+        await self._slots.records.built(row["id"], built)
+        return built
 
     async def _pull(self, row: Row, snapshot: Snapshot, build: Journal) -> Bundle:
         if not snapshot.image:

@@ -18,6 +18,7 @@ from infra.local.yard.live import Live, Place
 from infra.local.yard.records import ENDED, Records, Snapshot
 from infra.local.yard.runs import Ground, in_thread
 from infra.local.yard.store import Row, Store
+from infra.local.yard.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Slots:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.journals: dict[tuple[str, str], Journal] = {}
         self.closing = False
+        self.uploads: Uploads | None = None
+        """Sources that were sent, and what builds them."""
         self.accident: Accident | None = None
         """What happens when the fault of an accident strikes."""
         self.ground = ground

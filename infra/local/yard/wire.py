@@ -190,6 +190,31 @@ class Wire:
             return await _after(request, fault)
         return response
 
+    async def guard(
+        self,
+        request: Request,
+        operation: str,
+        work: Callable[[Call], Awaitable[Response]],
+    ) -> Response:
+        """For what is not GraphQL: the same tokens, the same budget, the same faults."""
+        principal = self._gate.principal(request.headers)
+        if principal is not None and self._is_revoked(principal):
+            principal = None
+        budget = self._meter.spend(principal.key if principal else "anonymous")
+        if budget.retry_after is not None:
+            return _too_many(budget)
+        fault = self._faults.take(*_WIRE_FAULTS, operations=(operation,))
+        if fault and (early := await self._before(request, fault, (operation,), budget)):
+            return early
+        call = Call(principal, (operation,), "project-access-token" in request.headers)
+        response = await work(call)
+        await self._after((operation,), None)
+        if fault:
+            response = await _after(request, fault)
+        for name, value in budget.headers().items():
+            response.headers.setdefault(name, value)
+        return response
+
     def _is_revoked(self, principal: Principal) -> bool:
         moment = clock.seconds()
         return any(
