@@ -34,7 +34,7 @@ KINDS: dict[str, str] = {
     "message": "HTTP 200 with the error text in `message`, before the effect",
     # host
     "slow_visibility": '"ServiceInstance not found" for `seconds` after serviceCreate',
-    "stale_image": "serviceInstanceDeployV2 runs the image before the one configured",
+    "stale_image": "serviceInstanceDeployV2 runs the image that was live before another one",
     "queued": "the deployment stays QUEUED for `seconds`",
     "health_status": "the health probe sees `status` whatever the agent answers",
     "crash_before_live": "the agent ends with `exit_code` (default 1) `seconds` after its start",
