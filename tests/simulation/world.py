@@ -546,12 +546,12 @@ class World:
                         f"{deployment_id} is {state} for {now - since:.0f} s; {STATED} are promised"
                     )
 
-    def quiet(self) -> None:
+    def quiet(self, seconds: float = QUIET) -> None:
         """Faults off, everybody alive, and time enough for all that is promised."""
         self.clear_faults()
         self.dooms.clear()
         self.engine.refuses = 0
-        self.pass_time(QUIET)
+        self.pass_time(seconds)
 
     # ---- looking ----
 

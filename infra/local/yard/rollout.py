@@ -44,6 +44,9 @@ class Rollouts:
             if rollout.live is not None and rollout.live is not slot.current:
                 await rollout.live.halt(rollout.live.drain_seconds, "REMOVED")
                 await self._slots.forget(rollout.live)
+            # One that was given up before it had begun does not do this itself.
+            if not self._slots.closing:
+                slot.pending.pop(deployment_id, None)
         await self._slots.records.status(
             deployment_id, "REMOVED", event="removed", unless=("SUCCESS", *ENDED)
         )
