@@ -70,6 +70,7 @@ def complete_test(test: Mapping[str, Any]) -> dict[str, Any]:
         "timeout_seconds": test.get("timeout_seconds", 10),
         "runs": runs,
         "passes": test.get("passes") or runs,
+        "advisory": bool(test.get("advisory", False)),
     }
 
 
