@@ -146,6 +146,10 @@ class Faults:
             return fault
         return None
 
+    def await_any(self, *kinds: str) -> bool:
+        """Whether a fault of one of these kinds may still strike."""
+        return any(one.kind in kinds and not one.spent for one in self._active)
+
     def stands(self, fault_id: str) -> bool:
         """Whether a fault has not been switched off, spent or not."""
         return any(one.id == fault_id for one in self._active)
