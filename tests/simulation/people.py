@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from infra.local.yard.store import Row
 from tests.simulation.agents import Behaviour
 from tests.simulation.host import ENVIRONMENT, SimulatedYard
 
-OFTEN, SELDOM = 0.4, 11.0
+OFTEN, SELDOM = 0.4, 29.0
 """Seconds between two calls: while something moves, and otherwise."""
 
 
@@ -26,6 +27,7 @@ class Line:
     failures: list[str] = field(default_factory=list)
     excuse: str = "nothing was live yet"
     """Why it may fail just now; empty when nobody but the platform could be at fault."""
+    excused_at: float = 0.0
     images: list[str] = field(default_factory=list)
 
 
@@ -38,6 +40,8 @@ class Callers:
         """The image that Slipway says is live at a domain."""
         self.lines: dict[str, Line] = {}
         self.often = True
+        self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Future[None]] = set()
         yard.records.listen(self._on_event)
 
@@ -53,13 +57,24 @@ class Callers:
                 call = asyncio.ensure_future(self._call(line))
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
-            await asyncio.sleep(OFTEN if self.often else SELDOM)
+            self._news.clear()
+            if self.often:
+                await asyncio.sleep(OFTEN)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), SELDOM)
+
+    def hurry(self, often: bool) -> None:
+        """Something moves from now on, or nothing any more."""
+        self.often = often
+        self._news.set()
 
     def excuse(self, service_id: str | None, reason: str) -> None:
         """From now on it may fail, until it answers again."""
         for line in self.lines.values():
             if service_id in (None, line.service_id):
                 line.excuse = reason
+                line.excused_at = self._loop.time()
 
     async def _call(self, line: Line) -> None:
         began = asyncio.get_running_loop().time()
@@ -70,7 +85,7 @@ class Callers:
             if not line.images or line.images[-1] != image:
                 line.images.append(image)
             # What answers before it is called live may have to give way again.
-            if image == self._said(line.domain):
+            if image == self._said(line.domain) and began >= line.excused_at:
                 line.excuse = ""
         elif not (line.excuse or self._own_fault(line, behaviour)):
             line.failures.append(f"{line.domain} answered {status} at {began:.3f}")

@@ -108,10 +108,11 @@ class SimulatedClock:
 class SimulatedStore:
     """MemoryStore, where each call is a place to be overtaken or killed at."""
 
-    def __init__(self, gate: Callable[[str], None]) -> None:
+    def __init__(self, gate: Callable[[str], None], changed: Callable[[], None]) -> None:
         self.truth = MemoryStore()
         self.commits = 0
         self._gate = gate
+        self._changed = changed
 
     def get(self, kind: type[E], *key: str) -> E | None:
         self._gate("store")
@@ -132,6 +133,8 @@ class SimulatedStore:
         self._gate("commit")
         self.truth.commit(*changes)
         self.commits += 1
+        if any(isinstance(change.entity, Environment) for change in changes):
+            self._changed()
         self._gate("commit")
 
 
@@ -241,7 +244,7 @@ class World:
         self.dooms: dict[str, int] = {}
         self.images = Images()
         self.artifacts = MemoryArtifacts()
-        self.store = SimulatedStore(self.gate)
+        self.store = SimulatedStore(self.gate, self._environment_changed)
         self.schedule = SimulatedSchedule()
         self.clock = SimulatedClock(self.loop)
         self._behaviours: dict[str, str] = {}
@@ -528,16 +531,17 @@ class World:
                 return said.image if said.state is DeploymentState.LIVE else None
         return None
 
+    def _environment_changed(self) -> None:
+        moving = {e.moving for e in self.environments() if e.moving}
+        now = self.loop.time()
+        self._moving_since = {d: self._moving_since.get(d, now) for d in moving}
+        self.callers.hurry(bool(moving))
+
     async def _watch(self) -> None:
-        """Notes what moves for longer than is promised, and lets callers call often meanwhile."""
+        """Notes what moves for longer than is promised."""
         while True:
-            await asyncio.sleep(2)
-            moving = {e.moving for e in self.environments() if e.moving}
-            if not moving and not self._moving_since:
-                continue
+            await asyncio.sleep(10)
             now = self.loop.time()
-            self._moving_since = {d: self._moving_since.get(d, now) for d in moving}
-            self.callers.often = bool(moving)
             for deployment_id, since in self._moving_since.items():
                 if now - since > STATED and deployment_id not in self._said:
                     self._said.add(deployment_id)
