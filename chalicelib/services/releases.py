@@ -205,8 +205,23 @@ class Releases:
             if verdict is hosting.Verdict.UP and found is not None:
                 return self._released(deployment, found)
             if verdict is hosting.Verdict.DOWN:
+                moved = self._moved(deployment, found)
+                if moved is not None:
+                    self._turns.adopt(deployment, moved)
+                    return Outcome("wait")
                 return self._host_failed(deployment, found)
         raise AssertionError("unreachable")
+
+    def _moved(self, deployment: Deployment, found: HostDeployment | None) -> HostDeployment | None:
+        """The host itself may move an agent to a new deployment of the same image, at any time."""
+        if found is not None and found.status not in ("REMOVED", "REMOVING"):
+            return None
+        for seen in self._host.recent(deployment.host.service_id):
+            if seen.id == deployment.host.deployment_id:
+                return None
+            if seen.image == deployment.image and hosting.verdict(seen) is not hosting.Verdict.DOWN:
+                return seen
+        return None
 
     def _should_be_known(self, deployment: Deployment) -> bool:
         asked = hosting.asked_at(deployment.timings.get("host_asked"))

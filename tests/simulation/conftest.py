@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -27,12 +27,13 @@ def _quiet_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def figures() -> Iterator[Callable[[World], None]]:
-    """Called with every run that is over."""
+def figures() -> Iterator[Callable[[World, Sequence[str]], None]]:
+    """Called with every run that is over, and what was untrue after it."""
 
-    def count(world: World) -> None:
+    def count(world: World, lies: Sequence[str]) -> None:
         _TALLY.update(world.tally)
         _TALLY["runs"] += 1
+        _TALLY["lies"] += len(lies)
         _TALLY["virtual seconds"] += round(world.loop.time())
         _TALLY["calls of agents"] += sum(line.calls for line in world.callers.lines.values())
         _TALLY["calls of the host"] += world.yard.calls_made

@@ -11,7 +11,6 @@ from typing import Any
 
 from chalicelib.domain.deployments import Deployment
 from chalicelib.errors import Unavailable
-from tests.simulation.virtual import wait
 
 MACHINE = json.loads((Path(__file__).parents[2] / "infra" / "deploy.asl.json").read_text())
 Task = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -89,7 +88,7 @@ class MachineEngine:
             try:
                 async with asyncio.timeout(state.get("TimeoutSeconds")):
                     answer = await self._task(payload)
-            except Exception as error:  # noqa: BLE001 - States.ALL
+            except Exception as error:
                 retrier = next(iter(state.get("Retry", ())), None)
                 if retrier is not None and tries[0] < retrier["MaxAttempts"]:
                     pause = retrier["IntervalSeconds"] * retrier["BackoffRate"] ** tries[0]
@@ -114,7 +113,3 @@ def _value(path: str, data: Mapping[str, Any]) -> Any:
     for part in path.removeprefix("$.").split("."):
         found = found[part]
     return found
-
-
-Tally = Counter[str]
-__all__ = ["MACHINE", "MachineEngine", "Tally", "wait"]

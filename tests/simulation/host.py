@@ -1,4 +1,4 @@
-"""The yard in process, on the virtual clock: its own logic, without sockets, threads or processes."""
+"""The yard in process, on the virtual clock: its own logic, no sockets, threads or processes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,25 @@ from infra.local.yard.store import Row
 from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Resolvers, attach, make_schema
 from tests.simulation.agents import Images, SimulatedBundles, SimulatedGround, SimulatedRun
-from tests.simulation.virtual import Killed, wait
+from tests.simulation.virtual import wait
 
 PROJECT = "11111111-1111-4111-8111-111111111111"
 ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
 PLATFORM_TOKEN = "platform-token"
 REQUEST_PATIENCE = 30.0
 """Seconds after which a client of an agent gives up."""
+
+
+_DOCUMENTS: OrderedDict[str, Any] = OrderedDict()
+_SCHEMAS: list[GraphQLSchema] = []
+
+
+def _schema(queries: Resolvers, mutations: Resolvers) -> GraphQLSchema:
+    """Parsed once for all runs; answered by the newest yard."""
+    if not _SCHEMAS:
+        _SCHEMAS.append(make_schema(queries, mutations))
+    attach(_SCHEMAS[0], queries, mutations)
+    return _SCHEMAS[0]
 
 
 class _Edge(Edge):
@@ -92,7 +104,7 @@ class SimulatedYard(Yard):
         self.bundles.images = images
         self.wire._cache = _DOCUMENTS
 
-    make_schema = staticmethod(lambda queries, mutations: _schema(queries, mutations))
+    make_schema = staticmethod(_schema)
 
     async def begin(self) -> None:
         """What `start` does, without samplers and builders."""
@@ -205,18 +217,3 @@ class SimulatedYard(Yard):
         finally:
             live.inflight -= 1
             live.last_traffic = asyncio.get_running_loop().time()
-
-
-_DOCUMENTS: OrderedDict[str, Any] = OrderedDict()
-_SCHEMAS: list[GraphQLSchema] = []
-
-
-def _schema(queries: Resolvers, mutations: Resolvers) -> GraphQLSchema:
-    """Parsed once for all runs; answered by the newest yard."""
-    if not _SCHEMAS:
-        _SCHEMAS.append(make_schema(queries, mutations))
-    attach(_SCHEMAS[0], queries, mutations)
-    return _SCHEMAS[0]
-
-
-__all__ = ["Killed", "SimulatedYard"]

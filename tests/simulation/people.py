@@ -95,6 +95,3 @@ class Callers:
             self.excuse(row["service_id"], f"the agent {event}")
         elif event == "restarted":
             self.excuse(row["service_id"], "it is being restarted")
-
-
-__all__ = ["Callers", "Line"]

@@ -37,8 +37,24 @@ def draw(seed: int, length: int = 12) -> Program:
 
 def _step(dice: random.Random) -> Step:
     kind = dice.choice(
-        ("do", "do", "wire", "wire", "wire", "host", "host", "accident", "news", "kill", "kill",
-         "mend", "removed_by_hand", "service_deleted", "engine", "reconciler")
+        (
+            "do",
+            "do",
+            "wire",
+            "wire",
+            "wire",
+            "host",
+            "host",
+            "accident",
+            "news",
+            "kill",
+            "kill",
+            "mend",
+            "removed_by_hand",
+            "service_deleted",
+            "engine",
+            "reconciler",
+        )
     )
     agent, moment = dice.randint(0, 1), dice.choice(MOMENTS)
     deed = ("do", agent, dice.choice(DEEDS), dice.choice(BEHAVIOURS))
@@ -47,19 +63,32 @@ def _step(dice: random.Random) -> Step:
             return (*deed, moment)
         case "wire":
             faults = tuple(
-                (dice.choice(sorted(rules.WIRE)), dice.choice(rules.OPERATIONS),
-                 dice.choice((1, 1, 1, 2, 5, None)))
+                (
+                    dice.choice(sorted(rules.WIRE)),
+                    dice.choice(rules.OPERATIONS),
+                    dice.choice((1, 1, 1, 2, 5, None)),
+                )
                 for _ in range(dice.randint(1, 3))
             )
             return ("wire", faults, deed, moment)
         case "host":
             return ("host", dice.choice(sorted(rules.HOST)), deed, moment)
         case "accident":
-            return ("accident", dice.choice(rules.ACCIDENTS),
-                    dice.choice(rules.OPERATIONS[2:]), deed, moment)
+            return (
+                "accident",
+                dice.choice(rules.ACCIDENTS),
+                dice.choice(rules.OPERATIONS[2:]),
+                deed,
+                moment,
+            )
         case "news":
-            return ("news", dice.choice(sorted(rules.DELIVERY)), dice.choice((1, 3, None)), deed,
-                    moment)
+            return (
+                "news",
+                dice.choice(sorted(rules.DELIVERY)),
+                dice.choice((1, 3, None)),
+                deed,
+                moment,
+            )
         case "kill":
             return ("kill", dice.choice(rules.WORKERS), dice.randint(0, 40), deed, moment)
         case "removed_by_hand" | "service_deleted":
@@ -79,9 +108,7 @@ def carry_out(program: Program, report: Callable[[World], None] | None = None) -
     folder = tempfile.mkdtemp(prefix="slipway-", dir=shared if shared.is_dir() else None)
     world = World(Path(folder), dice)
     try:
-        agents = [world.agent("One"), world.agent("Two")]
-        world.upload(agents[0], rules.BEHAVIOURS["good"])
-        world.pass_time(20)
+        agents = begin(world)
         for step in steps:
             take(world, agents, step)
         world.quiet()
@@ -94,7 +121,17 @@ def carry_out(program: Program, report: Callable[[World], None] | None = None) -
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def take(world: World, agents: Sequence[Any], step: Step) -> None:
+def begin(world: World) -> list[Any]:
+    """Two agents, of which the first has a version live."""
+    agents = [world.agent("One"), world.agent("Two")]
+    world.upload(agents[0], rules.BEHAVIOURS["good"])
+    world.pass_time(20)
+    return agents
+
+
+def take(  # noqa: C901 - one case for each kind of step
+    world: World, agents: Sequence[Any], step: Step
+) -> None:
     """One step."""
     match step:
         case ("do", agent, deed, behaviour, *moment):

@@ -221,4 +221,6 @@ def test_no_call_fails_while_one_takes_the_place_of_another(world: World, deed: 
     assert len(answers) > 1000
     assert set(answers) == {200}
     found: Any = world.deployments(agent)[0]
-    assert found.state is (DeploymentState.FAILED if deed == "bad version" else DeploymentState.LIVE)
+    assert found.state is (
+        DeploymentState.FAILED if deed == "bad version" else DeploymentState.LIVE
+    )

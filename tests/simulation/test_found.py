@@ -25,6 +25,15 @@ FOUND: dict[str, Program] = {
             ),
         ),
     ),
+    # The host moved the agent on while it was still being watched, and it was taken for removed.
+    "what the host moves in the middle of a release is followed": (
+        0,
+        (
+            ("do", 0, "deploy", "good", 0.0),
+            ("do", 0, "deploy", "good", 0.0),
+            ("host", "migrated", ("do", 0, "deploy", "wrong page"), 6.0),
+        ),
+    ),
     # The host had switched already when somebody cancelled: it went on with what had ended here.
     "what is cancelled in the very moment it goes live does not run on": (
         17817,

@@ -20,8 +20,13 @@ FRESH = CONFIRM_EVERY + timedelta(seconds=2 * RECONCILE_EVERY)
 
 def lies(world: World) -> list[str]:
     """Everything that is not as it should be, once all is quiet."""
-    return [*_unfinished(world), *_differences(world), *_orphans(world), *_doubles(world),
-            *_silences(world)]
+    return [
+        *_unfinished(world),
+        *_differences(world),
+        *_orphans(world),
+        *_doubles(world),
+        *_silences(world),
+    ]
 
 
 def _unfinished(world: World) -> Iterator[str]:
@@ -36,7 +41,8 @@ def _unfinished(world: World) -> Iterator[str]:
                 yield f"{deployment.id} is still {deployment.state}"
     for environment in world.environments():
         if environment.moving or environment.queued:
-            yield f"{environment.agent_id}: moving {environment.moving}, queued {environment.queued}"
+            waits = f"moving {environment.moving}, queued {environment.queued}"
+            yield f"{environment.agent_id}: {waits}"
     if world.engine.running:
         yield f"{world.engine.running} executions still run"
 
@@ -84,6 +90,11 @@ def _compare(
         yield f"{what}, and the host says {runs}"
     if said.confirmed_at is None or world.clock.now() - said.confirmed_at > FRESH:
         yield f"{what}, last confirmed at {said.confirmed_at}: long ago"
+    yield from _compare_address(world, said, live)
+
+
+def _compare_address(world: World, said: Deployment, live: Live) -> Iterator[str]:
+    what = f"{said.id} says {said.state}"
     domains = world.yard.edge.domains(*live.place.slot)
     if [said.url] != [f"http://{world.yard.edge.name(one)}" for one in domains]:
         yield f"{what} at {said.url}, and the host has {len(domains)} other addresses"
@@ -103,8 +114,7 @@ def _orphans(world: World) -> Iterator[str]:
         elif environment.serving and environment.service_id != row["id"]:
             yield f"{row['name']} is {row['id']}, and Slipway thinks {environment.service_id}"
     for row in world.yard.store.rows(
-        "SELECT d.* FROM deployments d WHERE d.status IN ('SUCCESS', 'SLEEPING')"
-        " AND NOT d.stopped"
+        "SELECT d.* FROM deployments d WHERE d.status IN ('SUCCESS', 'SLEEPING') AND NOT d.stopped"
     ):
         live = world.callers.live(row["service_id"])
         if live is None or live.id != row["id"]:

@@ -653,5 +653,3 @@ def _build_document(version: Version, build_id: str) -> dict[str, Any]:
             ],
         },
     }
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.local.yard.core import Core
@@ -10,10 +10,6 @@ from infra.local.yard.faults import ACCIDENTS, Fault
 from infra.local.yard.records import IN_PROGRESS, UP
 from infra.local.yard.services import delete_service
 from infra.local.yard.store import Row
-
-PLACES = ("serviceId", "deploymentId", "id", "id0")
-"""Variables of a request that can name what it is about."""
-
 
 class Accidents:
     """Happens when one of their faults strikes."""
@@ -23,11 +19,13 @@ class Accidents:
 
     async def after(self, operations: Sequence[str], variables: Mapping[str, Any] | None) -> None:
         """After the effect of an operation."""
+        kinds = [kind for kind in ACCIDENTS if kind != "token_revoked"]
+        if not self._core.faults.await_any(*kinds):
+            return
         service = self._subject(variables or {})
         if service is None:
             return
         names = [service["id"], service["name"]]
-        kinds = [kind for kind in ACCIDENTS if kind != "token_revoked"]
         fault = self._core.faults.take(*kinds, operations=operations, services=names)
         if fault is not None:
             await self.happen(fault, service["id"])
@@ -55,26 +53,17 @@ class Accidents:
                         await self._core.deployer.repeat(instance, row, reason="migration")
 
     def _subject(self, variables: Mapping[str, Any]) -> Row | None:
-        """The service a request is about."""
-        given = variables.get("input")
-        found = {**variables, **(given if isinstance(given, Mapping) else {})}
-        store = self._core.store
-        for name in PLACES:
-            value = found.get(name)
-            if not isinstance(value, str):
-                continue
-            row = store.row("SELECT id, name FROM services WHERE id = ?", value) or store.row(
-                "SELECT s.id, s.name FROM deployments d JOIN services s ON s.id = d.service_id"
-                " WHERE d.id = ?",
-                value,
-            )
-            if row is not None:
-                return row
-        if isinstance(found.get("name"), str):
-            return store.row(
-                "SELECT id, name FROM services WHERE name = ? AND deleted_at IS NULL",
-                found["name"],
-            )
+        """The service a request is about: whichever of its values names one, or a deployment."""
+        store, values = self._core.store, list(_strings(variables))
+        for query in (
+            "SELECT id, name FROM services WHERE id = ?",
+            "SELECT s.id, s.name FROM deployments d JOIN services s ON s.id = d.service_id"
+            " WHERE d.id = ?",
+            "SELECT id, name FROM services WHERE name = ? AND deleted_at IS NULL",
+        ):
+            for value in values:
+                if row := store.row(query, value):
+                    return row
         return None
 
     def _rows(self, service_id: str, statuses: Sequence[str]) -> list[Row]:
@@ -85,3 +74,12 @@ class Accidents:
             service_id,
             *statuses,
         )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for one in value.values():
+                yield from _strings(one)

@@ -34,7 +34,7 @@ KINDS: dict[str, str] = {
     "message": "HTTP 200 with the error text in `message`, before the effect",
     # host
     "slow_visibility": '"ServiceInstance not found" for `seconds` after serviceCreate',
-    "stale_image": "serviceInstanceDeployV2 runs the image before the one configured",
+    "stale_image": "serviceInstanceDeployV2 runs the image that was live before another one",
     "queued": "the deployment stays QUEUED for `seconds`",
     "health_status": "the health probe sees `status` whatever the agent answers",
     "crash_before_live": "the agent ends with `exit_code` (default 1) `seconds` after its start",
@@ -145,6 +145,10 @@ class Faults:
             fault.struck += 1
             return fault
         return None
+
+    def await_any(self, *kinds: str) -> bool:
+        """Whether a fault of one of these kinds may still strike."""
+        return any(one.kind in kinds and not one.spent for one in self._active)
 
     def stands(self, fault_id: str) -> bool:
         """Whether a fault has not been switched off, spent or not."""

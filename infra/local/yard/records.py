@@ -58,6 +58,15 @@ class Records:
             environment_id,
         )
 
+    def lived(self, service_id: str, environment_id: str) -> list[Row]:
+        """Deployments that were live once, newest first."""
+        return self._store.rows(
+            "SELECT * FROM deployments WHERE service_id = ? AND environment_id = ? AND was_live"
+            " ORDER BY seq DESC LIMIT 50",
+            service_id,
+            environment_id,
+        )
+
     async def create(
         self, instance: Row, project_id: str, snapshot: Snapshot, meta: Mapping[str, Any]
     ) -> str:
