@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.adapters.railway_api import Missing, RailwayApi
+from chalicelib.adapters.railway_api import OPERATE_SECONDS, Missing, RailwayApi
 from chalicelib.adapters.railway_documents import (
     CANCEL,
     CREATE_DOMAIN,
@@ -160,7 +160,7 @@ class RailwayHost:
         wanted = [i for i in dict.fromkeys(ids) if i]
         if not wanted:
             return {}
-        names = {f"id{i}": name for i, name in enumerate(wanted)}
+        names: dict[str, Any] = {f"id{i}": name for i, name in enumerate(wanted)}
         try:
             data = self._api(status_document(len(wanted)), need=need, **names)
         except Missing as error:
@@ -205,13 +205,13 @@ class RailwayHost:
     # --- operating ------------------------------------------------------------------------
 
     def restart(self, deployment_id: str) -> None:
-        self._api(RESTART, id=deployment_id)
+        self._api(RESTART, seconds=OPERATE_SECONDS, id=deployment_id)
 
     def stop(self, deployment_id: str) -> None:
-        self._end(STOP, deployment_id)
+        self._end(STOP, deployment_id, seconds=OPERATE_SECONDS)
 
     def cancel(self, deployment_id: str) -> None:
-        self._end(CANCEL, deployment_id)
+        self._end(CANCEL, deployment_id, seconds=OPERATE_SECONDS)
 
     def remove_service(self, service_id: str) -> None:
         with self._turn():

@@ -20,6 +20,10 @@ from chalicelib.telemetry import logger
 
 USER_AGENT = "Slipway/1 (+https://slipway.dev)"
 CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 5.0, 20.0, 60.0
+OPERATE_SECONDS = 15.0
+"""For what somebody waits for: restarting, stopping, cancelling."""
+QUICKLY = 5.0
+"""A read that failed within this many seconds is worth repeating at once."""
 UPLOAD_SECONDS = 100.0
 _MAX_PAUSE = 3600
 _PROJECT_TOKEN = "project"  # noqa: S105 - a kind, not a token
@@ -61,18 +65,24 @@ class RailwayApi:
         return self._budget
 
     def __call__(
-        self, document: str, *, need: Need = Need.DEPLOY, **variables: Any
+        self,
+        document: str,
+        *,
+        need: Need = Need.DEPLOY,
+        seconds: float | None = None,
+        **variables: Any,
     ) -> dict[str, Any]:
-        """The answer's data."""
+        """The answer's data; `seconds` is how long to wait for it at most."""
         read = document.startswith("query")
-        for tries_left in (1, 0) if read else (0,):
-            try:
-                return self._ask(document, variables, need)
-            except HostUnavailable as error:
-                if not tries_left or error.retry_after:
-                    raise
-                self._sleep(0.3)
-        raise AssertionError("unreachable")
+        seconds = seconds or (READ_SECONDS if read else WRITE_SECONDS)
+        began = time.monotonic()
+        try:
+            return self._ask(document, variables, need, seconds)
+        except HostUnavailable as error:
+            if not read or error.retry_after or time.monotonic() - began > QUICKLY:
+                raise
+        self._sleep(0.3)
+        return self._ask(document, variables, need, seconds)
 
     def upload(self, path: str, body: bytes, **query: str) -> dict[str, Any]:
         """Sends a gzipped tar; Railway builds it and answers with the deployment's id."""
@@ -96,12 +106,14 @@ class RailwayApi:
             raise typed({"message": answer.get("message")}, response.status_code, read=False)
         return answer
 
-    def _ask(self, document: str, variables: Mapping[str, Any], need: Need) -> dict[str, Any]:
+    def _ask(
+        self, document: str, variables: Mapping[str, Any], need: Need, seconds: float
+    ) -> dict[str, Any]:
         read = document.startswith("query")
         response = self._send(
             "POST",
             self._url,
-            READ_SECONDS if read else WRITE_SECONDS,
+            seconds,
             need,
             json={"query": document, "variables": variables},
         )

@@ -102,6 +102,14 @@ def strategy_of(image: str) -> Strategy:
     return Strategy.SOURCE if image.startswith(SOURCE_IMAGE) else Strategy.IMAGE
 
 
+def is_image_of(deployment: Deployment, image: str | None) -> bool:
+    """Whether what the host names is what this deployment runs: for a source, what the host has
+    built of it, which it may not name at all."""
+    if strategy_of(deployment.image) is Strategy.SOURCE:
+        return image == deployment.confirmed_image
+    return image == deployment.image
+
+
 def service_name(agent_id: str, environment: str) -> str:
     """A name no other agent's service has, short enough for a DNS label with a suffix."""
     name = agent_id.replace("_", "-")

@@ -22,6 +22,7 @@ from chalicelib.domain.deployments import (
     Environment,
 )
 from chalicelib.domain.operations import Difference, ReconcilerRun, ServiceClaim
+from chalicelib.domain.release import is_image_of
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import ChangedMeanwhile, PlatformError
 from chalicelib.ports import (
@@ -313,7 +314,7 @@ class Reconciler:
             return deployment
         newest = next((d for d in recent if hosting.verdict(d) is not hosting.Verdict.DOWN), None)
         if newest is not None and newest.id != deployment.host.deployment_id:
-            if newest.image == deployment.image:
+            if is_image_of(deployment, newest.image):
                 # While it is still coming, the next look decides.
                 return self._turns.adopt(deployment, newest) if hosting.runs(newest) else deployment
             if hosting.runs(newest):

@@ -22,7 +22,7 @@ from chalicelib.domain.deployments import (
     Trigger,
     Trouble,
 )
-from chalicelib.domain.release import Strategy, strategy_of
+from chalicelib.domain.release import Strategy, is_image_of, strategy_of
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import HostRefused, HostUnavailable, PlatformError, Unavailable
 from chalicelib.ports import Clock, Host, HostDeployment
@@ -219,7 +219,8 @@ class Releases:
         for seen in self._host.recent(deployment.host.service_id):
             if seen.id == deployment.host.deployment_id:
                 return None
-            if seen.image == deployment.image and hosting.verdict(seen) is not hosting.Verdict.DOWN:
+            up = hosting.verdict(seen) is not hosting.Verdict.DOWN
+            if up and is_image_of(deployment, seen.image):
                 return seen
         return None
 

@@ -122,7 +122,7 @@ class Turns:
             if not deployment.state.is_moving:
                 return deployment
             now = self._clock.now()
-            ended = deployment.after(event, now, reasons=reasons, trouble=None)
+            ended = deployment.after(event, now, reasons=reasons, trouble=None, url=None)
             environment = self.environment(deployment)
             changes: list[Change] = [
                 Put(ended),

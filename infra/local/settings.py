@@ -111,6 +111,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "registry_password": credentials.registry_password,
         "railway_calls_per_hour": 10_000,
         "operators": FIRST_PERSON,
+        "release_strategy": os.environ.get("SLIPWAY_RELEASE_STRATEGY") or "image",
         "web_url": layout.web_url,
         "agent_url_scheme": "http",
         "aws_endpoint": layout.aws_url,

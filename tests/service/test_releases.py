@@ -368,3 +368,23 @@ def test_tests_that_a_time_cap_leaves_unrun_have_failed(world: World) -> None:
     assert [r.code for r in failed.reasons] == ["smoke_test_failed"]
     assert "late" in failed.reasons[0].detail
     assert "75 seconds" in failed.reasons[0].detail
+
+
+@pytest.mark.parametrize("image", [None, "registry.test/slipway/x@sha256:1"])
+def test_an_agent_that_the_host_moves_is_followed(world: World, image: str | None) -> None:
+    """With the source strategy (no image) as with the image strategy."""
+    who = world.sign_in()
+    agent = world.agent(who)
+    named = image or f"source@sha256:{'0' * 64}"
+    version = world.finish_build(world.upload(who, agent, deploy=True), image=named)
+    live = world.run_machine(who, str(version.deployment_id))
+    assert live.state is DeploymentState.LIVE, live.reasons
+    assert live.proof
+    moved = world.host.begin(live.host.service_id, image)
+    run = world.platform.reconciler.run()
+    found = world.platform.deployments.get(who, live.id)
+    assert (found.state, found.host.deployment_id) == (DeploymentState.LIVE, moved)
+    assert run.repaired == 1
+    world.host.begin(live.host.service_id, "ghcr.io/somebody/else@sha256:2")
+    world.platform.reconciler.run()
+    assert world.platform.deployments.get(who, live.id).state is DeploymentState.STOPPED
