@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain import hosting
 from chalicelib.domain.deployments import Deployment, Environment, Leftover
 from chalicelib.domain.operations import Difference
+from chalicelib.domain.release import is_image_of
 from chalicelib.errors import HostRefused, PlatformError
 from chalicelib.ports import Clock, Host, HostDeployment, Store
 from chalicelib.services.turns import Turns
@@ -62,7 +63,7 @@ class Settling:
                 return True
             case hosting.Verdict.COMING:
                 self._host.cancel(seen.id)
-                return self._has_ended(seen.id)
+                return self._has_ended(deployment, seen.id)
             case hosting.Verdict.UP:
                 return seen.stopped or self._replace(environment, leftover, deployment, seen)
 
@@ -86,9 +87,9 @@ class Settling:
             self._host.stop(seen.id)
         except HostRefused as error:
             logger.warning("the host did not stop it", extra={"detail": error.detail})
-            return self._has_ended(seen.id)
+            return self._has_ended(deployment, seen.id)
         self._record(deployment, seen, "stopped")
-        return self._has_ended(seen.id)
+        return self._has_ended(deployment, seen.id)
 
     def _record(self, deployment: Deployment, seen: HostDeployment, done: str) -> None:
         self._turns.note(
@@ -98,9 +99,27 @@ class Settling:
             difference=Difference(deployment.state.value, f"{seen.id} {seen.status}", done),
         )
 
-    def _has_ended(self, host_id: str) -> bool:
+    def _has_ended(self, deployment: Deployment, host_id: str) -> bool:
+        return not _goes_on(self._or_moved(deployment, host_id))
+
+    def _or_moved(self, deployment: Deployment, host_id: str) -> HostDeployment | None:
+        """This deployment of the host, or the one it has itself moved the agent to since."""
         seen = self._host.deployments([host_id]).get(host_id)
-        return not (hosting.runs(seen) or hosting.verdict(seen) is hosting.Verdict.COMING)
+        service_id = deployment.host.service_id
+        if not service_id or (seen is not None and seen.status not in ("REMOVED", "REMOVING")):
+            return seen
+        recent = self._host.recent(service_id)
+        # Read after the host: whatever we began there meanwhile is known by now.
+        environment = self._turns.environment(deployment)
+        if environment.moving is not None:
+            return seen
+        known = self._known(environment, deployment)
+        for one in recent:
+            if one.id == host_id:
+                break
+            if one.id not in known and _goes_on(one) and is_image_of(deployment, one.image):
+                return one
+        return seen
 
     def _never_began(self, leftover: Leftover, deployment: Deployment) -> bool:
         if deployment.host.deployment_id:
@@ -111,7 +130,7 @@ class Settling:
     def _at_host(self, environment: Environment, deployment: Deployment) -> HostDeployment | None:
         named = deployment.host.deployment_id
         if named:
-            return self._host.deployments([named]).get(named)
+            return self._or_moved(deployment, named)
         service_id = deployment.host.service_id or environment.service_id
         asked = hosting.asked_at(deployment.timings.get("host_asked"))
         if not service_id or asked is None:
@@ -128,6 +147,12 @@ class Settling:
             if one and one != deployment.id
         )
         return {one.host.deployment_id for one in found if one is not None}
+
+
+def _goes_on(seen: HostDeployment | None) -> bool:
+    return hosting.runs(seen) or (
+        seen is not None and hosting.verdict(seen) is hosting.Verdict.COMING
+    )
 
 
 def _begun_since(

@@ -34,6 +34,14 @@ FOUND: dict[str, Program] = {
             ("host", "migrated", ("do", 0, "deploy", "wrong page"), 6.0),
         ),
     ),
+    # The host moved the agent on in the moment it was stopped, because it had ended here.
+    "what has ended here is ended at the host, wherever the host has moved it": (
+        14,
+        (
+            ("wire", (("problem", "deploymentStop", None),), ("do", 0, "cancel", "good"), 50.0),
+            ("host", "migrated", ("do", 1, "deploy", "wrong page"), 6.0),
+        ),
+    ),
     # The host had switched already when somebody cancelled: it went on with what had ended here.
     "what is cancelled in the very moment it goes live does not run on": (
         17817,

@@ -11,6 +11,7 @@ from infra.local.yard.records import IN_PROGRESS, UP
 from infra.local.yard.services import delete_service
 from infra.local.yard.store import Row
 
+
 class Accidents:
     """Happens when one of their faults strikes."""
 
