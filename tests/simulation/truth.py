@@ -123,7 +123,11 @@ def _orphans(world: World) -> Iterator[str]:
 
 def _doubles(world: World) -> Iterator[str]:
     asked: Counter[str] = Counter()
-    for row in world.yard.store.rows("SELECT meta, snapshot FROM deployments"):
+    # What was made anew after its service had been deleted is no double of what went with it.
+    for row in world.yard.store.rows(
+        "SELECT d.meta, d.snapshot FROM deployments d JOIN services s ON s.id = d.service_id"
+        " WHERE s.deleted_at IS NULL"
+    ):
         if json.loads(row["meta"])["reason"] == "deploy":
             asked[json.loads(row["snapshot"])["variables"]["SLIPWAY_DEPLOYMENT"]] += 1
     for deployment_id, times in asked.items():
