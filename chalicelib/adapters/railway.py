@@ -34,6 +34,12 @@ from chalicelib.adapters.railway_documents import (
     UPSERT_VARIABLES,
     status_document,
 )
+from chalicelib.adapters.railway_views import (
+    deployment_seen,
+    sample_seconds,
+    service_seen,
+    stamp,
+)
 from chalicelib.domain.budget import Need
 from chalicelib.domain.hosting import Verdict, verdict
 from chalicelib.domain.release import (
@@ -167,7 +173,7 @@ class RailwayHost:
             # An unknown id spoils the whole answer: ask again without those that were missed.
             left = [one for i, one in enumerate(wanted) if f"d{i}" not in error.aliases]
             return self.deployments(left, need=need) if len(left) < len(wanted) else {}
-        return {node["id"]: _seen(node) for node in data.values() if node}
+        return {node["id"]: deployment_seen(node) for node in data.values() if node}
 
     def recent(self, service_id: str, *, need: Need = Need.DEPLOY) -> list[HostDeployment]:
         asked = {"serviceId": service_id, "environmentId": self._environment}
@@ -177,7 +183,7 @@ class RailwayHost:
             return []
         nodes = [edge["node"] for edge in data["deployments"]["edges"]]
         nodes.sort(key=lambda node: str(node["createdAt"]), reverse=True)
-        return [_seen(node) for node in nodes]
+        return [deployment_seen(node) for node in nodes]
 
     def inspect(self, service_id: str) -> HostService | None:
         try:
@@ -190,7 +196,7 @@ class RailwayHost:
             )
         except NotFound:
             return None
-        return _service(service_id, data)
+        return service_seen(service_id, data)
 
     def services(self) -> list[HostService]:
         return [
@@ -240,9 +246,9 @@ class RailwayHost:
             need=Need.READ,
             serviceId=service_id,
             environmentId=self._environment,
-            startDate=_stamp(start),
-            endDate=_stamp(end),
-            step=_sample_seconds((end - start).total_seconds()),
+            startDate=stamp(start),
+            endDate=stamp(end),
+            step=sample_seconds((end - start).total_seconds()),
         )
         series = {
             _SERIES[found["measurement"]]: [Sample(v["ts"], v["value"]) for v in found["values"]]
@@ -488,70 +494,3 @@ def _tell(note: ReleaseNote, at: _Progress, before: str) -> None:
     """A service that was not known before is claimed at once."""
     if at.service_id != before:
         note(at.service_id, "", asking=False)
-
-
-def _seen(node: Mapping[str, Any]) -> HostDeployment:
-    meta = node.get("meta") or {}
-    created = node.get("createdAt")
-    return HostDeployment(
-        id=str(node["id"]),
-        status=str(node["status"]),
-        image=meta.get("image"),
-        digest=meta.get("imageDigest"),
-        stopped=bool(node.get("deploymentStopped")),
-        detail=str(meta.get("reason") or ""),
-        created_at=datetime.fromisoformat(str(created)) if created else None,
-        instances=tuple((str(i["id"]), str(i["status"])) for i in node.get("instances") or ()),
-    )
-
-
-def _service(service_id: str, data: Mapping[str, Any]) -> HostService:
-    """The host's configuration in our own words, those of `settings_of`."""
-    instance = data["serviceInstance"]
-    limits = (data.get("limits") or {}).get("containers") or {}
-    domains = instance["domains"]["serviceDomains"]
-    latest = instance["latestDeployment"]
-    return HostService(
-        id=service_id,
-        name=str(instance["serviceName"]),
-        image=(instance["source"] or {}).get("image"),
-        domain=str(domains[0]["domain"]) if domains else "",
-        settings={
-            "start_command": instance["startCommand"],
-            "health_path": instance["healthcheckPath"],
-            "health_timeout_seconds": instance["healthcheckTimeout"],
-            "replicas": instance["numReplicas"] or 1,
-            "restart_policy": instance["restartPolicyType"],
-            "restart_retries": instance["restartPolicyMaxRetries"],
-            "draining_seconds": instance["drainingSeconds"] or 0,
-            "overlap_seconds": instance["overlapSeconds"] or 0,
-            "sleep": bool(instance["sleepApplication"]),
-            "cpu": _limit_of(limits, "vCPUs", "cpu"),
-            "memory_gb": _limit_of(limits, "memoryGB", "memoryBytes"),
-        },
-        variables={str(k): str(v) for k, v in (data.get("variables") or {}).items()},
-        latest=_seen(latest) if latest else None,
-    )
-
-
-def _limit_of(limits: Mapping[str, Any], name: str, other: str) -> float | None:
-    """The scalar's shape is not documented: two spellings are known."""
-    if limits.get(name) is not None:
-        return float(limits[name])
-    value = limits.get(other)
-    if value is None:
-        return None
-    return float(value) / 1e9 if other == "memoryBytes" else float(value)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _sample_seconds(span: float) -> int:
-    """The host's own sampling steps, by the length of the window."""
-    hour = 3600
-    for limit, step in ((hour, 30), (6 * hour, 60), (24 * hour, 240), (168 * hour, 3600)):
-        if span <= limit:
-            return step
-    return 14400

@@ -45,8 +45,9 @@ from chalicelib.ports import (
     Store,
 )
 from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.history import item
 from chalicelib.services.settling import Settling
-from chalicelib.services.turns import Turns, item
+from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")

@@ -6,7 +6,7 @@ it holds or leaves, in one transaction.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,16 +15,16 @@ from chalicelib.domain.deployments import (
     DeploymentEvent,
     DeploymentState,
     Environment,
-    HistoryItem,
     Leftover,
     Pause,
     Trigger,
 )
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.operations import REPAIRS_KEPT, Difference, Repair, ServiceClaim
+from chalicelib.domain.operations import Difference, ServiceClaim
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
 from chalicelib.ports import Change, Clock, Engine, HostDeployment, Put, Schedule, Store
+from chalicelib.services.history import item, repaired, was_asked_for, why_of
 from chalicelib.telemetry import logger
 
 _TRIES = 8
@@ -127,7 +127,7 @@ class Turns:
             changes: list[Change] = [
                 Put(ended),
                 Put(item(ended, event.value, actor, difference=difference)),
-                *_repaired(ended, difference, now),
+                *repaired(ended, difference, now),
             ]
             started: Deployment | None = None
             next_environment = following(environment, now)
@@ -136,10 +136,10 @@ class Turns:
                 if back is not None:
                     started = back
                     changes += self._replaced(environment, now)
-                    changes += [Put(back), Put(item(back, "restoring", detail=_why(reasons)))]
+                    changes += [Put(back), Put(item(back, "restoring", detail=why_of(reasons)))]
                     next_environment = following(environment, now, moving=back.id, serving=None)
                     if event is DeploymentEvent.ROLLED_BACK:
-                        pause = Pause(deployment.id, _why(reasons), now)
+                        pause = Pause(deployment.id, why_of(reasons), now)
                         next_environment = replace(next_environment, paused=pause)
                 else:
                     started = self._turn_of(environment, now)
@@ -147,7 +147,7 @@ class Turns:
                     next_environment = following(
                         environment, now, moving=started.id if started else None, queued=None
                     )
-                if not settled and _was_asked_for(ended):
+                if not settled and was_asked_for(ended):
                     left = Leftover(ended.id, now, restores=1 if back is not None else 0)
                     next_environment = replace(
                         next_environment,
@@ -220,7 +220,7 @@ class Turns:
             self._store.commit(
                 Put(moved),
                 Put(item(moved, event.value, difference=difference)),
-                *_repaired(moved, difference, now),
+                *repaired(moved, difference, now),
             )
         except ChangedMeanwhile:
             return self._reread(deployment)
@@ -238,7 +238,7 @@ class Turns:
         """Commits facts that change no state; with a history item when it is an event."""
         now = self._clock.now()
         noted = deployment.noting(now, **facts)
-        changes: list[Change] = [Put(noted), *_repaired(noted, difference, now)]
+        changes: list[Change] = [Put(noted), *repaired(noted, difference, now)]
         if event:
             changes.append(Put(item(noted, event, detail=detail, difference=difference)))
         try:
@@ -286,7 +286,7 @@ class Turns:
             for one in environment.leftovers
         )
         why = "The host went on with a deployment that had ended here."
-        pause = environment.paused or Pause(failed.id, _why(failed.reasons) or why, now)
+        pause = environment.paused or Pause(failed.id, why_of(failed.reasons) or why, now)
         self._store.commit(
             *self._replaced(environment, now),
             Put(back),
@@ -348,7 +348,7 @@ class Turns:
             changes: list[Change] = [
                 Put(gone),
                 Put(item(gone, DeploymentEvent.STOPPED.value, actor, difference=difference)),
-                *_repaired(gone, difference, now),
+                *repaired(gone, difference, now),
             ]
             environment = self.environment(deployment)
             if environment.serving == deployment.id:
@@ -470,53 +470,6 @@ class Turns:
 def following(environment: Environment, now: datetime, **changes: Any) -> Environment:
     """The environment's next revision."""
     return replace(environment, updated_at=now, revision=environment.revision + 1, **changes)
-
-
-def item(
-    deployment: Deployment,
-    event: str,
-    actor: str = "slipway",
-    detail: str = "",
-    difference: Difference | None = None,
-) -> HistoryItem:
-    """The history item that belongs to a revision; its detail is the first reason, if any."""
-    return HistoryItem(
-        org_id=deployment.org_id,
-        subject_id=deployment.id,
-        sequence=deployment.revision,
-        at=deployment.updated_at,
-        event=event,
-        state=deployment.state.value,
-        detail=detail or _why(deployment.reasons),
-        actor=actor,
-        facts=asdict(difference) if difference else {},
-    )
-
-
-def _repaired(deployment: Deployment, difference: Difference | None, now: datetime) -> list[Change]:
-    """What operators are shown of it."""
-    if difference is None:
-        return []
-    repair = Repair(
-        id=new_id("rep"),
-        at=now,
-        org_id=deployment.org_id,
-        deployment_id=deployment.id,
-        said=difference.said,
-        host=difference.host,
-        done=difference.done,
-        expires_at=now + REPAIRS_KEPT,
-    )
-    return [Put(repair)]
-
-
-def _was_asked_for(deployment: Deployment) -> bool:
-    """Whether the host may have begun it."""
-    return bool(deployment.host.deployment_id or deployment.timings.get("host_asked"))
-
-
-def _why(reasons: tuple[Reason, ...]) -> str:
-    return reasons[0].detail if reasons else ""
 
 
 def _too_fast() -> Conflict:
