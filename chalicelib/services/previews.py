@@ -18,6 +18,7 @@ from chalicelib.domain.release import (
     SetLimits,
     SetVariables,
     Step,
+    plan_release,
     release_variables,
     setting_changes,
     settings_of,
@@ -68,7 +69,8 @@ class Previews:
         draft = self._deployments.draft(principal, agent_id, version_id, environment)
         place = self._turns.environment(draft)
         serving = self._turns.stored(draft.org_id, place.serving) if place.serving else None
-        steps = tuple(self._deployments.steps_of(draft))
+        former = serving.host.deployment_id if serving else ""
+        steps = self._steps(draft, place, former)
         wanted = self._variables_of(draft)
         preview = Preview(
             version_id=draft.version_id,
@@ -83,11 +85,15 @@ class Previews:
             serving=serving,
         )
         if serving is not None:
-            former = tuple(self._deployments.steps_of(serving))
-            preview.changes = setting_changes(settings_of(former), preview.settings)
+            before = settings_of(self._steps(serving, place, ""))
+            preview.changes = setting_changes(before, preview.settings)
             preview.variable_changes = variable_changes(self._variables_of(serving), wanted)
         self._compare_with_host(preview, place, wanted)
         return preview
+
+    def _steps(self, deployment: Deployment, place: Environment, former: str) -> tuple[Step, ...]:
+        opened = self._deployments.opened_variables(deployment)
+        return plan_release(deployment, opened, place, former)
 
     def _variables_of(self, deployment: Deployment) -> dict[str, str]:
         opened = self._deployments.opened_variables(deployment)
