@@ -138,7 +138,26 @@ class Unavailable(PlatformError):
 
 
 class HostUnavailable(Unavailable):
+    """The host did not do it this time.
+
+    `ambiguous`: it may have had its effect all the same, so look before asking again. `trace` is
+    the host's own id of the failure, for its support.
+    """
+
     code = "host_unavailable"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        retry_after: int | None = None,
+        ambiguous: bool = False,
+        trace: str = "",
+    ) -> None:
+        super().__init__(detail, code=code, retry_after=retry_after)
+        self.ambiguous = ambiguous
+        self.trace = trace
 
 
 class HostRefused(PlatformError):
@@ -147,6 +166,10 @@ class HostRefused(PlatformError):
     status = 502
     code = "host_refused"
     title = "The host refused"
+
+    def __init__(self, detail: str, *, code: str | None = None, trace: str = "") -> None:
+        super().__init__(detail, code=code)
+        self.trace = trace
 
 
 class ProviderRefused(PlatformError):

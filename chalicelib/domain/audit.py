@@ -46,6 +46,7 @@ class Audited(StrEnum):
     DEPLOYMENT_RESTARTED = "deployment.restarted"
     DEPLOYMENT_ROLLED_BACK = "deployment.rolled_back"
     DEPLOYMENT_STOPPED = "deployment.stopped"
+    ENVIRONMENT_RESUMED = "environment.resumed"
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
     INVITATION_ACCEPTED = "invitation.accepted"

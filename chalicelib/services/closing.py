@@ -276,10 +276,10 @@ class Closing:
                     found += self._deployments.halt_by_id(environment.org_id, held, _WHY)
             # A release that was under way may have reached the host after we had ended it.
             if environment.service_id:
-                newest = self._host.newest(environment.service_id)
-                if newest is not None and not newest.stopped and newest.status not in _OVER:
-                    found += 1
-                    self._host.stop(newest.id)
+                for seen in self._host.recent(environment.service_id):
+                    if not seen.stopped and seen.status not in _OVER:
+                        found += 1
+                        self._host.stop(seen.id)
         except PlatformError as error:
             # The reconciler tries again.
             logger.warning("not stopped yet", extra={"detail": error.detail})
