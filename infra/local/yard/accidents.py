@@ -58,8 +58,10 @@ class Accidents:
         store, values = self._core.store, list(_strings(variables))
         for query in (
             "SELECT id, name FROM services WHERE id = ?",
-            "SELECT s.id, s.name FROM deployments d JOIN services s ON s.id = d.service_id"
-            " WHERE d.id = ?",
+            (
+                "SELECT s.id, s.name FROM deployments d JOIN services s ON s.id = d.service_id"
+                " WHERE d.id = ?"
+            ),
             "SELECT id, name FROM services WHERE name = ? AND deleted_at IS NULL",
         ):
             for value in values:
