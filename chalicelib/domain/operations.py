@@ -39,6 +39,7 @@ class ReconcilerRun:
     serving: int = 0
     compared: int = 0
     leftovers: int = 0
+    closing: int = 0
     repaired: int = 0
     failed: int = 0
     problem: str = ""
