@@ -27,7 +27,7 @@ GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs token rotate-keys test test-fast check format gen bench deploy tools deploy-tools web web-dev screenshots
+.PHONY: help up down reset status logs token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,13 +67,17 @@ endif
 # ---- tests and the gate ----------------------------------------------------------------------
 
 test: test-fast .local/npm/.ready .venv/.browser $(WEB) ## every test; the last ones against a fresh local cloud of their own
+	$(PYTEST) -n 2 tests/simulation
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
 	$(PYTEST) tests/browser
 
-test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every test that needs no local cloud
+test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every quick test that needs no local cloud
 	$(NPM) test
-	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house
+	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house tests/simulation/test_found.py
+
+simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200)
+	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200)
 
 check: tools $(WEB_TOOLS) ## the gate: format, lint, types, import contracts, dead code, generated files
 	$(PY) -m ruff format --check .

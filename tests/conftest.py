@@ -67,6 +67,7 @@ def settings(**env: str) -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            "SLIPWAY_OPERATORS": "operator@example.com",
             **env,
         }
     )
@@ -91,28 +92,27 @@ class World:
     env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
+    adapters: Adapters = field(init=False)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
-        self.platform = wire(
-            settings(**self.env),
-            Adapters(
-                store=self.store,
-                counters=self.counters,
-                host=self.host,
-                builder=self.builder,
-                artifacts=self.artifacts,
-                mail=self.mail,
-                vault=self.vault,
-                signer=self.signer,
-                engine=self.engine,
-                schedule=self.schedule,
-                caller=self.caller,
-                clock=self.clock,
-                providers=self.providers,
-                webhook_secret=lambda: "hook",
-            ),
+        self.adapters = Adapters(
+            store=self.store,
+            counters=self.counters,
+            host=self.host,
+            builder=self.builder,
+            artifacts=self.artifacts,
+            mail=self.mail,
+            vault=self.vault,
+            signer=self.signer,
+            engine=self.engine,
+            schedule=self.schedule,
+            caller=self.caller,
+            clock=self.clock,
+            providers=self.providers,
+            webhook_secret=lambda: "hook",
         )
+        self.platform = wire(settings(**self.env), self.adapters)
 
     def sign_in(self, email: str = "ada@example.com") -> Principal:
         return self.platform.access.principal(self.access_token(email))
@@ -195,7 +195,7 @@ class World:
             if outcome.next == "done":
                 break
             if outcome.next == "wait":
-                self.clock.sleep(outcome.wait_seconds)
+                self.adapters.clock.sleep(outcome.wait_seconds)
             else:
                 step = outcome.next
         return self.platform.deployments.get(who, deployment_id)

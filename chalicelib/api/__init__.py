@@ -11,6 +11,7 @@ from chalicelib.api.http import PREFIX, SlipwayApp
 from chalicelib.api.invitations import invitations
 from chalicelib.api.me import me
 from chalicelib.api.members import members
+from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
 from chalicelib.api.tokens import tokens
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     variables,
     deployments,
     audit,
+    operations,
     webhooks,
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from infra.local.layout import (
+    FIRST_PERSON,
     REGION,
     ROOT,
     STAGE,
@@ -113,6 +114,9 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "railway_token": credentials.railway_token,
         "registry_username": credentials.registry_username,
         "registry_password": credentials.registry_password,
+        "railway_calls_per_hour": 10_000,
+        "operators": FIRST_PERSON,
+        "release_strategy": os.environ.get("SLIPWAY_RELEASE_STRATEGY") or "image",
         "web_url": layout.web_url,
         "agent_url_scheme": "http",
         "aws_endpoint": layout.aws_url,
