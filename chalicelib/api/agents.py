@@ -56,7 +56,7 @@ class AgentView(View):
     revision: int
 
 
-class EnvironmentView(View):
+class AgentEnvironmentView(View):
     """One place the agent runs in, and which deployments hold it."""
 
     name: str
@@ -66,7 +66,7 @@ class EnvironmentView(View):
 
 
 class AgentDetail(AgentView):
-    environments: list[EnvironmentView] = Field(default_factory=list)
+    environments: list[AgentEnvironmentView] = Field(default_factory=list)
 
 
 class StandingView(View):
@@ -162,7 +162,7 @@ def get_agent(call: Call, agent_id: str) -> Answer:
     environments = call.platform.agents.environments_of(agent)
     detail = AgentDetail(
         **AgentView.model_validate(agent).model_dump(),
-        environments=[EnvironmentView.model_validate(e) for e in environments],
+        environments=[AgentEnvironmentView.model_validate(e) for e in environments],
     )
     # For If-Match only: what serves may change without a new revision of the agent.
     return Answer(detail, headers={"ETag": f'"{agent.revision}"'})

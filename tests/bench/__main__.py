@@ -57,8 +57,8 @@ def main() -> None:
         _show(figures, _starts(cloud))
         _show(figures, _api(cloud))
         _show(figures, _deploys(cloud))
-from tests.bench import dispatch, floor, guard, host, identity, load, scroll
-from tests.e2e import sources
+        _show(figures, _rollbacks(cloud))
+        _show(figures, _scrolls(cloud))
     finally:
         end(cloud)
     RESULT.parent.mkdir(exist_ok=True)

@@ -76,6 +76,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agents/{agent_id}/deployments/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what deploying a version would do and change, without doing it */
+        get: operations["plan_deployment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/{agent_id}/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List where an agent runs, and whether builds deploy there by themselves */
+        get: operations["list_environments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/{agent_id}/environments/{environment}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let builds deploy by themselves again after a rollback paused them */
+        post: operations["resume_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agents/{agent_id}/environments/{environment}/variables": {
         parameters: {
             query?: never;
@@ -760,6 +811,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See the host's budget, the reconciler's last run, repairs, orphans and stuck work */
+        get: operations["get_operations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operations/orphans/{service_id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove an orphan at the host */
+        post: operations["remove_orphan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operations/orphans/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look for services at the host that no agent claims, now */
+        post: operations["search_orphans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operations/repairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what the reconciler has mended in the last thirty days, newest first */
+        get: operations["list_repairs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/organisations": {
         parameters: {
             query?: never;
@@ -1089,7 +1208,7 @@ export interface components {
             /** Description */
             description: string;
             /** Environments */
-            environments?: components["schemas"]["EnvironmentView"][];
+            environments?: components["schemas"]["AgentEnvironmentView"][];
             /** Id */
             id: string;
             /** Name */
@@ -1107,6 +1226,20 @@ export interface components {
             /** Version Count */
             version_count: number;
             visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * AgentEnvironmentView
+         * @description One place the agent runs in, and which deployments hold it.
+         */
+        AgentEnvironmentView: {
+            /** Moving */
+            moving: string | null;
+            /** Name */
+            name: string;
+            /** Queued */
+            queued: string | null;
+            /** Serving */
+            serving: string | null;
         };
         /** AgentPage */
         AgentPage: {
@@ -1142,6 +1275,32 @@ export interface components {
             /** Version Count */
             version_count: number;
             visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * AskedView
+         * @description What was asked for: by whom, and what the host is told.
+         */
+        AskedView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Image */
+            image: string;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Strategy */
+            strategy: string;
+            trigger: components["schemas"]["Trigger"];
+            /** Version Label */
+            version_label: string;
+            /** Version Number */
+            version_number: number;
         };
         /**
          * AuditPage
@@ -1192,11 +1351,39 @@ export interface components {
             sequence: number;
         };
         /**
+         * BudgetView
+         * @description Calls at the host in this hour. `heard_at`: when the host itself last said what is left.
+         */
+        BudgetView: {
+            /** Heard At */
+            heard_at: string | null;
+            /** Left */
+            left: number;
+            /** Limit */
+            limit: number;
+            /** Paused Until */
+            paused_until: string | null;
+            /** Resets At */
+            resets_at: string | null;
+        };
+        /**
          * Category
          * @description Where the marketplace shows the agent.
          * @enum {string}
          */
         Category: "automation" | "data-processing" | "ai-ml" | "web-scraping" | "api-integration" | "monitoring" | "utilities" | "other";
+        /**
+         * ChangeView
+         * @description One difference; null stands for what is not there. A variable is only ever `set`.
+         */
+        ChangeView: {
+            /** After */
+            after: unknown;
+            /** Before */
+            before: unknown;
+            /** Name */
+            name: string;
+        };
         /** Confirmation */
         Confirmation: {
             /**
@@ -1206,6 +1393,33 @@ export interface components {
             manifest?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * ConfirmedView
+         * @description What the host confirmed, and when. `proof` says what showed that this version answers:
+         *     `host_image` (the host's record of the image), `host_deployment` (it built what we sent),
+         *     `version_header`, `deployment_header`, `agent_card`.
+         */
+        ConfirmedView: {
+            /** At */
+            at: string | null;
+            /** Deployment Id */
+            deployment_id: string;
+            /** Domain */
+            domain: string;
+            health: components["schemas"]["HealthView"] | null;
+            /** Image */
+            image: string | null;
+            /** Instances */
+            instances: components["schemas"]["InstanceView"][];
+            /** Proof */
+            proof: {
+                [key: string]: string;
+            };
+            /** Service Id */
+            service_id: string;
+            /** Status */
+            status: string | null;
         };
         /**
          * CreatedToken
@@ -1338,12 +1552,15 @@ export interface components {
         DeploymentState: "queued" | "releasing" | "verifying" | "live" | "superseded" | "stopped" | "crashed" | "asleep" | "failed" | "cancelled" | "rolled_back";
         /**
          * DeploymentView
-         * @description What was asked, and what the host confirmed and when. `restarts` counts those that somebody
-         *     asked for; an agent that keeps crashing becomes `crashed`.
+         * @description What was asked, what the host confirmed and when, and where they differ. `url` and
+         *     `host_status` are those of a deployment that serves or is on its way. `restarts` counts those
+         *     that somebody asked for, not the host's own; an agent that keeps crashing becomes `crashed`.
          */
         DeploymentView: {
             /** Agent Id */
             agent_id: string;
+            asked: components["schemas"]["AskedView"];
+            confirmed: components["schemas"]["ConfirmedView"];
             /** Confirmed At */
             confirmed_at: string | null;
             /** Confirmed Image */
@@ -1355,6 +1572,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string;
+            /** Differences */
+            differences: string[];
             /** Environment */
             environment: string;
             /** Host Status */
@@ -1388,25 +1607,45 @@ export interface components {
             version_id: string;
             /** Version Number */
             version_number: number;
+            waiting_for: components["schemas"]["TroubleView"] | null;
+            /** Warnings */
+            warnings: components["schemas"]["ReasonView"][];
         };
         /** EndedSessions */
         EndedSessions: {
             /** Ended */
             ended: number;
         };
+        /** EnvironmentList */
+        EnvironmentList: {
+            /** Items */
+            items: components["schemas"]["EnvironmentView"][];
+        };
         /**
          * EnvironmentView
-         * @description One place the agent runs in, and which deployments hold it.
+         * @description Where an agent runs: the deployment that serves, the one that moves, the one that waits.
+         *     With `paused`, builds with `deploy` become ready and stay undeployed until somebody resumes
+         *     the environment or deploys by hand.
          */
         EnvironmentView: {
+            /** Domain */
+            domain: string;
             /** Moving */
             moving: string | null;
             /** Name */
             name: string;
+            paused: components["schemas"]["PauseView"] | null;
             /** Queued */
             queued: string | null;
+            /** Revision */
+            revision: number;
             /** Serving */
             serving: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /** EventPage */
         EventPage: {
@@ -1428,6 +1667,10 @@ export interface components {
             detail: string;
             /** Event */
             event: string;
+            /** Facts */
+            facts: {
+                [key: string]: string;
+            };
             /** Sequence */
             sequence: number;
             /** State */
@@ -1454,6 +1697,26 @@ export interface components {
             stage: string;
             /** Status */
             status: string;
+        };
+        /**
+         * HealthView
+         * @description What the URL answered when we last called it.
+         */
+        HealthView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Detail */
+            detail: string;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
         };
         /** Heir */
         Heir: {
@@ -1494,6 +1757,16 @@ export interface components {
             source: string;
             /** Value */
             value: unknown;
+        };
+        /**
+         * InstanceView
+         * @description One running copy: the host's id of it and its word for how it is.
+         */
+        InstanceView: {
+            /** Id */
+            id: string;
+            /** Status */
+            status: string;
         };
         /** InvitationList */
         InvitationList: {
@@ -1847,6 +2120,21 @@ export interface components {
              */
             template?: string | null;
         };
+        /** OperationsView */
+        OperationsView: {
+            budget: components["schemas"]["BudgetView"];
+            /** Moving */
+            moving: number;
+            /** Orphans */
+            orphans: components["schemas"]["OrphanView"][];
+            reconciler: components["schemas"]["ReconcilerView"] | null;
+            /** Repairs */
+            repairs: components["schemas"]["RepairView"][];
+            /** Serving */
+            serving: number;
+            /** Stuck */
+            stuck: components["schemas"]["StuckView"][];
+        };
         /** OrganisationChange */
         OrganisationChange: {
             /** Name */
@@ -1905,6 +2193,32 @@ export interface components {
             /** Tier */
             tier: string;
         };
+        /** OrphanList */
+        OrphanList: {
+            /** Items */
+            items: components["schemas"]["OrphanView"][];
+        };
+        /** OrphanView */
+        OrphanView: {
+            /** Deployment Id */
+            deployment_id: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Found At
+             * Format: date-time
+             */
+            found_at: string;
+            /** Name */
+            name: string;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /** Service Id */
+            service_id: string;
+        };
         /**
          * OwnSession
          * @description `method` is email or a provider's id; `address` and `user_agent` are of its last use.
@@ -1945,6 +2259,21 @@ export interface components {
              * @default null
              */
             next_cursor?: null;
+        };
+        /**
+         * PauseView
+         * @description Why builds do not deploy by themselves here, and since when.
+         */
+        PauseView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Deployment Id */
+            deployment_id: string;
+            /** Detail */
+            detail: string;
         };
         /** PendingIdentities */
         PendingIdentities: {
@@ -1993,6 +2322,50 @@ export interface components {
         PersonChange: {
             /** Name */
             name: string;
+        };
+        /**
+         * PlanView
+         * @description What a deployment would do. `changes` compare with the deployment that serves (`serving`),
+         *     `host_changes` with what the host has stored, which somebody may have changed there by hand;
+         *     they say something only where `host_read` is true, and `host` says the rest.
+         */
+        PlanView: {
+            /** Blocked */
+            blocked: string;
+            /** Changes */
+            changes: components["schemas"]["ChangeView"][];
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
+            /** Host Changes */
+            host_changes: components["schemas"]["ChangeView"][];
+            /** Host Read */
+            host_read: boolean;
+            /** Host Variable Changes */
+            host_variable_changes: components["schemas"]["ChangeView"][];
+            /** Image */
+            image: string;
+            /** Serving */
+            serving: string | null;
+            /** Serving Version Number */
+            serving_version_number: number | null;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Steps */
+            steps: string[];
+            /** Strategy */
+            strategy: string;
+            /** Variable Changes */
+            variable_changes: components["schemas"]["ChangeView"][];
+            /** Variables */
+            variables: string[];
+            /** Version Id */
+            version_id: string;
+            /** Version Number */
+            version_number: number;
         };
         /**
          * Problem
@@ -2081,6 +2454,69 @@ export interface components {
             line?: number | null;
         };
         /**
+         * ReconcilerView
+         * @description The last run. `compared_at`: when all that serves was last compared with the host.
+         */
+        ReconcilerView: {
+            /** Compared */
+            compared: number;
+            /** Compared At */
+            compared_at: string | null;
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /** Failed */
+            failed: number;
+            /** Leftovers */
+            leftovers: number;
+            /** Moving */
+            moving: number;
+            /** Problem */
+            problem: string;
+            /** Repaired */
+            repaired: number;
+            /** Searched At */
+            searched_at: string | null;
+            /** Serving */
+            serving: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Versions */
+            versions: number;
+        };
+        /** RepairPage */
+        RepairPage: {
+            /** Items */
+            items: components["schemas"]["RepairView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** RepairView */
+        RepairView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Deployment Id */
+            deployment_id: string;
+            /** Done */
+            done: string;
+            /** Host */
+            host: string;
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string;
+            /** Said */
+            said: string;
+        };
+        /**
          * ReportView
          * @description The build's own report: steps with times, findings of the scan, results of the tests.
          */
@@ -2164,6 +2600,26 @@ export interface components {
             /** Version Number */
             version_number: number;
         };
+        /** StuckView */
+        StuckView: {
+            /** Agent Id */
+            agent_id: string;
+            /** Deployment Id */
+            deployment_id: string;
+            /** Detail */
+            detail: string;
+            /** Environment */
+            environment: string;
+            /** Org Id */
+            org_id: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** State */
+            state: string;
+        };
         /** TemplateList */
         TemplateList: {
             /** Items */
@@ -2224,6 +2680,23 @@ export interface components {
          * @enum {string}
          */
         Trigger: "request" | "build" | "rollback" | "restore";
+        /**
+         * TroubleView
+         * @description What a deployment on its way waits for at the host; `trace` is the host's id of it.
+         */
+        TroubleView: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Trace */
+            trace: string;
+        };
         /**
          * UploadView
          * @description Post these fields and then `file` as multipart/form-data to `url`.
@@ -3166,6 +3639,315 @@ export interface operations {
             };
             /** @description The body is not JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_deployment: {
+        parameters: {
+            query: {
+                environment?: string;
+                version_id: string;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See what deploying a version would do and change, without doing it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanView"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List where an agent runs, and whether builds deploy there by themselves */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+                environment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Let builds deploy by themselves again after a rollback paused them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7349,6 +8131,391 @@ export interface operations {
             };
             /** @description The request cannot be read */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_operations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See the host's budget, the reconciler's last run, repairs, orphans and stuck work */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationsView"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_orphan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                service_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Remove an orphan at the host */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The host of the agents, or the sign-in provider, refused */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_orphans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Look for services at the host that no agent claims, now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrphanList"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The host of the agents, or the sign-in provider, refused */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_repairs: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List what the reconciler has mended in the last thirty days, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairPage"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
