@@ -72,6 +72,30 @@ export function deployment(more: Partial<Deployment> = {}): Deployment {
     confirmed_image: "registry/x@sha256:1",
     host_status: "SUCCESS",
     restarts: 0,
+    warnings: [],
+    differences: [],
+    waiting_for: null,
+    confirmed: {
+      at: AT,
+      deployment_id: "",
+      domain: "tide.example",
+      health: null,
+      image: "registry/x@sha256:1",
+      instances: [],
+      proof: {},
+      service_id: "",
+      status: "SUCCESS",
+    },
+    asked: {
+      at: AT,
+      by: "usr_ada",
+      image: "registry/x@sha256:1",
+      settings: {},
+      strategy: "replace",
+      trigger: "build",
+      version_label: "v1",
+      version_number: 1,
+    },
     timings: {
       queued: AT,
       releasing: AT,
@@ -94,6 +118,7 @@ export function event(more: Partial<DeploymentEvent> = {}): DeploymentEvent {
     state: "queued",
     detail: "",
     actor: "x",
+    facts: {},
     ...more,
   };
 }
