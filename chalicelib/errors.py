@@ -13,6 +13,7 @@ PlatformError
 ├── TooManyRequests       429      slow down; carries `retry_after`
 ├── Unavailable           503      something we depend on did not answer; trying again may help
 │   └── HostUnavailable   503      the host of the agents did not answer, or not now
+├── Damaged               500      what is stored cannot be read; nobody who asks can mend it
 ├── HostRefused           502      the host of the agents said no
 └── ProviderRefused       502      the sign-in provider said no, or what cannot be trusted
 """
@@ -120,6 +121,14 @@ class TooManyRequests(PlatformError):
     status = 429
     code = "too_many_requests"
     title = "Too many requests"
+
+
+class Damaged(PlatformError):
+    """Something stored is not as it was written. Logged with its place; trying again is in vain."""
+
+    status = 500
+    code = "stored_damaged"
+    title = "Something stored cannot be read"
 
 
 class Unavailable(PlatformError):

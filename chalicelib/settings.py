@@ -16,9 +16,16 @@ class MissingSettings(RuntimeError):
 RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
     # What one person may ask for in an organisation of this tier, a minute. A page that shows a
     # deployment on its way asks four times a second at most.
-    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
-    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
-    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
+    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600, "denied": 30},
+    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600, "denied": 30},
+    "enterprise": {
+        "read": 12000,
+        "write": 2400,
+        "upload": 960,
+        "sign_in": 60,
+        "webhook": 600,
+        "denied": 30,
+    },
     # What may come a minute from one address of which nothing else is known; mail by the hour;
     # and how many wrong credentials an hour are looked at without a wait.
     "anybody": {

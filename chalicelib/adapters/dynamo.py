@@ -17,6 +17,7 @@ from chalicelib.adapters.keys import (
     LAYOUTS,
     Key,
     codec,
+    decoded,
     index_key,
     range_of,
     revision_of,
@@ -182,7 +183,7 @@ def to_item(entity: Any) -> dict[str, Any]:
 
 
 def _entity(kind: type[E], item: dict[str, Any]) -> E:
-    entity = codec(kind).validate_json(item["doc"]["S"])
+    entity = decoded(kind, item["doc"]["S"])
     if "used_at" not in item:
         return entity
     used: Any = {"last_used_at": datetime.fromtimestamp(int(item["used_at"]["N"]), UTC)}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
@@ -27,7 +27,9 @@ from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
+from chalicelib.errors import Damaged
 from chalicelib.ports import Listing
+from chalicelib.telemetry import logger
 
 E = TypeVar("E")
 
@@ -317,6 +319,19 @@ def codec(kind: type[E]) -> TypeAdapter[E]:
 
 
 _CODECS: dict[type, TypeAdapter[Any]] = {}
+
+
+def decoded(kind: type[E], document: str | bytes) -> E:
+    """The entity that was written so; raises Damaged when the document is not one of its kind."""
+    try:
+        return codec(kind).validate_json(document)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
+        logger.error("stored item cannot be read", extra={"kind": kind.__name__, "why": faults})
+        raise Damaged(
+            "Something that we stored cannot be read. That is our fault; quote the trace id when "
+            "you report it."
+        ) from error
 
 
 def revision_of(entity: Any) -> int:

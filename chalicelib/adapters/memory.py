@@ -16,6 +16,7 @@ from chalicelib.adapters.keys import (
     Key,
     codec,
     counter_key,
+    decoded,
     index_key,
     range_of,
     revision_of,
@@ -57,7 +58,7 @@ class MemoryStore:
     def get(self, kind: type[E], *key: str) -> E | None:
         self.calls += 1
         found = self._items.get(LAYOUTS[kind].key(*key))
-        return None if found is None else codec(kind).validate_json(found[1])
+        return None if found is None else decoded(kind, found[1])
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
@@ -67,7 +68,7 @@ class MemoryStore:
             raise AssertionError(f"no request reads one item twice, or {len(keys)}: {keys}")
         self.calls += 1
         found = [self._items.get(key) for key in keys]
-        return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
+        return [None if item is None else decoded(item[0], item[1]) for item in found]
 
     def page(
         self,
@@ -81,7 +82,7 @@ class MemoryStore:
         where = range_of(listing, *scope)
         found: list[tuple[str, Any]] = []
         for kind, document in list(self._items.values()):
-            entity: Any = codec(kind).validate_json(document)
+            entity: Any = decoded(kind, document)
             key = index_key(entity, where.index)
             if key is not None and key.pk == where.pk and key.sk.startswith(where.begins):
                 found.append((key.sk, entity))
@@ -99,7 +100,7 @@ class MemoryStore:
             place = LAYOUTS[kind].key(*key)
             if place not in self._items:
                 return None
-            entity: Any = codec(kind).validate_json(self._items[place][1])
+            entity: Any = decoded(kind, self._items[place][1])
             entity = replace(entity, last_used_at=at.replace(microsecond=0))
             self._items[place] = (kind, codec(kind).dump_json(entity))
             return entity  # type: ignore[no-any-return]
@@ -133,7 +134,7 @@ class MemoryStore:
         found = self._items.get(key)
         if found is None:
             return 0
-        return revision_of(codec(found[0]).validate_json(found[1]))
+        return revision_of(decoded(found[0], found[1]))
 
 
 @dataclass

@@ -204,6 +204,27 @@ def append(
     return record, following
 
 
+def unreadable(org_id: str, sequence: int, now: datetime) -> AuditRecord:
+    """Stands for a record that somebody has made unreadable: a break where it is."""
+    return AuditRecord(
+        org_id=org_id,
+        sequence=sequence,
+        at=now,
+        actor=SYSTEM,
+        token_id=None,
+        address="",
+        action="record.unreadable",
+        subject=org_id,
+        result="",
+        before={},
+        after={},
+        trace_id="",
+        expires_at=now,
+        previous_expires_at=None,
+        previous="",
+    )
+
+
 @dataclass(frozen=True)
 class Break:
     """The first place where the chain does not hold."""

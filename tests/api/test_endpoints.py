@@ -7,7 +7,7 @@ import re
 import pytest
 
 import app as _app  # noqa: F401 - registers the endpoints
-from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.api.http import ENDPOINTS, HEADERS, Endpoint
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Action
 from tests.api.conftest import Client
@@ -111,3 +111,21 @@ def test_every_endpoint_but_the_public_ones_names_its_permission() -> None:
 def test_names_and_routes_are_unique() -> None:
     assert len({e.name for e in ENDPOINTS}) == len(ENDPOINTS)
     assert len({(e.method, e.path) for e in ENDPOINTS}) == len(ENDPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/agents", 401),
+        ("GET", "/nothing", 405),
+        ("PUT", "/me", 405),
+    ],
+)
+def test_every_answer_carries_the_security_headers(
+    method: str, path: str, status: int, nobody: Client
+) -> None:
+    reply = nobody(method, path)
+    assert reply.status == status
+    assert {name: reply.headers[name.lower()] for name in HEADERS} == HEADERS
+    assert "no-store" in reply.headers["cache-control"]

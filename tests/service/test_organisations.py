@@ -163,6 +163,28 @@ def test_a_deployment_on_its_way_is_ended_by_closing(world: World) -> None:
     assert world.host.running == {}
 
 
+def test_what_reached_the_host_after_it_was_ended_is_stopped_too(world: World) -> None:
+    acme = world.founded()
+    live = world.live(acme, world.agent(acme))
+    world.platform.closing.close(acme, confirm="Acme")
+    world.host.set_status(live.host.deployment_id, "SUCCESS")
+    world.platform.reconciler.run()
+    assert world.host.running[live.host.deployment_id].status == "REMOVED"
+    stored = world.store.get(Organisation, acme.org_id)
+    assert stored is not None
+    assert not stored.settled
+
+
+def test_nobody_is_abandoned_who_joined_at_the_last_moment(world: World) -> None:
+    acme = world.founded()
+    organisation = world.platform.organisations.get(acme).organisation
+    world.join(acme, "dev@example.com")
+    with pytest.raises(Conflict) as refused:
+        world.platform.closing.abandon(organisation, actor=acme.user_id, address="")
+    assert refused.value.code == "last_owner"
+    assert not world.platform.organisations.get(acme).organisation.closing
+
+
 def test_a_host_that_does_not_answer_delays_the_stop_but_loses_none(world: World) -> None:
     acme = world.founded()
     live = world.live(acme, world.agent(acme))
