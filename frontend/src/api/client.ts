@@ -33,6 +33,8 @@ interface Common {
   /** The same key with the same body does the work once, however often it is sent. */
   idempotencyKey?: string | undefined;
   headers?: Record<string, string>;
+  /** Asked as the person alone, whichever organisation is chosen. */
+  asMyself?: boolean;
   /** Milliseconds after which a call counts as unanswered. */
   timeout?: number;
 }
@@ -99,7 +101,7 @@ async function send(
   const headers = new Headers({ Accept: "application/json", ...options.headers });
   if (token !== null) headers.set("Authorization", `Bearer ${token}`);
   const { id: organisation } = useOrganisation.getState();
-  if (organisation !== null) headers.set("Slipway-Organisation", organisation);
+  if (organisation !== null && !options.asMyself) headers.set("Slipway-Organisation", organisation);
   if (method !== "get") headers.set("Content-Type", "application/json");
   if (options.ifMatch !== undefined) headers.set("If-Match", quoted(options.ifMatch));
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
@@ -110,7 +112,7 @@ async function send(
     return await fetch(url, {
       method: method.toUpperCase(),
       headers,
-      body: method === "get" || method === "delete" ? null : JSON.stringify(options.body ?? {}),
+      body: bodyOf(method, options.body),
       // Its own memory would mix organisations; ours does not.
       cache: "no-store",
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
@@ -127,7 +129,7 @@ async function read(method: Method, url: string, response: Response): Promise<un
     const known = seen.get(key);
     if (known) return known.body;
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) throw await refusal(response);
   if (response.status === 204) return undefined;
   let body: unknown;
   try {
@@ -143,6 +145,31 @@ async function read(method: Method, url: string, response: Response): Promise<un
     if (seen.size > MAX_SEEN) seen.delete(seen.keys().next().value ?? "");
   }
   return body;
+}
+
+/** Reads an answer that is text: one part of it, and the cursor of the next. */
+export async function readLines(
+  template: string,
+  cursor: string | null,
+): Promise<{ text: string; next: string | null }> {
+  const url = address(template, { query: { cursor } });
+  const headers = { Accept: "application/x-ndjson" };
+  const response = await send("get", url, { headers, timeout: 60_000 }, await accessToken());
+  if (!response.ok) throw await refusal(response);
+  return { text: await response.text(), next: response.headers.get("Slipway-Next-Cursor") };
+}
+
+/** The problem; an organisation that the person is not in any more is chosen no longer. */
+async function refusal(response: Response): Promise<ApiProblem> {
+  const problem = await problemOf(response);
+  const { id, lose } = useOrganisation.getState();
+  if (problem.code === "organisation_unknown" && id !== null) lose(id);
+  return problem;
+}
+
+function bodyOf(method: Method, body: unknown): string | null {
+  if (method === "get" || (method === "delete" && body === undefined)) return null;
+  return JSON.stringify(body ?? {});
 }
 
 function memoryKey(url: string): string {

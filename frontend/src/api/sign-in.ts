@@ -19,3 +19,8 @@ export const pendingLinksQuery = queryOptions({
 export function departure(provider: string, returnTo: string): string {
   return `${API}/auth/${encodeURIComponent(provider)}/start?return_to=${encodeURIComponent(returnTo)}`;
 }
+
+/** Where the browser goes to add a provider's account to one's own. */
+export function linking(provider: string): string {
+  return `${API}/auth/${encodeURIComponent(provider)}/start?link=true&return_to=/profile/sign-in`;
+}

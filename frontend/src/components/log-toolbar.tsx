@@ -7,6 +7,7 @@ import { useOffer } from "./commands";
 import { asText, LEVELS, type Level, type LogLineShown } from "./log-lines";
 import { useLogTaste } from "./log-state";
 import { Menu, MenuItem, MenuLabel, MenuRule } from "./menu";
+import { saveFile } from "./save-file";
 import { toast } from "./toast";
 
 export function LogSearch({
@@ -202,19 +203,12 @@ export function MoreMenu({
       <MenuItem
         icon={Download}
         disabled={count === 0}
-        onSelect={() => save(`${filename}.log`, whole())}
+        onSelect={() =>
+          saveFile(`${filename}.log`, new Blob([whole()], { type: "text/plain;charset=utf-8" }))
+        }
       >
         Download
       </MenuItem>
     </Menu>
   );
-}
-
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -60,6 +60,26 @@ export function Ago({ at, className }: { at: string; className?: string }) {
   );
 }
 
+/** "in 6 days", with the exact time on hover; what is over is "2 hours ago". */
+export function Until({ at, className }: { at: string; className?: string }) {
+  const from = useNow();
+  const when = Date.parse(at);
+  return (
+    <time dateTime={at} title={absolute.format(when)} className={className}>
+      {ago(when, from)}
+    </time>
+  );
+}
+
+/** The exact time, in the reader's zone. */
+export function Exact({ at, className }: { at: string; className?: string }) {
+  return (
+    <time dateTime={at} className={className}>
+      {absolute.format(Date.parse(at))}
+    </time>
+  );
+}
+
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 1) return `${Math.max(0, Math.round(milliseconds))} ms`;

@@ -1,8 +1,9 @@
 /** The signed-in person: profile, appearance, shortcuts, sign out. */
 import { useQueryClient } from "@tanstack/react-query";
-import { Keyboard, LogOut, Monitor, Moon, Sun, User } from "lucide-react";
+import { Keyboard, KeyRound, LogOut, Monitor, Moon, Sun, User } from "lucide-react";
 import { useNavigate } from "react-router";
 import { forgetAnswers } from "@/api/client";
+import { useOrganisation } from "@/api/organisation";
 import { signOut, useSession } from "@/api/session";
 import { Menu, MenuItem, MenuLabel, MenuLink, MenuRule } from "@/components/menu";
 import { chooseTheme, useTheme } from "@/components/theme";
@@ -35,6 +36,9 @@ export function AccountMenu() {
       <MenuLink to="/profile" icon={User}>
         Profile
       </MenuLink>
+      <MenuLink to="/profile/tokens" icon={KeyRound}>
+        API tokens
+      </MenuLink>
       <MenuItem icon={Keyboard} note="?" onSelect={() => usePanels.setState({ shortcuts: true })}>
         Keyboard shortcuts
       </MenuItem>
@@ -54,6 +58,7 @@ export function AccountMenu() {
         icon={LogOut}
         onSelect={async () => {
           await signOut();
+          useOrganisation.getState().choose(null);
           forgetAnswers();
           queries.clear();
           navigate("/");

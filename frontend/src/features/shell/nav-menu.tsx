@@ -6,6 +6,7 @@ import { IconButton } from "@/components/button";
 import { Menu, MenuItem, MenuLabel, MenuLink, MenuRule } from "@/components/menu";
 import { chooseTheme, useTheme } from "@/components/theme";
 import { NAV } from "./nav";
+import { OrganisationItems } from "./organisation-switcher";
 
 export function NavMenu({ signedIn }: { signedIn: boolean }) {
   const { theme } = useTheme();
@@ -28,7 +29,12 @@ export function NavMenu({ signedIn }: { signedIn: boolean }) {
           {item.label}
         </MenuLink>
       ))}
-      {signedIn ? null : (
+      {signedIn ? (
+        <>
+          <MenuRule />
+          <OrganisationItems />
+        </>
+      ) : (
         <>
           <MenuRule />
           <MenuLabel>Appearance</MenuLabel>

@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
 import { forgetAnswers } from "@/api/client";
+import { useOrganisation } from "@/api/organisation";
 import { refresh, useSession } from "@/api/session";
 import { Problem } from "@/components/problem";
 import { SkeletonRows } from "@/components/skeleton";
@@ -38,6 +39,7 @@ function useOnePerson(id: string | undefined): void {
   useEffect(() => {
     if (id === undefined || id === before.current) return;
     if (before.current !== undefined) {
+      useOrganisation.getState().choose(null);
       forgetAnswers();
       queries.clear();
     }

@@ -5,18 +5,22 @@ import { create } from "zustand";
 import { useSession } from "@/api/session";
 import { type Command, useOffer } from "@/components/commands";
 import { chooseTheme } from "@/components/theme";
+import { useOrganisations } from "./use-organisations";
 
 export const usePanels = create(() => ({ palette: false, shortcuts: false }));
 
 export function useShellCommands(): void {
   const navigate = useNavigate();
   const signedIn = useSession(({ state }) => state === "signed-in");
+  const { items, currentId, switchTo } = useOrganisations();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other than the names nothing matters
   const commands = useMemo(() => {
-    const go = (id: string, title: string, to: string, keys?: string): Command => ({
+    const go = (id: string, title: string, to: string, keys?: string, also?: string): Command => ({
       id,
       title,
       group: "Go to",
       ...(keys ? { keys } : {}),
+      ...(also ? { also } : {}),
       run: () => navigate(to),
     });
     const always: Command[] = [
@@ -44,6 +48,23 @@ export function useShellCommands(): void {
       go("go-agents", "Agents", "/agents", "g a"),
       go("go-organisation", "Organisation", "/organisation", "g o"),
       go("go-profile", "Profile", "/profile", "g p"),
+      go("go-members", "Members", "/organisation", undefined, "people roles organisation"),
+      go("go-invitations", "Invitations", "/organisation/invitations", undefined, "invite email"),
+      go("go-audit", "Audit log", "/organisation/audit", "g u", "history who did what verify"),
+      go("go-tokens", "API tokens", "/profile/tokens", "g t", "key secret"),
+      go("go-sessions", "Sessions", "/profile/sessions", undefined, "signed in devices"),
+      go("new-organisation", "New organisation", "/organisations/new", undefined, "create team"),
+      ...items
+        .filter((one) => one.id !== currentId)
+        .map(
+          (one): Command => ({
+            id: `work-in-${one.id}`,
+            title: `Work in ${one.name}`,
+            group: "Do",
+            also: "organisation switch",
+            run: () => switchTo(one),
+          }),
+        ),
       {
         id: "deploy",
         title: "Deploy an agent",
@@ -54,7 +75,7 @@ export function useShellCommands(): void {
       },
       ...always,
     ];
-  }, [navigate, signedIn]);
+  }, [navigate, signedIn, currentId, items.map((one) => one.id + one.name).join()]);
   useOffer(commands);
 }
 

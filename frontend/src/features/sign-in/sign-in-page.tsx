@@ -5,10 +5,10 @@ import { useSession } from "@/api/session";
 import { departure, providersQuery } from "@/api/sign-in";
 import { buttonClass } from "@/components/button";
 import { Problem } from "@/components/problem";
+import { ProviderSign } from "@/components/provider-sign";
 import { EmailForm } from "./email-form";
 import { Gate } from "./gate";
 import { LinkPage } from "./link-page";
-import { ProviderSign } from "./provider-sign";
 import { refusal } from "./refusals";
 import { returnTo } from "./return-to";
 
