@@ -66,10 +66,9 @@ endif
 
 # ---- tests and the gate ----------------------------------------------------------------------
 
-test: test-fast .local/npm/.ready ## every test; the last ones against a fresh local cloud of their own
+test: test-fast .local/npm/.ready .venv/.browser $(WEB) ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
-	@$(MAKE) -s .venv/.browser $(WEB)
 	$(PYTEST) tests/browser
 
 test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every test that needs no local cloud
@@ -146,8 +145,8 @@ $(UV):
 	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip install --quiet --python $(PY) -r requirements-dev.txt && touch $@
 
-.venv/.browser: requirements-browser.txt | .venv/.ready
-	@echo 'Setting up: tests in a browser' >&2
+.venv/.browser: requirements-browser.txt .venv/.ready
+	@echo 'Setting up: what drives a browser (.venv)' >&2
 	@$(UV) pip install --quiet --python $(PY) -r requirements-browser.txt && touch $@
 
 .local/venvs/emulator/.ready: requirements-emulator.txt | .venv/.ready

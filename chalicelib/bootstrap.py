@@ -17,6 +17,7 @@ from chalicelib.adapters.aws import (
     fresh_parameter,
     parameter,
 )
+from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
@@ -29,6 +30,7 @@ from chalicelib.ports import (
     Builder,
     Caller,
     Clock,
+    Counters,
     Engine,
     Host,
     Mail,
@@ -47,6 +49,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
 from chalicelib.services.invitations import Invitations
+from chalicelib.services.limits import Limits
 from chalicelib.services.members import Members
 from chalicelib.services.organisations import Organisations
 from chalicelib.services.personal_data import PersonalData
@@ -67,6 +70,7 @@ class Adapters:
     """The outside world, real or in memory."""
 
     store: Store
+    counters: Counters
     host: Host
     builder: Builder
     artifacts: Artifacts
@@ -108,6 +112,7 @@ class Platform:
     releases: Releases
     reconciler: Reconciler
     idempotency: Idempotency
+    limits: Limits
     store: Store
     turns: Turns
     webhook_secret: Callable[[], str]
@@ -134,6 +139,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         clock=clock,
         release_limit=release_limit,
+        masker=variables.masker,
     )
     deployments = Deployments(
         store=store,
@@ -159,6 +165,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
     sessions = Sessions(
@@ -167,6 +174,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,
+        limits=limits,
         accounts=accounts,
         sessions=sessions,
         clock=clock,
@@ -197,6 +205,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         invitations=Invitations(
             store=store,
             mail=adapters.mail,
+            limits=limits,
             access=access,
             audit=audit,
             members=members,
@@ -253,6 +262,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
         ),
         idempotency=Idempotency(store=store, clock=clock),
+        limits=limits,
         store=store,
         turns=turns,
         webhook_secret=adapters.webhook_secret,
@@ -288,6 +298,7 @@ def _on_aws(settings: Settings) -> Platform:
         settings,
         Adapters(
             store=DynamoStore(settings.table, lambda: client("dynamodb")),
+            counters=DynamoCounters(settings.table, lambda: client("dynamodb")),
             host=RailwayHost(
                 RailwayApi(settings.railway_url, lambda: secret("railway-token")),
                 project_id=settings.railway_project_id,

@@ -14,6 +14,7 @@ from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
+from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.release import Step
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership, Organisation
@@ -110,6 +111,21 @@ def every(store: Store, listing: Listing[E], *scope: str, newest_first: bool = T
         if page.next is None:
             return
         after = page.next
+
+
+class Counters(Protocol):
+    """Counts that all processes share, exactly. Raises Unavailable when they do not answer."""
+
+    def take(self, bucket: Bucket, *, window: int, limit: int, expires_at: datetime) -> int | None:
+        """Counts one more in the window that began at `window`, and returns how many that makes;
+        None, and nothing counted, when `limit` had been reached. One conditional write."""
+        ...
+
+    def strike(
+        self, bucket: Bucket, *, window: int, at: datetime, expires_at: datetime
+    ) -> Strikes: ...
+
+    def strikes(self, bucket: Bucket, *, window: int) -> Strikes | None: ...
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,28 @@ class MissingSettings(RuntimeError):
     """Names every missing variable at once, so that one look mends them all."""
 
 
+RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
+    # What one person may ask for in an organisation of this tier, a minute. A page that shows a
+    # deployment on its way asks four times a second at most.
+    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
+    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
+    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
+    # What may come a minute from one address of which nothing else is known; mail by the hour;
+    # and how many wrong credentials an hour are looked at without a wait.
+    "anybody": {
+        "read": 600,
+        "write": 60,
+        "upload": 30,
+        "sign_in": 120,
+        "webhook": 600,
+        "credential": 60,
+        "mail_to": 5,
+        "mail_from": 30,
+        "attempts": 5,
+    },
+}
+
+
 class WrongSettings(RuntimeError):
     """A setting that cannot be used; says which, and how it must be."""
 
@@ -82,6 +104,8 @@ class Settings:
     build_limit_seconds: int
     tenant_limits: Mapping[str, TenantLimits]
     audit_days: int
+    rate_limits: Mapping[str, Mapping[str, int]]
+    origin_hash: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -124,7 +148,16 @@ class Settings:
                 ).items()
             },
             audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
+            rate_limits=_multiplied(float(env.get("SLIPWAY_RATE_FACTOR", "1"))),
+            origin_hash=env.get("SLIPWAY_ORIGIN_HASH", ""),
         )
+
+
+def _multiplied(factor: float) -> Mapping[str, Mapping[str, int]]:
+    return {
+        tier: {name: max(1, int(count * factor)) for name, count in counts.items()}
+        for tier, counts in RATE_LIMITS.items()
+    }
 
 
 def _floats(text: str) -> tuple[float, ...]:

@@ -32,6 +32,7 @@ from infra.stack import Stack, StackError
 from infra.target import UNKNOWN_WEB_URL, DeployError, Target, aws_target, local_target
 
 ROOT = Path(__file__).parent.parent
+ORIGIN = "origin-secret"
 T = TypeVar("T")
 
 
@@ -70,12 +71,12 @@ class Deployment:
         template = _step("Make the template", lambda: self.make_template(built))
         code_bucket = f"slipway-code-{account}-{self.target.region}"
         _step("Upload the package", lambda: self.upload_code(code_bucket, built))
-        _step("Store the secrets", self.store_secrets)
+        kept = _step("Store the secrets", self.store_secrets)
         program = publish.build_program()
         uploads = [program, *publish.templates(self.root)]
         stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)
         before = stack.outputs()
-        parameters = self.parameters(place, code_bucket, built, program.key)
+        parameters = self.parameters(place, code_bucket, built, program.key, kept[ORIGIN])
         parameters["WebUrl"] = self.target.web_url or before.get("WebAddress", UNKNOWN_WEB_URL)
         if before:
             # Before functions are told of a program, it has to be there.
@@ -145,7 +146,7 @@ class Deployment:
         publish.publish(s3, bucket, [upload])
 
     def parameters(
-        self, place: Place, code_bucket: str, built: Package, program_key: str
+        self, place: Place, code_bucket: str, built: Package, program_key: str, origin: str
     ) -> dict[str, str]:
         """The template's parameters but the web's address: all that the two grounds differ in."""
         target = self.target
@@ -169,10 +170,16 @@ class Deployment:
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
+            "OriginSecret": origin,
+            "OriginHash": hashlib.sha256(origin.encode()).hexdigest(),
+            "RateFactor": str(target.rate_factor),
         }
 
-    def store_secrets(self) -> None:
-        """What the platform keeps for itself is made once; what was given is kept up to date."""
+    def store_secrets(self) -> dict[str, str]:
+        """What the platform keeps for itself is made once; what was given is kept up to date.
+
+        Returns all of it by name.
+        """
         ssm = self.client("ssm")
         prefix = self.target.parameters_prefix
         given = {
@@ -185,6 +192,7 @@ class Deployment:
             "signing-key": keys.new_signing_keys,
             "vault-key": keys.new_vault_keys,
             "railway-webhook-secret": lambda: secrets.token_urlsafe(32),
+            ORIGIN: lambda: self.target.origin_secret or secrets.token_urlsafe(32),
         }
         names = [f"{prefix}/{name}" for name in (*given, *made)]
         answer = ssm.get_parameters(Names=names, WithDecryption=True)
@@ -198,6 +206,7 @@ class Deployment:
                 Type="SecureString",
                 Overwrite=name in there,
             )
+        return there | wanted
 
     def publish_artifacts(self, outputs: dict[str, str], uploads: list[publish.Upload]) -> int:
         """The build program and the agent templates."""

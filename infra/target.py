@@ -49,6 +49,8 @@ class Target:
     watch_seconds: str = "2,3,5,5,10"
     log_days: int = 30
     audit_days: int = 400
+    rate_factor: float = 1
+    origin_secret: str = field(default="", repr=False)
 
     @property
     def stack(self) -> str:

@@ -15,6 +15,7 @@ from chalicelib.adapters.memory import (
     MemoryBuilder,
     MemoryCaller,
     MemoryClock,
+    MemoryCounters,
     MemoryEngine,
     MemoryHost,
     MemoryMail,
@@ -28,7 +29,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
-from chalicelib.ports import Provider
+from chalicelib.ports import Provider, Vault
 from chalicelib.services.sessions import SignedIn, Visitor
 from chalicelib.settings import Settings
 
@@ -47,7 +48,7 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def settings() -> Settings:
+def settings(**env: str) -> Settings:
     return Settings.from_env(
         {
             "SLIPWAY_STAGE": "test",
@@ -66,6 +67,7 @@ def settings() -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            **env,
         }
     )
 
@@ -75,6 +77,7 @@ class World:
     """The platform and everything around it, all in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
@@ -82,21 +85,25 @@ class World:
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
+    vault: Vault = field(default_factory=MemoryVault)
     clock: MemoryClock = field(default_factory=MemoryClock)
+    # Tests are in more of a hurry than people; those of the limits say so.
+    env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
         self.platform = wire(
-            settings(),
+            settings(**self.env),
             Adapters(
                 store=self.store,
+                counters=self.counters,
                 host=self.host,
                 builder=self.builder,
                 artifacts=self.artifacts,
                 mail=self.mail,
-                vault=MemoryVault(),
+                vault=self.vault,
                 signer=self.signer,
                 engine=self.engine,
                 schedule=self.schedule,

@@ -21,6 +21,7 @@ from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, 
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
+from chalicelib.domain.limits import Bucket
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
@@ -281,6 +282,18 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
 }
+
+
+def counter_key(bucket: Bucket, window: int) -> Key:
+    """Where the requests of one window are counted."""
+    if bucket.org_id is None:
+        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
+    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
+
+
+def strikes_key(bucket: Bucket, window: int) -> Key:
+    """Where wrong credentials are counted."""
+    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
 
 
 def range_of(listing: Listing[Any], *scope: str) -> Range:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chalicelib.adapters.keys import LAYOUTS, Key, codec, index_key, range_of, revision_of
+from chalicelib.adapters.keys import (
+    LAYOUTS,
+    Key,
+    codec,
+    counter_key,
+    index_key,
+    range_of,
+    revision_of,
+    strikes_key,
+)
 from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step
 from chalicelib.domain.versions import Version
-from chalicelib.errors import ChangedMeanwhile, Unauthenticated
+from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
@@ -126,6 +137,58 @@ class MemoryStore:
 
 
 @dataclass
+class MemoryCounters:
+    """`down` makes it not answer."""
+
+    hits: dict[Key, int] = field(default_factory=dict)
+    struck: dict[Key, Strikes] = field(default_factory=dict)
+    calls: int = 0
+    down: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(
+        self,
+        bucket: Bucket,
+        *,
+        window: int,
+        limit: int,
+        expires_at: datetime,  # noqa: ARG002 - the port's shape
+    ) -> int | None:
+        with self._counted():
+            key = counter_key(bucket, window)
+            if self.hits.get(key, 0) >= limit:
+                return None
+            self.hits[key] = self.hits.get(key, 0) + 1
+            return self.hits[key]
+
+    def strike(
+        self,
+        bucket: Bucket,
+        *,
+        window: int,
+        at: datetime,
+        expires_at: datetime,  # noqa: ARG002
+    ) -> Strikes:
+        with self._counted():
+            key = strikes_key(bucket, window)
+            before = self.struck.get(key)
+            self.struck[key] = Strikes(before.count + 1 if before else 1, at)
+            return self.struck[key]
+
+    def strikes(self, bucket: Bucket, *, window: int) -> Strikes | None:
+        with self._counted():
+            return self.struck.get(strikes_key(bucket, window))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.calls += 1
+        if self.down:
+            raise Unavailable("The counters do not answer.", retry_after=2)
+        with self._lock:
+            yield
+
+
+@dataclass
 class MemoryClock:
     """Stands still until it is told, or until somebody sleeps."""
 
@@ -162,7 +225,7 @@ class MemorySigner:
         try:
             return self._signed[token]
         except KeyError:
-            raise Unauthenticated("Not signed by us.") from None
+            raise Unauthenticated("Not signed by us.", code="token_invalid") from None
 
 
 class MemoryVault:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.adapters.keyring import Keyring
@@ -18,6 +19,7 @@ _LEEWAY_SECONDS = 30
 _MAX_TOKEN = 4096
 _NONCE_BYTES = 12
 _KEY_ID_LENGTH = 8
+_MAX_HEADERS = 16
 _PEM = re.compile(r"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----", re.DOTALL)
 _FIRST_VAULT_KEY = "1"
 
@@ -29,15 +31,17 @@ class JwtSigner:
     """
 
     def __init__(self, pems: Callable[[], str], audience: str, **options: Any) -> None:
-        self._ring: Keyring[Any] = Keyring(pems, _signing_keys, **options)
+        self._ring: Keyring[_SigningKey] = Keyring(pems, _signing_keys, **options)
         self._audience = audience
+        self._key_ids: dict[str, str] = {}
+        """By the first part of tokens that were good: it is the same in all that a key signs."""
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         import jwt  # noqa: PLC0415 - 70 ms of import, paid by routes that need it
 
         key_id, key = self._ring.first()
         payload = {**claims, "iss": ISSUER, "aud": self._audience}
-        return jwt.encode(payload, key, algorithm="EdDSA", headers={"kid": key_id})
+        return jwt.encode(payload, key.private, algorithm="EdDSA", headers={"kid": key_id})
 
     def verify(self, token: str) -> Mapping[str, Any]:
         import jwt  # noqa: PLC0415
@@ -47,13 +51,14 @@ class JwtSigner:
                 "This access token is too long to be one of ours.", code="token_invalid"
             )
         try:
-            key_id = jwt.get_unverified_header(token).get("kid")
+            header = token.partition(".")[0]
+            key_id = self._key_ids.get(header) or jwt.get_unverified_header(token).get("kid")
             key = self._ring.find(key_id) if isinstance(key_id, str) else None
             if key is None:
                 raise jwt.InvalidKeyError
             claims: dict[str, Any] = jwt.decode(
                 token,
-                key.public_key(),
+                key.public,
                 algorithms=["EdDSA"],
                 audience=self._audience,
                 issuer=ISSUER,
@@ -70,6 +75,8 @@ class JwtSigner:
             raise Unauthenticated(
                 "This access token is not valid here. Sign in again.", code="token_invalid"
             ) from None
+        if len(self._key_ids) < _MAX_HEADERS:
+            self._key_ids[header] = str(key_id)
         return claims
 
 
@@ -111,18 +118,29 @@ class AesVault:
         return value
 
 
-def _signing_keys(text: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _SigningKey:
+    private: Any
+    public: Any
+    """Derived once: that costs as much as half a verification."""
+
+    @property
+    def id(self) -> str:
+        raw = self.public.public_bytes_raw()
+        return hashlib.sha256(raw).hexdigest()[:_KEY_ID_LENGTH]
+
+
+def _signing_keys(text: str) -> dict[str, _SigningKey]:
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
         load_pem_private_key,
     )
 
-    keys = [load_pem_private_key(pem.encode(), password=None) for pem in _PEM.findall(text)]
-    return {_key_id(key): key for key in keys}
-
-
-def _key_id(key: Any) -> str:
-    public = key.public_key().public_bytes_raw()
-    return hashlib.sha256(public).hexdigest()[:_KEY_ID_LENGTH]
+    found = {}
+    for pem in _PEM.findall(text):
+        private: Any = load_pem_private_key(pem.encode(), password=None)
+        key = _SigningKey(private, private.public_key())
+        found[key.id] = key
+    return found
 
 
 def _vault_keys(text: str) -> dict[str, Any]:

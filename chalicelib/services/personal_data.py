@@ -38,7 +38,10 @@ from chalicelib.services.tokens import Tokens
 
 # What is a secret, or the trace of one, is nobody's data to carry away.
 _SECRET = frozenset(
-    {"hash", "family_hash", "refresh_hash", "previous_hash", "successor", "revision", "offer"}
+    {
+        *("hash", "family_hash", "refresh_hash", "previous_hash", "successor", "previous"),
+        *("offer", "revision"),
+    }
 )
 
 
@@ -79,6 +82,11 @@ class PersonalData:
                 for agent in every(self._store, AGENTS, m.org_id)
                 if agent.created_by == user.id
             ],
+            "audit": [
+                _plain(record)
+                for m in memberships
+                for record in self._audit.about(m.org_id, user.id)
+            ],
         }
 
     def delete(self, principal: Principal, *, confirm: str) -> None:
@@ -86,7 +94,7 @@ class PersonalData:
         address can sign in until the very last step.
 
         Raises Invalid unless `confirm` is the account's address, and Conflict while somebody else
-        depends on the person or one of their agents is being deployed.
+        depends on the person.
         """
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)

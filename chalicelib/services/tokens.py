@@ -40,12 +40,12 @@ class Tokens:
         agent_id: str | None = None,
     ) -> tuple[ApiToken, str]:
         """The token and its secret, which is never shown again."""
-        principal.require(Action.TOKEN_MANAGE)
         if principal.token_id is not None:
             raise Forbidden(
                 "An API token cannot make another one: it could outlive itself. Sign in to make "
                 "tokens."
             )
+        principal.require(Action.TOKEN_CREATE)
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Invalid(

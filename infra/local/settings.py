@@ -123,6 +123,9 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "providers": sign_in.providers,
         "provider_secrets": dict(sign_in.secrets),
         "ground_details": {"kind": "local", "isolation": isolated},
+        "origin_secret": credentials.origin_secret,
+        # Everybody here comes from one address, and tests are in a hurry.
+        "rate_factor": 50,
         # Nothing is far away here, and people watch.
         "watch_seconds": "0.05,0.05,0.08,0.1,0.15,0.2,0.3,0.5,1,2",
     }

@@ -259,6 +259,15 @@ def test_a_callback_without_anything_is_refused(browser: Browser) -> None:
     assert error(back(browser, "")) == "sign_in_expired"
 
 
+def test_no_foreign_page_makes_its_readers_wait(world: World, browser: Browser) -> None:
+    strict = World(env={})
+    strict.providers.update(world.providers)
+    reader = Browser(strict)
+    for _ in range(20):
+        assert error(back(reader, "code=x&state=picture")) == "sign_in_expired"
+    assert reader.sign_in().status == 200
+
+
 def test_nobody_is_signed_in_as_somebody_else_by_a_callbacks_address(
     browser: Browser, github: stand_in.GitHub, world: World
 ) -> None:

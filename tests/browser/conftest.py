@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def web_url(request: pytest.FixtureRequest) -> str:
-    """The web app of a fresh local cloud; or with WEB_URL=http://localhost:8800 of one that runs."""
+    """The web app of a fresh local cloud, or of one that runs: WEB_URL=http://localhost:8800."""
     running = os.environ.get("WEB_URL")
     return running or str(request.getfixturevalue("cloud").web_url)
 

@@ -113,7 +113,8 @@ def test_a_build_that_fails_says_what_to_change_and_the_mended_source_goes_live(
     assert page.locator("li", has_text="failed").first.is_visible()
 
     (source / "main.py").write_text(
-        "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/')\ndef x(): return {'ok': True}\n"
+        "from fastapi import FastAPI\napp = FastAPI()\n"
+        "@app.get('/')\ndef root(): return {'ok': True}\n"
     )
     person.click("link", "Drop a mended source")
     drop_folder(person, source)
@@ -203,7 +204,7 @@ def test_a_broken_line_is_waited_for_and_the_upload_goes_on(
 def test_an_upload_that_is_cancelled_leaves_nothing_behind(person: Visitor, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text(PAGE.format(name="site"))
-    person.page.route(re.compile("slipway-local-sources"), lambda route: None)
+    person.page.route(re.compile("slipway-local-sources"), lambda _route: None)
     person.click("link", "Deploy", exact=True)
     drop_folder(person, tmp_path / "site")
     person.page.get_by_text("Uploading").wait_for()

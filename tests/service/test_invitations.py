@@ -207,6 +207,18 @@ def test_a_mail_that_cannot_be_sent_leaves_no_invitation(world: World, acme: Pri
     assert world.platform.invitations.accept(world.sign_in("bob@example.com"), token)
 
 
+def test_nobody_is_flooded_with_invitations() -> None:
+    world = World(env={})
+    allowed = world.platform.settings.rate_limits["anybody"]["mail_to"]
+    owners = [world.founded(f"ada{n}@example.com", f"Org {n}") for n in range(allowed + 1)]
+    for owner in owners[:-1]:
+        invite(world, owner, "victim@example.com")
+    with pytest.raises(TooManyRequests) as slow:
+        invite(world, owners[-1], "victim@example.com")
+    assert slow.value.retry_after == 3600
+    assert world.platform.invitations.listed(owners[-1]) == []
+
+
 def test_another_organisations_invitation_is_404(world: World, acme: Principal) -> None:
     other = world.founded("eve@example.com", "Evil")
     invite(world, acme)

@@ -286,7 +286,7 @@ def test_a_sealed_value_opens_only_where_it_belongs_and_unchanged() -> None:
 
 
 def test_a_full_parameter_says_what_to_do() -> None:
-    full = "\n".join(f"{n}:{'k' * 44}" for n in range(1, 85))
+    full = "\n".join(f"{n}:{'k' * 44}" for n in range(1, 90))
     with pytest.raises(DeployError, match="Store every secret variable again"):
         rotated_vault_keys(full)
 

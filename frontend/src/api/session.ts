@@ -117,7 +117,8 @@ async function trade(tries = 3): Promise<boolean> {
   }
   // Only a clear no ends a session; an API that stumbles does not.
   if (![400, 401, 403, 404].includes(problem.status)) throw problem;
-  forget(useSession.getState().state === "signed-in" ? "expired" : "anonymous");
+  const { state } = useSession.getState();
+  forget(state === "signed-in" || state === "expired" ? "expired" : "anonymous");
   return false;
 }
 

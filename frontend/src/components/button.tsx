@@ -93,6 +93,8 @@ interface IconButtonProps extends Omit<ComponentProps<"button">, "aria-label"> {
   /** What it does; read out, and shown on hover and focus. */
   label: string;
   size?: "sm" | "md";
+  /** Show the label on hover and focus too; not where the focus lands by itself. */
+  tip?: boolean;
 }
 
 export function IconButton({
@@ -100,24 +102,24 @@ export function IconButton({
   label,
   size = "md",
   className,
+  tip = true,
   ...rest
 }: IconButtonProps) {
-  return (
-    <Tooltip text={label}>
-      <button
-        type="button"
-        aria-label={label}
-        className={clsx(
-          "inline-flex shrink-0 items-center justify-center rounded text-ink-2 transition-colors hover:bg-sunk hover:text-ink disabled:opacity-55",
-          size === "sm" ? "size-7" : "size-9",
-          className,
-        )}
-        {...rest}
-      >
-        <Icon size={size === "sm" ? 15 : 18} aria-hidden="true" strokeWidth={1.8} />
-      </button>
-    </Tooltip>
+  const button = (
+    <button
+      type="button"
+      aria-label={label}
+      className={clsx(
+        "inline-flex shrink-0 items-center justify-center rounded text-ink-2 transition-colors hover:bg-sunk hover:text-ink disabled:opacity-55",
+        size === "sm" ? "size-7" : "size-9",
+        className,
+      )}
+      {...rest}
+    >
+      <Icon size={size === "sm" ? 15 : 18} aria-hidden="true" strokeWidth={1.8} />
+    </button>
   );
+  return tip ? <Tooltip text={label}>{button}</Tooltip> : button;
 }
 
 /** A lamp going round: something is under way. */

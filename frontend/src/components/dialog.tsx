@@ -57,7 +57,7 @@ export function Dialog({
             </div>
             {firm ? null : (
               <Radix.Close asChild>
-                <IconButton icon={X} label="Close" size="sm" />
+                <IconButton icon={X} label="Close" size="sm" tip={false} />
               </Radix.Close>
             )}
           </header>

@@ -29,16 +29,7 @@ export function AgentsPage() {
   useRest(narrowed, query);
   const none = query.data !== undefined && agents.length === 0;
   return (
-    <Page
-      title="Agents"
-      actions={
-        none ? undefined : (
-          <ButtonLink to="/deploy" icon={Anchor} variant="primary">
-            Deploy an agent
-          </ButtonLink>
-        )
-      }
-    >
+    <Page title="Agents">
       {none ? null : <Tools agents={agents} filter={filter} onChange={setFilter} />}
       <Plate flush>
         <QueryView
@@ -179,7 +170,7 @@ function Tools({
           </option>
         ))}
       </SelectField>
-      <fieldset className="-mx-1 flex max-w-full gap-1 overflow-x-auto px-1 py-0.5 lg:ml-auto">
+      <fieldset className="-mx-1 flex max-w-full min-w-0 gap-1 overflow-x-auto px-1 py-0.5 lg:ml-auto">
         <legend className="sr-only">How they stand</legend>
         {LOTS.map((lot) => (
           <button

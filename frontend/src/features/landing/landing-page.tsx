@@ -34,7 +34,7 @@ export function LandingPage() {
     <>
       <section className="on-hull boot-top relative -mt-[5px] bg-hull text-on-hull">
         <Draught />
-        <div className="mx-auto grid max-w-[88rem] items-end gap-x-12 gap-y-10 px-5 pt-12 sm:px-10 sm:pt-16 lg:min-h-[calc(100svh-9.5rem)] lg:grid-cols-[minmax(0,5fr)_minmax(0,7fr)] lg:pt-10 xl:px-20">
+        <div className="mx-auto grid max-w-[88rem] items-end gap-x-12 gap-y-10 px-5 pt-12 sm:px-10 sm:pt-16 lg:min-h-[min(40rem,calc(100svh-9.5rem))] lg:grid-cols-[minmax(0,4fr)_minmax(0,7fr)] lg:pt-10 xl:px-20">
           <div className="pb-2 lg:self-center lg:pb-24">
             <h1 className="text-3xl sm:text-4xl">
               Build it anywhere.
@@ -59,7 +59,7 @@ export function LandingPage() {
                 to="/marketplace"
                 size="lg"
                 variant="quiet"
-                className="text-on-hull! hover:bg-hull-2!"
+                className="text-on-hull! hover:bg-hull-2! max-sm:px-0"
               >
                 See what others launched
               </ButtonLink>
@@ -73,7 +73,7 @@ export function LandingPage() {
               name="launch"
               first
               alt="An agent on its way: seven stations from upload to live, all passed, and the address it now answers at."
-              className="shadow-float ring-1 ring-black/20"
+              className="shadow-float ring-1 ring-white/15"
             />
           </div>
         </div>
@@ -137,7 +137,7 @@ function Draught() {
   return (
     <div
       aria-hidden="true"
-      className="absolute inset-y-0 left-5 hidden flex-col justify-end gap-6 pb-4 text-on-hull-2/50 xl:flex"
+      className="absolute inset-y-0 left-5 hidden flex-col justify-end gap-6 pb-4 text-on-hull-2 xl:flex"
     >
       {[12, 10, 8, 6, 4, 2].map((figure) => (
         <span key={figure} className="figures flex items-center gap-2">

@@ -19,7 +19,8 @@ import { SessionEnded } from "./session-ended";
 import { usePanels, useShellCommands } from "./shell-commands";
 import { useShortcuts } from "./shortcut-keys";
 
-const Palette = lazy(() => import("./palette").then((m) => ({ default: m.Palette })));
+const palette = () => import("./palette");
+const Palette = lazy(() => palette().then((m) => ({ default: m.Palette })));
 const Shortcuts = lazy(() => import("./shortcuts").then((m) => ({ default: m.Shortcuts })));
 
 export function Shell() {
@@ -31,6 +32,11 @@ export function Shell() {
   const { pathname } = useLocation();
   useShellCommands();
   useShortcuts();
+  useEffect(() => {
+    // Fetched while nothing else is to be done, so that it is there with the first key.
+    const timer = setTimeout(() => palette().catch(() => undefined), 4000);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <TooltipProvider skipDelayDuration={200}>
       <a

@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
 import { useCommands } from "@/components/commands";
+import { usePanels } from "./shell-commands";
 
 /** Single keys can be switched off: speech input types them by accident. */
 export const useSingleKeys = create<{ on: boolean }>()(
@@ -19,6 +20,9 @@ export function useShortcuts(): void {
       if (event.defaultPrevented || event.isComposing || event.altKey) return;
       const mod = event.ctrlKey || event.metaKey;
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const { palette, shortcuts } = usePanels.getState();
+      // A panel that was opened this moment may not be there yet: what is typed is meant for it.
+      if (!mod && (palette || shortcuts)) return;
       if (!mod && (!useSingleKeys.getState().on || typing(event.target))) return;
       const { items } = useCommands.getState();
       const pair = first && event.timeStamp - at < PAUSE ? `${first} ${key}` : "";
