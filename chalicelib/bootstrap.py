@@ -156,6 +156,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     orphans = Orphans(store=store, host=adapters.host, clock=clock)
     verification = Verification(
         caller=adapters.caller,
+        masker=variables.masker,
         clock=clock,
         smoke_limit=timedelta(seconds=settings.smoke_limit_seconds),
     )
