@@ -15,6 +15,7 @@ from chalicelib.adapters.aws import (
     client,
     parameter,
 )
+from chalicelib.adapters.catalogue import S3Catalogue
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.http import HttpCaller, SystemClock
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
@@ -23,6 +24,7 @@ from chalicelib.ports import (
     Artifacts,
     Builder,
     Caller,
+    Catalogue,
     Clock,
     Engine,
     Host,
@@ -36,8 +38,11 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.catalogue import Indexing
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.listings import Listings
+from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
 from chalicelib.services.turns import Turns
@@ -54,6 +59,7 @@ class Adapters:
     host: Host
     builder: Builder
     artifacts: Artifacts
+    catalogue: Catalogue
     mail: Mail
     vault: Vault
     signer: Signer
@@ -79,6 +85,9 @@ class Platform:
     deployments: Deployments
     releases: Releases
     reconciler: Reconciler
+    listings: Listings
+    marketplace: Marketplace
+    indexing: Indexing
     idempotency: Idempotency
     store: Store
     turns: Turns
@@ -155,6 +164,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             turns=turns,
             clock=clock,
         ),
+        listings=Listings(
+            store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
+        ),
+        marketplace=Marketplace(
+            store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+        ),
+        indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
         idempotency=Idempotency(store=store, clock=clock),
         store=store,
         turns=turns,
@@ -201,6 +217,7 @@ def _on_aws(settings: Settings) -> Platform:
             artifacts=S3Artifacts(
                 settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
             ),
+            catalogue=S3Catalogue(settings.artifacts_bucket),
             mail=SesMail(settings.mail_from),
             vault=AesVault(lambda: secret("vault-key")),
             signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),

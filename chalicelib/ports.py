@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from secrets import randbelow
 from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
+from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.release import Step
+from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership
 from chalicelib.domain.versions import Version
@@ -37,6 +40,8 @@ AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
+PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
+PUBLIC_LISTINGS = Listing("public_listings", AgentListing)  # (shard) - of all tenants
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
 
@@ -62,7 +67,22 @@ class Delete:
     entity: Any
 
 
-Change = Put | Delete
+@dataclass(frozen=True)
+class Count:
+    """Add to what is counted of an agent's listing (`Counts`), in the transaction it stands in.
+
+    `shard` says which of the agent's counters takes it, so that many can count at once.
+    """
+
+    org_id: str
+    agent_id: str
+    amounts: Mapping[str, int | float]
+    shard: int = field(default_factory=lambda: randbelow(COUNTER_SHARDS))
+
+
+COUNTER_SHARDS = 16
+LISTING_SHARDS = 16
+Change = Put | Delete | Count
 
 
 class Store(Protocol):
@@ -85,6 +105,10 @@ class Store(Protocol):
 
     def commit(self, *changes: Change) -> None:
         """Raises ChangedMeanwhile when a revision is not the stored one."""
+        ...
+
+    def counts(self, org_id: str, agent_id: str) -> Counts:
+        """The exact sums of everything counted of the agent's listing."""
         ...
 
 
@@ -225,6 +249,21 @@ class Artifacts(Protocol):
     def read(self, key: str) -> bytes | None: ...
 
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]: ...
+
+
+class Catalogue(Protocol):
+    """The marketplace's search index."""
+
+    def search(self, query: SearchQuery) -> SearchPage: ...
+
+    def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
+        """Puts these in place of what is held of the same agents. False: there is no index yet of
+        the present form, and `rebuild` must make one."""
+        ...
+
+    def rebuild(self, entries: Iterable[Entry]) -> None:
+        """Makes the index anew, of these and no others."""
+        ...
 
 
 class Mail(Protocol):

@@ -19,10 +19,11 @@ from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
 from chalicelib.domain.credentials import ApiToken, SignInLink
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
-from chalicelib.ports import Listing
+from chalicelib.ports import LISTING_SHARDS, Listing
 
 E = TypeVar("E")
 
@@ -91,6 +92,28 @@ def _audit_key(org_id: str, sequence: int | str) -> Key:
 
 def _email_key(email: str) -> Key:
     return Key(f"EMAIL#{hashlib.sha256(email.encode()).hexdigest()}#", "EMAIL#")
+
+
+def _listing_key(org_id: str, agent_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), "LISTING#")
+
+
+def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
+
+
+def counter_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
+    """One shard of an agent's counters; without a shard, where all of them begin."""
+    return Key(
+        _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
+    )
+
+
+def _public_listing(listing: AgentListing) -> Key | None:
+    if not listing.is_public:
+        return None
+    shard = int(hashlib.sha256(listing.agent_id.encode()).hexdigest(), 16) % LISTING_SHARDS
+    return Key(f"LISTINGS#{shard:02d}#", f"{listing.agent_id}#")
 
 
 def _open_version(version: Version) -> Key | None:
@@ -176,6 +199,19 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
         expires=True,
     ),
+    AgentListing: Layout(
+        key=_listing_key,
+        key_of=lambda e: _listing_key(e.org_id, e.agent_id),
+        gsi1=_public_listing,
+    ),
+    NameClaim: Layout(
+        key=lambda skeleton: Key(f"NAME#{skeleton}#", "NAME#"),
+        key_of=lambda e: Key(f"NAME#{e.skeleton}#", "NAME#"),
+    ),
+    PublishedVersion: Layout(
+        key=_published_key,
+        key_of=lambda e: _published_key(e.org_id, e.agent_id, e.version_id),
+    ),
     Remembered: Layout(
         key=_remembered_key,
         key_of=lambda e: _remembered_key(e.org_id, e.key),
@@ -207,6 +243,8 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
+    "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
+    "public_listings": lambda shard: Range("gsi1", f"LISTINGS#{int(shard):02d}#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
 }

@@ -7,10 +7,22 @@ from chalicelib.api.agents import agents
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.listings import listings
+from chalicelib.api.marketplace import marketplace
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
-BLUEPRINTS = (health, accounts, agents, versions, variables, deployments, webhooks)
+BLUEPRINTS = (
+    health,
+    accounts,
+    agents,
+    versions,
+    variables,
+    deployments,
+    listings,
+    marketplace,
+    webhooks,
+)
 
 __all__ = ["BLUEPRINTS", "PREFIX", "SlipwayApp"]

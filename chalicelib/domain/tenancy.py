@@ -32,6 +32,7 @@ class Action(StrEnum):
     ACCOUNT_READ = "account:read"
     AGENT_CREATE = "agent:create"
     AGENT_DELETE = "agent:delete"
+    AGENT_PUBLISH = "agent:publish"
     AGENT_READ = "agent:read"
     AGENT_UPDATE = "agent:update"
     AUDIT_READ = "audit:read"

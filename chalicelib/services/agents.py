@@ -7,6 +7,7 @@ from dataclasses import replace
 from chalicelib.domain.agents import Agent, Category, Runtime, SlugClaim, Visibility, slug_of
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -50,6 +51,8 @@ class Agents:
     ) -> Agent:
         """The new agent, with a slug of its own in the organisation."""
         principal.require(Action.AGENT_CREATE)
+        if visibility is Visibility.PUBLIC:
+            raise _publish_instead()
         now = self._clock.now()
         base = slug_of(name)
         agent_id = new_id("agt")
@@ -115,6 +118,8 @@ class Agents:
             raise PreconditionFailed(
                 "Somebody changed this agent since you read it. Read it again and repeat."
             )
+        if visibility is Visibility.PUBLIC and agent.visibility is not Visibility.PUBLIC:
+            raise _publish_instead()
         changed = replace(
             agent,
             name=agent.name if name is None else name,
@@ -125,7 +130,8 @@ class Agents:
         if changed == agent:
             return agent
         changed = replace(changed, updated_at=self._clock.now(), revision=agent.revision + 1)
-        self._store.commit(Put(changed))
+        unlisted = self._unlisted(agent) if changed.visibility is not agent.visibility else []
+        self._store.commit(Put(changed), *unlisted)
         return changed
 
     def delete(self, principal: Principal, agent_id: str) -> None:
@@ -146,10 +152,17 @@ class Agents:
                 self._host.remove_service(environment.service_id)
             self._store.commit(*self._ended(environment), Delete(environment))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
-        changes: list[Change] = [Delete(agent)]
+        changes: list[Change] = [Delete(agent), *self._unlisted(agent)]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         self._store.commit(*changes)
+
+    def _unlisted(self, agent: Agent) -> list[Change]:
+        """What joins a change that ends an agent's being public; its names stay held."""
+        listing = self._store.get(AgentListing, agent.org_id, agent.id)
+        if listing is None or listing.visibility is Visibility.PRIVATE:
+            return []
+        return [Put(listing.withdrawn(self._clock.now()))]
 
     def _ended(self, environment: Environment) -> list[Change]:
         """What served there serves no longer, and says so."""
@@ -164,6 +177,14 @@ class Agents:
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
+
+
+def _publish_instead() -> Conflict:
+    return Conflict(
+        "An agent becomes public by publishing a version of it: POST /agents/{agent_id}/publish, "
+        "which says what is still missing.",
+        code="publish_instead",
+    )
 
 
 def environment_name(name: str) -> str:

@@ -21,6 +21,8 @@ BODIES = {
     "create_deployment": {"version_id": new_id("ver")},
     "put_variables": {"items": []},
     "create_token": {"name": "x"},
+    "put_listing": {"summary": "x"},
+    "publish_agent": {},
 }
 VALUES = {
     "agent_id": new_id("agt"),
@@ -28,6 +30,7 @@ VALUES = {
     "deployment_id": new_id("dep"),
     "token_id": new_id("tok"),
     "environment": "production",
+    "slug": "no-such-agent",
 }
 
 
