@@ -39,6 +39,7 @@ from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.catalogue import Indexing
+from chalicelib.services.copies import Copies
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.listings import Listings
@@ -87,6 +88,7 @@ class Platform:
     reconciler: Reconciler
     listings: Listings
     marketplace: Marketplace
+    copies: Copies
     indexing: Indexing
     idempotency: Idempotency
     store: Store
@@ -130,6 +132,9 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    marketplace = Marketplace(
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+    )
     return Platform(
         settings=settings,
         access=Access(store=store, signer=adapters.signer, clock=clock),
@@ -167,8 +172,18 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         listings=Listings(
             store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
         ),
-        marketplace=Marketplace(
-            store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+        marketplace=marketplace,
+        copies=Copies(
+            store=store,
+            artifacts=adapters.artifacts,
+            marketplace=marketplace,
+            agents=agents,
+            versions=versions,
+            variables=variables,
+            deployments=deployments,
+            audit=audit,
+            clock=clock,
+            salt=adapters.webhook_secret,
         ),
         indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
         idempotency=Idempotency(store=store, clock=clock),

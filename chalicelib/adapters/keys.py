@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from chalicelib.domain.agents import Agent, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
+from chalicelib.domain.copies import Run, View
 from chalicelib.domain.credentials import ApiToken, SignInLink
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
@@ -107,6 +108,14 @@ def counter_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
     return Key(
         _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
     )
+
+
+def _run_key(org_id: str, agent_id: str, user_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "RUN", user_id), "RUN#")
+
+
+def _view_key(org_id: str, agent_id: str, day: str, visitor: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "VIEW", day, visitor), "VIEW#")
 
 
 def _public_listing(listing: AgentListing) -> Key | None:
@@ -203,6 +212,15 @@ LAYOUTS: Mapping[type, Layout] = {
         key=_listing_key,
         key_of=lambda e: _listing_key(e.org_id, e.agent_id),
         gsi1=_public_listing,
+    ),
+    Run: Layout(
+        key=_run_key,
+        key_of=lambda e: _run_key(e.org_id, e.agent_id, e.user_id),
+    ),
+    View: Layout(
+        key=_view_key,
+        key_of=lambda e: _view_key(e.org_id, e.agent_id, e.day, e.visitor),
+        expires=True,
     ),
     NameClaim: Layout(
         key=lambda skeleton: Key(f"NAME#{skeleton}#", "NAME#"),

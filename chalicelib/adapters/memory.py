@@ -208,6 +208,9 @@ class MemoryArtifacts:
     def copy_template(self, template_key: str, source_key: str) -> None:
         self.sources[source_key] = self.objects[template_key]
 
+    def copy_source(self, key: str, to_key: str) -> None:
+        self.sources[to_key] = self.sources[key]
+
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
+from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
@@ -22,6 +23,7 @@ BLUEPRINTS = (
     deployments,
     listings,
     marketplace,
+    copies,
     webhooks,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -16,6 +17,33 @@ class Origin:
     slug: str
     version_id: str
     label: str
+    fork: bool = False
+    """Made of the source, which may have gone its own way since."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Somebody made a copy of an agent; the first one is what counts them among its users."""
+
+    org_id: str
+    agent_id: str
+    user_id: str
+    copy_org_id: str
+    copy_agent_id: str
+    at: datetime
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class View:
+    """A visitor looked at a listing on a day. `visitor` is a hash that means nothing tomorrow."""
+
+    org_id: str
+    agent_id: str
+    day: str
+    visitor: str
+    expires_at: datetime
+    revision: int = 1
 
 
 @dataclass(frozen=True)

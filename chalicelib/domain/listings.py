@@ -135,6 +135,8 @@ class Evidence:
     """Everything the check list looks at, gathered beforehand."""
 
     ready: bool
+    copied: bool = False
+    """The version is somebody else's, taken as it was built."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     plan: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -157,6 +159,14 @@ def check_list(found: Evidence) -> tuple[Check, ...]:
             found.ready,
             "Built, tested and ready.",
             "Upload the source and wait until a version is ready, then publish that version.",
+        ),
+        _check(
+            "own",
+            "It is your own work",
+            not found.copied,
+            "Built from your source.",
+            "This version is a copy of another published agent. Fork its source, if its author "
+            "gives it away, and publish what you have made of it.",
         ),
         _check(
             "scan",

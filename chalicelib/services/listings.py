@@ -26,7 +26,7 @@ from chalicelib.domain.listings import (
 )
 from chalicelib.domain.pages import PAGES, Pages
 from chalicelib.domain.tenancy import Action, Organisation, Principal
-from chalicelib.domain.versions import Version, VersionState
+from chalicelib.domain.versions import SourceKind, Version, VersionState
 from chalicelib.errors import (
     Conflict,
     FieldError,
@@ -214,6 +214,7 @@ class Listings:
             report = self._artifacts.get_json(f"{version.prefix}report.json") or {}
         found = Evidence(
             ready=version is not None,
+            copied=version is not None and version.source.kind is SourceKind.COPY,
             manifest=(version.manifest if version else None) or {},
             plan=(version.plan if version else None) or {},
             report=report,

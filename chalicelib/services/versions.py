@@ -170,6 +170,20 @@ class Versions:
         self._artifacts.copy_template(chosen.key, version.source.key)
         return version
 
+    def create_from_source(
+        self, principal: Principal, agent_id: str, *, key: str, filename: str, deploy: bool
+    ) -> Version:
+        """A version made of another agent's source, which its author has given away."""
+        version = self._create(
+            principal,
+            agent_id,
+            lambda own: Source(SourceKind.FORK, filename, own),
+            deploy=deploy,
+            environment="production",
+        )
+        self._artifacts.copy_source(key, version.source.key)
+        return version
+
     def templates(self) -> list[Template]:
         index = self._artifacts.get_json("templates/index.json") or []
         names = Template.__dataclass_fields__

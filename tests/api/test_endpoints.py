@@ -23,6 +23,8 @@ BODIES = {
     "create_token": {"name": "x"},
     "put_listing": {"summary": "x"},
     "publish_agent": {},
+    "create_copy": {},
+    "accept_update": {},
 }
 VALUES = {
     "agent_id": new_id("agt"),
