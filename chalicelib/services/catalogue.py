@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.pages import PAGES, Pages, plain_text
 from chalicelib.domain.search import Entry, Withdrawn
-from chalicelib.errors import NotFound
+from chalicelib.errors import NotFound, PlatformError
 from chalicelib.ports import LISTING_SHARDS, PUBLIC_LISTINGS, Artifacts, Catalogue, Store, every
 from chalicelib.telemetry import logger
 
@@ -24,7 +24,7 @@ class Indexing:
         It asks the store and believes no event, so that old, repeated and unordered ones all lead
         to the same. The answer is how many were handed over.
         """
-        found = [self._entry(*agent) for agent in dict.fromkeys(agents)]
+        found = [entry for agent in dict.fromkeys(agents) if (entry := self._tried(*agent))]
         if not found:
             return 0
         if not self._catalogue.feed(found):
@@ -40,6 +40,17 @@ class Indexing:
         for shard in range(LISTING_SHARDS):
             for listing in every(self._store, PUBLIC_LISTINGS, str(shard)):
                 yield self._entry_of(listing)
+
+    def _tried(self, org_id: str, agent_id: str) -> Entry | Withdrawn | None:
+        """What cannot be read for now is tried again, by whoever calls; what can never be read
+        must not stand in the way of the rest."""
+        try:
+            return self._entry(org_id, agent_id)
+        except PlatformError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it would come again with each repeat
+            logger.exception("a listing that cannot be indexed", extra={"agent_id": agent_id})
+            return None
 
     def _entry(self, org_id: str, agent_id: str) -> Entry | Withdrawn:
         listing = self._store.get(AgentListing, org_id, agent_id)
