@@ -57,9 +57,12 @@ class State:
 
 
 class S3Catalogue:
-    def __init__(self, bucket: str, *, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self, bucket: str, *, look_seconds: float = LOOK_SECONDS, fold_at: int = FOLD_AT
+    ) -> None:
         self._bucket = bucket
         self._look_seconds = look_seconds
+        self._fold_at = fold_at
         self._index: SearchIndex | None = None
         self._generation = ""
         self._sequence = 0
@@ -82,7 +85,7 @@ class S3Catalogue:
                 return False
             self._put(key, body)
             following = replace(state, segments=(*state.segments, key))
-            if len(following.segments) >= FOLD_AT:
+            if len(following.segments) >= self._fold_at:
                 following = self._fold(following)
             if self._replace(following, etag):
                 return True

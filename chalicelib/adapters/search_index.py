@@ -8,23 +8,25 @@ behind and lead to nothing until the index is made anew.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from pydantic import TypeAdapter
 
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.search import (
     STOP_WORDS,
+    Counts,
     Entry,
     SearchPage,
     SearchQuery,
     Sort,
     Withdrawn,
+    bare,
     deletions,
     distance,
     words_of,
@@ -47,7 +49,7 @@ _ORDERS = {
 }
 _SCHEMA = """
 CREATE TABLE entries (
-  id INTEGER PRIMARY KEY, agent TEXT NOT NULL, card BLOB NOT NULL, categories INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY, agent TEXT NOT NULL, card TEXT NOT NULL, categories INTEGER NOT NULL,
   runtime INTEGER NOT NULL, rating REAL NOT NULL, deployments INTEGER NOT NULL,
   trend REAL NOT NULL, published REAL NOT NULL, popularity REAL NOT NULL
 );
@@ -229,7 +231,14 @@ class SearchIndex:
             f"(SELECT word FROM spellings WHERE hash IN ({marks}))",
             hashes,
         ).fetchall()
-        near = [(distance(word, other, limit), -weight, other) for other, weight in found]
+        near = [
+            (
+                min(distance(word, other, limit), distance(word, bare(other), limit)),
+                -weight,
+                other,
+            )
+            for other, weight in found
+        ]
         return [other for far, _, other in sorted(near) if far <= limit][:2]
 
     def _matches(self, groups: list[list[str]], tag: str | None) -> list[_Row]:
@@ -260,22 +269,24 @@ class SearchIndex:
 
     def _cards(self, ids: list[int]) -> list[Entry]:
         marks = ",".join("?" * len(ids))
-        found = dict(
-            self._db.execute(f"SELECT id, card FROM entries WHERE id IN ({marks})", ids).fetchall()  # noqa: S608 - only marks
-        )
-        return [_CARD.validate_json(found[n]) for n in ids if n in found]
+        found = self._db.execute(
+            "SELECT id, agent, categories, runtime, card FROM entries "  # noqa: S608 - only marks
+            f"WHERE id IN ({marks})",
+            ids,
+        ).fetchall()
+        cards = {row[0]: _read(*row[1:]) for row in found}
+        return [cards[n] for n in ids if n in cards]
 
     # --- writing --------------------------------------------------------------------------
 
     def _insert(self, number: int, entry: Entry) -> None:
         counts = entry.counts
-        card = _CARD.dump_json(entry, exclude={"body"})
         self._db.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 number,
                 entry.agent_id,
-                card,
+                _written(entry),
                 sum(_CATEGORIES[category] for category in set(entry.categories)),
                 _RUNTIMES[entry.runtime] if entry.runtime else 0,
                 counts.rating,
@@ -307,7 +318,7 @@ class SearchIndex:
         if number is None:
             return
         tags = self._db.execute("SELECT card FROM entries WHERE id = ?", (number,)).fetchone()
-        for tag in _CARD.validate_json(tags[0]).tags:
+        for tag in json.loads(tags[0])[_TAGS]:
             self._db.execute("DELETE FROM tags WHERE tag = ? AND id = ?", (tag, number))
         self._db.execute("DELETE FROM entries WHERE id = ?", (number,))
 
@@ -321,7 +332,7 @@ class SearchIndex:
             if fresh[1] == weight:
                 self._db.executemany(
                     "INSERT OR IGNORE INTO spellings VALUES (?, ?)",
-                    [(_hash(w), fresh[0]) for w in deletions(word)],
+                    [(_hash(w), fresh[0]) for w in deletions(word) | deletions(bare(word))],
                 )
 
     def _value(self, sql: str, *values: Any) -> Any:
@@ -339,7 +350,52 @@ class SearchIndex:
         self._db.execute("COMMIT")
 
 
-_CARD: TypeAdapter[Entry] = TypeAdapter(Entry)
+_TAGS = 4
+
+
+def _written(entry: Entry) -> str:
+    """What a card shows, without names of fields: there are a hundred thousand of these."""
+    counts = entry.counts
+    fields = (
+        entry.slug,
+        entry.name,
+        entry.summary,
+        entry.publisher,
+        entry.tags,
+        entry.licence,
+        entry.icon,
+        entry.label,
+        entry.published_at.timestamp(),
+        entry.refreshed_at.timestamp(),
+        counts.views,
+        counts.deployments,
+        counts.users,
+        counts.ratings,
+        counts.stars,
+    )
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read(agent: str, categories: int, runtime: int, card: str) -> Entry:
+    slug, name, summary, publisher, tags, licence, icon, label, published, refreshed, *counts = (
+        json.loads(card)
+    )
+    return Entry(
+        agent_id=agent,
+        slug=slug,
+        name=name,
+        summary=summary,
+        publisher=publisher,
+        categories=tuple(c for c, bit in _CATEGORIES.items() if categories & bit),
+        tags=tuple(tags),
+        runtime=next((r for r, code in _RUNTIMES.items() if code == runtime), None),
+        licence=licence,
+        icon=icon,
+        label=label,
+        published_at=datetime.fromtimestamp(published, UTC),
+        refreshed_at=datetime.fromtimestamp(refreshed, UTC),
+        counts=Counts(*counts),
+    )
 
 
 def _popularity(entry: Entry) -> float:

@@ -150,6 +150,14 @@ def distance(a: str, b: str, limit: int = 2) -> int:
     return min(last[-1], limit + 1)
 
 
+def bare(word: str) -> str:
+    """The word without its ending, where it has a common one: crawls and crawling are crawl."""
+    for ending in ("ing", "ed", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
 def deletions(word: str, depth: int = 1) -> set[str]:
     """The word and everything left of it when up to `depth` letters are dropped: two words that
     share one of these are a letter or two apart."""
