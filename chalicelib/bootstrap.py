@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,6 +29,7 @@ from chalicelib.ports import (
     Engine,
     Host,
     Mail,
+    Provider,
     Schedule,
     Signer,
     Store,
@@ -39,13 +40,23 @@ from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.catalogue import Indexing
+from chalicelib.services.closing import Closing
 from chalicelib.services.copies import Copies
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.identities import Identities
+from chalicelib.services.invitations import Invitations
 from chalicelib.services.listings import Listings
 from chalicelib.services.marketplace import Marketplace
+from chalicelib.services.members import Members
+from chalicelib.services.organisations import Organisations
+from chalicelib.services.personal_data import PersonalData
+from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.sessions import Sessions
+from chalicelib.services.sign_in import SignIn
+from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
@@ -68,6 +79,8 @@ class Adapters:
     schedule: Schedule
     caller: Caller
     clock: Clock
+    providers: Mapping[str, Provider]
+    """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
 
@@ -78,8 +91,18 @@ class Platform:
 
     settings: Settings
     access: Access
+    organisations: Organisations
+    members: Members
+    invitations: Invitations
+    closing: Closing
     accounts: Accounts
     audit: Audit
+    sessions: Sessions
+    sign_in: SignIn
+    providers: Providers
+    identities: Identities
+    tokens: Tokens
+    personal_data: PersonalData
     agents: Agents
     variables: EnvironmentVariables
     versions: Versions
@@ -99,12 +122,20 @@ class Platform:
 def wire(settings: Settings, adapters: Adapters) -> Platform:
     """The use cases over the given adapters."""
     store, clock = adapters.store, adapters.clock
-    audit = Audit(store=store, clock=clock, kept=timedelta(days=settings.audit_days))
-    agents = Agents(store=store, host=adapters.host, clock=clock)
-    variables = EnvironmentVariables(store=store, agents=agents, vault=adapters.vault, clock=clock)
+    audit = Audit(
+        store=store,
+        artifacts=adapters.artifacts,
+        clock=clock,
+        kept=timedelta(days=settings.audit_days),
+    )
+    agents = Agents(store=store, audit=audit, host=adapters.host, clock=clock)
+    variables = EnvironmentVariables(
+        store=store, audit=audit, agents=agents, vault=adapters.vault, clock=clock
+    )
     release_limit = timedelta(seconds=settings.release_limit_seconds)
     turns = Turns(
         store=store,
+        audit=audit,
         engine=adapters.engine,
         schedule=adapters.schedule,
         clock=clock,
@@ -112,6 +143,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     deployments = Deployments(
         store=store,
+        audit=audit,
         host=adapters.host,
         turns=turns,
         agents=agents,
@@ -121,6 +153,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     )
     versions = Versions(
         store=store,
+        audit=audit,
         artifacts=adapters.artifacts,
         builder=adapters.builder,
         agents=agents,
@@ -135,17 +168,72 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     marketplace = Marketplace(
         store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
     )
+    access = Access(store=store, signer=adapters.signer, clock=clock)
+    accounts = Accounts(store=store, clock=clock)
+    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    sign_in = SignIn(
+        store=store,
+        mail=adapters.mail,
+        accounts=accounts,
+        sessions=sessions,
+        clock=clock,
+        web_url=settings.web_url,
+    )
+    tokens = Tokens(store=store, clock=clock)
+    organisations = Organisations(
+        store=store, audit=audit, clock=clock, limits=settings.tenant_limits
+    )
+    members = Members(store=store, access=access, audit=audit, tokens=tokens)
+    closing = Closing(
+        store=store,
+        host=adapters.host,
+        artifacts=adapters.artifacts,
+        schedule=adapters.schedule,
+        access=access,
+        audit=audit,
+        tokens=tokens,
+        versions=versions,
+        deployments=deployments,
+        clock=clock,
+    )
     return Platform(
         settings=settings,
-        access=Access(store=store, signer=adapters.signer, clock=clock),
-        accounts=Accounts(
+        access=access,
+        organisations=organisations,
+        members=members,
+        invitations=Invitations(
             store=store,
             mail=adapters.mail,
-            signer=adapters.signer,
+            access=access,
+            audit=audit,
+            members=members,
+            organisations=organisations,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        closing=closing,
+        accounts=accounts,
+        sessions=sessions,
+        sign_in=sign_in,
+        providers=Providers(
+            store=store,
+            providers=adapters.providers,
+            accounts=accounts,
+            sessions=sessions,
+            sign_in=sign_in,
             clock=clock,
             web_url=settings.web_url,
         ),
         audit=audit,
+        identities=Identities(store=store, clock=clock),
+        tokens=tokens,
+        personal_data=PersonalData(
+            store=store,
+            members=members,
+            closing=closing,
+            tokens=tokens,
+            sessions=sessions,
+        ),
         agents=agents,
         variables=variables,
         versions=versions,
@@ -167,6 +255,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             schedule=adapters.schedule,
             versions=versions,
             turns=turns,
+            closing=closing,
             clock=clock,
         ),
         listings=Listings(
@@ -240,6 +329,7 @@ def _on_aws(settings: Settings) -> Platform:
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
+            providers={},
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )

@@ -13,7 +13,8 @@ PlatformError
 ├── TooManyRequests       429      slow down; carries `retry_after`
 ├── Unavailable           503      something we depend on did not answer; trying again may help
 │   └── HostUnavailable   503      the host of the agents did not answer, or not now
-└── HostRefused           502      the host of the agents said no
+├── HostRefused           502      the host of the agents said no
+└── ProviderRefused       502      the sign-in provider said no, or what cannot be trusted
 """
 
 from __future__ import annotations
@@ -137,3 +138,11 @@ class HostRefused(PlatformError):
     status = 502
     code = "host_refused"
     title = "The host refused"
+
+
+class ProviderRefused(PlatformError):
+    """A sign-in provider said no, or something that does not prove who somebody is."""
+
+    status = 502
+    code = "provider_refused"
+    title = "The sign-in provider did not vouch for you"

@@ -9,15 +9,17 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Any, Generic, Protocol, TypeVar
 
-from chalicelib.domain.agents import Agent
+from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.credentials import ApiToken
-from chalicelib.domain.deployments import Deployment, Environment, HistoryItem
+from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
+from chalicelib.domain.identities import Identity, Profile
+from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.release import Step
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
-from chalicelib.domain.tenancy import Membership
+from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
 
 E = TypeVar("E")
@@ -35,14 +37,20 @@ AGENTS = Listing("agents", Agent)  # (org_id)
 VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
+VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
+REMAINS = Listing("remains", Remains)  # (org_id)
+INVITATIONS = Listing("invitations", Invitation)  # (org_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
+MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
 PUBLIC_LISTINGS = Listing("public_listings", AgentListing)  # (shard) - of all tenants
+IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
+CLOSING = Listing("closing", Organisation)  # () - likewise
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
 
 
@@ -82,7 +90,16 @@ class Count:
 
 COUNTER_SHARDS = 16
 LISTING_SHARDS = 16
-Change = Put | Delete | Count
+
+
+@dataclass(frozen=True)
+class Check:
+    """Change nothing, but only if this revision is still what is stored."""
+
+    entity: Any
+
+
+Change = Put | Delete | Check | Count
 
 
 class Store(Protocol):
@@ -102,6 +119,10 @@ class Store(Protocol):
         after: str | None = None,
         newest_first: bool = True,
     ) -> Page[E]: ...
+
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        """The entity, after noting when it was used: one request, and no new revision."""
+        ...
 
     def commit(self, *changes: Change) -> None:
         """Raises ChangedMeanwhile when a revision is not the stored one."""
@@ -252,6 +273,10 @@ class Artifacts(Protocol):
 
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]: ...
 
+    def remove_all(self, prefix: str) -> None:
+        """Removes every source and every artifact whose key begins so."""
+        ...
+
 
 class Catalogue(Protocol):
     """The marketplace's search index."""
@@ -285,6 +310,31 @@ class Signer(Protocol):
 
     def verify(self, token: str) -> Mapping[str, Any]:
         """The claims; raises Unauthenticated for anything not signed by us or out of date."""
+        ...
+
+
+class Provider(Protocol):
+    """A place where people sign in and which tells us who they are.
+
+    `kind` is github, google or oidc; `id` is what our addresses call it.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    def address(self, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
+        """Where the browser goes to sign in there. Raises Unavailable."""
+        ...
+
+    def profile(self, *, code: str, redirect_uri: str, verifier: str, nonce: str) -> Profile:
+        """Who came back with this code. Raises Unavailable, or ProviderRefused for a code or an
+        answer that is not to be trusted."""
         ...
 
 

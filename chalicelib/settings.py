@@ -14,6 +14,23 @@ class MissingSettings(RuntimeError):
 
 
 @dataclass(frozen=True)
+class TenantLimits:
+    """How much one organisation of a tier may hold, and in how many organisations a person whose
+    personal one has the tier may be."""
+
+    members: int
+    invitations: int
+    organisations: int
+
+
+_TENANT_LIMITS = (
+    '{"free": {"members": 10, "invitations": 20, "organisations": 10},'
+    ' "pro": {"members": 50, "invitations": 100, "organisations": 50},'
+    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000}}'
+)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Endpoints, names and limits. Everything a ground may differ in is here."""
 
@@ -39,6 +56,7 @@ class Settings:
     verify_limit_seconds: int
     upload_limit_seconds: int
     build_limit_seconds: int
+    tenant_limits: Mapping[str, TenantLimits]
     audit_days: int
 
     @classmethod
@@ -74,6 +92,12 @@ class Settings:
             verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
             upload_limit_seconds=int(env.get("SLIPWAY_UPLOAD_LIMIT_SECONDS", "3600")),
             build_limit_seconds=int(env.get("SLIPWAY_BUILD_LIMIT_SECONDS", "1800")),
+            tenant_limits={
+                tier: TenantLimits(**limits)
+                for tier, limits in json.loads(
+                    env.get("SLIPWAY_TENANT_LIMITS", _TENANT_LIMITS)
+                ).items()
+            },
             audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
         )
 

@@ -170,6 +170,7 @@ class Deployment:
             "CodeBuildUrl": target.codebuild_url,
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
+            "AuditDays": str(target.audit_days),
         }
 
     def store_secrets(self) -> None:

@@ -44,6 +44,7 @@ class Target:
     ground_details: Mapping[str, Any] = field(default_factory=lambda: {"kind": "aws"})
     watch_seconds: str = "2,3,5,5,10"
     log_days: int = 30
+    audit_days: int = 400
 
     @property
     def stack(self) -> str:

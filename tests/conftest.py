@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -28,6 +28,8 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version
+from chalicelib.ports import Provider
+from chalicelib.services.sessions import SignedIn, Visitor
 from chalicelib.settings import Settings
 
 PYTHON_AGENT = {
@@ -82,6 +84,8 @@ class World:
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
     clock: MemoryClock = field(default_factory=MemoryClock)
+    signer: MemorySigner = field(default_factory=MemorySigner)
+    providers: dict[str, Provider] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,11 +99,12 @@ class World:
                 catalogue=self.catalogue,
                 mail=self.mail,
                 vault=MemoryVault(),
-                signer=MemorySigner(),
+                signer=self.signer,
                 engine=self.engine,
                 schedule=self.schedule,
                 caller=self.caller,
                 clock=self.clock,
+                providers=self.providers,
                 webhook_secret=lambda: "hook",
             ),
         )
@@ -108,9 +113,14 @@ class World:
         return self.platform.access.principal(self.access_token(email))
 
     def access_token(self, email: str = "ada@example.com") -> str:
-        self.platform.accounts.request_link(email)
+        return self.session(email).access_token
+
+    def session(self, email: str = "ada@example.com", visitor: Visitor | None = None) -> SignedIn:
+        """Somebody who follows the link in their mail, in the browser that asked for it."""
+        visitor = visitor or Visitor()
+        browser = self.platform.sign_in.request_link(email, visitor)
         secret = self.mail.sent[-1][2].split("#token=")[1].split()[0]
-        return self.platform.accounts.redeem(secret).access_token
+        return self.platform.sign_in.redeem(secret, replace(visitor, browser=browser))
 
     def agent(self, who: Principal, name: str = "Echo") -> Agent:
         return self.platform.agents.create(who, name=name)

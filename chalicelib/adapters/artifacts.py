@@ -91,6 +91,17 @@ class S3Artifacts:
         )
         return [item["Key"] for item in answer.get("Contents", [])]
 
+    def remove_all(self, prefix: str) -> None:
+        for bucket in (self.sources_bucket, self.artifacts_bucket):
+            while True:
+                answer = self._s3("list_objects_v2", Bucket=bucket, Prefix=prefix)
+                found = [{"Key": item["Key"]} for item in answer.get("Contents", [])]
+                if not found:
+                    break
+                done = self._s3("delete_objects", Bucket=bucket, Delete={"Objects": found})
+                if done.get("Errors"):
+                    raise Unavailable(_STORE_SILENT)
+
     @staticmethod
     def _s3(operation: str, **arguments: Any) -> Any:
         try:

@@ -7,6 +7,8 @@ the keys, and the document is read and written in microseconds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,7 +24,7 @@ from chalicelib.adapters.keys import (
 )
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Count, Listing, Page, Put
+from chalicelib.ports import Change, Count, Delete, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -41,7 +43,7 @@ class DynamoStore:
         at = LAYOUTS[kind].key(*key)
         answer = self._call("get_item", Key=_attributes(at), ConsistentRead=True)
         item = answer.get("Item")
-        return None if item is None else codec(kind).validate_json(item["doc"]["S"])
+        return None if item is None else _entity(kind, item)
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
@@ -59,7 +61,7 @@ class DynamoStore:
         else:
             raise Unavailable("The store is busy. Try again in a moment.", retry_after=2)
         return [
-            codec(kind).validate_json(found[key]["doc"]["S"]) if key in found else None
+            _entity(kind, found[key]) if key in found else None
             for (kind, *_), key in zip(wanted, keys, strict=True)
         ]
 
@@ -97,12 +99,13 @@ class DynamoStore:
             Limit=wanted,
             **({"IndexName": where.index} if where.index else {"ConsistentRead": True}),
         )
+        # An answer ends at one megabyte, however many items were asked for.
+        cut = "LastEvaluatedKey" in answer and len(answer["Items"]) < wanted
         found = [
-            (item[f"{prefix}sk"]["S"], codec(listing.kind).validate_json(item["doc"]["S"]))
-            for item in answer["Items"]
+            (item[f"{prefix}sk"]["S"], _entity(listing.kind, item)) for item in answer["Items"]
         ]
         found = [pair for pair in found if pair[0] != after][: limit + 1]
-        more = len(found) > limit
+        more = len(found) > limit or cut
         shown = found[:limit]
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 
@@ -121,9 +124,23 @@ class DynamoStore:
                 sums[name] = sums.get(name, 0) + (int(number) if kind == "int" else float(number))
         return Counts(**sums)  # type: ignore[arg-type]
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        try:
+            answer = self._call(
+                "update_item",
+                Key=_attributes(LAYOUTS[kind].key(*key)),
+                UpdateExpression="SET used_at = :at",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":at": {"N": str(int(at.timestamp()))}},
+                ReturnValues="ALL_NEW",
+            )
+        except ChangedMeanwhile:
+            return None
+        return _entity(kind, answer["Attributes"])
+
     def commit(self, *changes: Change) -> None:
         writes = [self._write(change) for change in changes]
-        if len(writes) == 1:
+        if len(writes) == 1 and "ConditionCheck" not in writes[0]:
             self._one(writes[0])
             return
         self._call("transact_write_items", TransactItems=writes)
@@ -142,7 +159,8 @@ class DynamoStore:
             condition = _unwritten() if revision == 1 else _stored(revision - 1)
             return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
         key = _attributes(LAYOUTS[type(entity)].key_of(entity))
-        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
+        what = "Delete" if isinstance(change, Delete) else "ConditionCheck"
+        return {what: {"TableName": self._table, "Key": key, **_stored(revision)}}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1
@@ -173,7 +191,17 @@ def to_item(entity: Any) -> dict[str, Any]:
             item |= _attributes(key, index)
     if layout.expires and entity.expires_at is not None:
         item["expires_at"] = {"N": str(int(entity.expires_at.timestamp()))}
+    if layout.touched and entity.last_used_at is not None:
+        item["used_at"] = {"N": str(int(entity.last_used_at.timestamp()))}
     return item
+
+
+def _entity(kind: type[E], item: dict[str, Any]) -> E:
+    entity = codec(kind).validate_json(item["doc"]["S"])
+    if "used_at" not in item:
+        return entity
+    used: Any = {"last_used_at": datetime.fromtimestamp(int(item["used_at"]["N"]), UTC)}
+    return replace(entity, **used)  # type: ignore[type-var]
 
 
 def cursor_checked(cursor: str | None) -> str | None:

@@ -14,14 +14,18 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from chalicelib.domain.agents import Agent, SlugClaim
+from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
 from chalicelib.domain.copies import Run, View
-from chalicelib.domain.credentials import ApiToken, SignInLink
+from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
+from chalicelib.domain.identities import Identity, PendingLink
+from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
+from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.ports import LISTING_SHARDS, Listing
@@ -44,6 +48,8 @@ class Layout:
     gsi1: Callable[[Any], Key | None] = lambda _: None
     gsi2: Callable[[Any], Key | None] = lambda _: None
     expires: bool = False
+    touched: bool = False
+    """Whether it notes when it was last used beside its document, without a new revision."""
 
 
 def _org(org_id: str, *rest: str) -> str:
@@ -79,6 +85,22 @@ def _membership_key(org_id: str, user_id: str) -> Key:
     return Key(_org(org_id), f"MEMBER#{user_id}#")
 
 
+def _headcount_key(org_id: str) -> Key:
+    return Key(_org(org_id), "COUNT#")
+
+
+def _invitation_key(org_id: str, invitation_id: str) -> Key:
+    return Key(_org(org_id), f"INVITATION#{invitation_id}#")
+
+
+def _places_key(user_id: str) -> Key:
+    return Key(f"USER#{user_id}#", "PLACES#")
+
+
+def _closing(organisation: Organisation) -> Key | None:
+    return Key("WORK#CLOSING#", f"{organisation.id}#") if organisation.closing else None
+
+
 def _session_key(user_id: str, session_id: str) -> Key:
     return Key(f"USER#{user_id}#", f"SESSION#{session_id}#")
 
@@ -89,6 +111,16 @@ def _remembered_key(org_id: str, key: str) -> Key:
 
 def _audit_key(org_id: str, sequence: int | str) -> Key:
     return Key(_org(org_id, "AUDIT", f"{block_of(int(sequence)):08d}"), f"{int(sequence):012d}#")
+
+
+def _register_key(org_id: str, user_id: str) -> Key:
+    return Key(_org(org_id), f"TOKENS#{user_id}#")
+
+
+def _identity_key(issuer: str, subject: str) -> Key:
+    # Of unknown length and alphabet, so hashed; the space cannot be in an issuer.
+    hashed = hashlib.sha256(f"{issuer} {subject}".encode()).hexdigest()
+    return Key(f"IDENTITY#{hashed}#", "IDENTITY#")
 
 
 def _email_key(email: str) -> Key:
@@ -186,6 +218,18 @@ LAYOUTS: Mapping[type, Layout] = {
     Organisation: Layout(
         key=lambda org_id: Key(_org(org_id), "ORG#"),
         key_of=lambda e: Key(_org(e.id), "ORG#"),
+        gsi2=_closing,
+    ),
+    Headcount: Layout(key=_headcount_key, key_of=lambda e: _headcount_key(e.org_id)),
+    Places: Layout(key=_places_key, key_of=lambda e: _places_key(e.user_id)),
+    Invitation: Layout(
+        key=_invitation_key,
+        key_of=lambda e: _invitation_key(e.org_id, e.id),
+        expires=True,
+    ),
+    Remains: Layout(
+        key=lambda org_id, agent_id: Key(_org(org_id, "REMAINS"), f"{agent_id}#"),
+        key_of=lambda e: Key(_org(e.org_id, "REMAINS"), f"{e.agent_id}#"),
     ),
     Membership: Layout(
         key=_membership_key,
@@ -197,6 +241,11 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: Key(f"TOKEN#{e.hash}#", "TOKEN#"),
         gsi1=lambda e: Key(_org(e.org_id, "TOKENS"), f"{e.id}#"),
         expires=True,
+        touched=True,
+    ),
+    TokenRegister: Layout(
+        key=_register_key,
+        key_of=lambda e: _register_key(e.org_id, e.user_id),
     ),
     Session: Layout(
         key=_session_key,
@@ -230,6 +279,21 @@ LAYOUTS: Mapping[type, Layout] = {
         key=_published_key,
         key_of=lambda e: _published_key(e.org_id, e.agent_id, e.version_id),
     ),
+    Handshake: Layout(
+        key=lambda hashed: Key(f"HANDSHAKE#{hashed}#", "HANDSHAKE#"),
+        key_of=lambda e: Key(f"HANDSHAKE#{e.hash}#", "HANDSHAKE#"),
+        expires=True,
+    ),
+    PendingLink: Layout(
+        key=lambda hashed: Key(f"PENDING#{hashed}#", "PENDING#"),
+        key_of=lambda e: Key(f"PENDING#{e.browser_hash}#", "PENDING#"),
+        expires=True,
+    ),
+    Identity: Layout(
+        key=_identity_key,
+        key_of=lambda e: _identity_key(e.issuer, e.subject),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#IDENTITIES#", f"{e.id}#"),
+    ),
     Remembered: Layout(
         key=_remembered_key,
         key_of=lambda e: _remembered_key(e.org_id, e.key),
@@ -258,11 +322,17 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
         None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
     ),
     "audit": lambda org_id, block: Range(None, _org(org_id, "AUDIT", f"{int(block):08d}")),
+    "variables": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "VARIABLES#"),
+    "remains": lambda org_id: Range(None, _org(org_id, "REMAINS")),
+    "invitations": lambda org_id: Range(None, _org(org_id), "INVITATION#"),
+    "closing": lambda: Range("gsi2", "WORK#CLOSING#"),
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
+    "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
     "public_listings": lambda shard: Range("gsi1", f"LISTINGS#{int(shard):02d}#"),
+    "identities": lambda user_id: Range("gsi1", f"USER#{user_id}#IDENTITIES#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
 }

@@ -30,6 +30,7 @@ from chalicelib.ports import (
     BuildStatus,
     Change,
     Count,
+    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -87,6 +88,17 @@ class MemoryStore:
             tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
         )
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        self.calls += 1
+        with self._lock:
+            place = LAYOUTS[kind].key(*key)
+            if place not in self._items:
+                return None
+            entity: Any = codec(kind).validate_json(self._items[place][1])
+            entity = replace(entity, last_used_at=at.replace(microsecond=0))
+            self._items[place] = (kind, codec(kind).dump_json(entity))
+            return entity  # type: ignore[no-any-return]
+
     def commit(self, *changes: Change) -> None:
         self.calls += 1
         with self._lock:
@@ -109,7 +121,7 @@ class MemoryStore:
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                else:
+                elif isinstance(change, Delete):
                     del self._items[key]
 
     def counts(self, org_id: str, agent_id: str) -> Counts:
@@ -224,6 +236,11 @@ class MemoryArtifacts:
     def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         found = sorted(k for k in self.objects if k.startswith(prefix))
         return [k for k in found if after is None or k > after][:limit]
+
+    def remove_all(self, prefix: str) -> None:
+        for kept in (self.sources, self.objects):
+            for key in [k for k in kept if k.startswith(prefix)]:
+                del kept[key]
 
 
 class MemoryCatalogue:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from chalicelib.api.accounts import accounts
 from chalicelib.api.agents import agents
+from chalicelib.api.audit import audit
+from chalicelib.api.auth import auth
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.invitations import invitations
 from chalicelib.api.listings import listings
 from chalicelib.api.marketplace import marketplace
+from chalicelib.api.me import me
+from chalicelib.api.members import members
+from chalicelib.api.organisations import organisations
+from chalicelib.api.permissions import permissions
+from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
 from chalicelib.api.webhooks import webhooks
 
 BLUEPRINTS = (
     health,
-    accounts,
+    permissions,
+    auth,
+    me,
+    tokens,
+    organisations,
+    members,
+    invitations,
     agents,
     versions,
     variables,
@@ -24,6 +37,7 @@ BLUEPRINTS = (
     listings,
     marketplace,
     copies,
+    audit,
     webhooks,
 )
 

@@ -17,9 +17,11 @@ from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chalicelib.bootstrap import Platform, platform
+from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     FieldError,
+    Forbidden,
     Invalid,
     Malformed,
     NotFound,
@@ -100,6 +102,8 @@ class Answer:
     status: int | None = None
     revision: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    """Values of Set-Cookie."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class Endpoint:
     name: str
     summary: str
     action: Action | None
+    own_action: Action | None
+    also: tuple[Action, ...]
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: Any
@@ -118,6 +124,7 @@ class Endpoint:
     errors: tuple[int, ...]
     public: bool
     idempotent: bool
+    media: str
     tag: str
     view: Callable[..., Any]
 
@@ -133,14 +140,21 @@ def endpoint(
     summary: str,
     answer: Any,
     action: Action | None = None,
+    own_action: Action | None = None,
+    also: tuple[Action, ...] = (),
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     status: int = 200,
     errors: tuple[int, ...] = (),
     public: bool = False,
     idempotent: bool = False,
+    media: str = JSON,
 ) -> Callable[[V], V]:
-    """Declares a view. The function itself is returned unchanged, types and all."""
+    """Declares a view. The function itself is returned unchanged, types and all.
+
+    `action` is what every call needs; `own_action` what it needs instead when the path's `user_id`
+    is the caller's; `also` what some bodies need besides, which the use case asks for.
+    """
 
     def declare(view: V) -> V:
         declared = Endpoint(
@@ -149,6 +163,8 @@ def endpoint(
             name=view.__name__,
             summary=summary,
             action=action,
+            own_action=own_action,
+            also=also,
             body=body,
             query=query,
             answer=answer,
@@ -156,6 +172,7 @@ def endpoint(
             errors=errors,
             public=public,
             idempotent=idempotent,
+            media=media,
             tag=view.__module__.rsplit(".", 1)[-1],
             view=view,
         )
@@ -214,8 +231,19 @@ def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str
     wired = platform()
     who = None if declared.public else _principal(wired, request, path_values.get("org_id"))
     call = Call(wired, request, who)
-    if who is not None and declared.action is not None:
-        _allow(who, declared.action, path_values.get("agent_id"))
+    try:
+        return _viewed(declared, call, path_values)
+    except Forbidden as error:
+        if who is not None:
+            wired.audit.note(_denied(declared, who, path_values, error))
+        raise
+
+
+def _viewed(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> Response:
+    request = call.request
+    if call.who is not None and declared.action is not None:
+        own = declared.own_action if path_values.get("user_id") == call.who.user_id else None
+        _allow(call.who, own or declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
     raw = _raw_body(request)
     if declared.body is not None:
@@ -256,7 +284,9 @@ def _once(
 
 def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     answer = result if isinstance(result, Answer) else Answer(result)
-    headers = {"Content-Type": JSON, **answer.headers}
+    headers: dict[str, Any] = {"Content-Type": JSON, **answer.headers}
+    if answer.cookies:
+        headers["Set-Cookie"] = list(answer.cookies)
     status = answer.status or declared.status
     if answer.revision is not None:
         headers["ETag"] = f'"{answer.revision}"'
@@ -312,6 +342,20 @@ def _allow(who: Principal, action: Action, agent_id: str | None) -> None:
     if agent_id is not None and not who.sees(agent_id):
         raise NotFound("There is no agent with this id in your organisation.")
     who.require(action, agent_id)
+
+
+def _denied(
+    declared: Endpoint, who: Principal, path_values: Mapping[str, str], error: Forbidden
+) -> AuditEvent:
+    subject = next((v for k, v in path_values.items() if k.endswith("_id")), who.org_id)
+    wanted = {
+        "route": f"{declared.method} {declared.path}",
+        "permission": declared.action,
+        "why": error.detail,
+    }
+    return AuditEvent.by(
+        who, Audited.ACCESS_DENIED, subject[:64], after=wanted, result=Result.DENIED
+    )
 
 
 def client_address(request: Request) -> str:

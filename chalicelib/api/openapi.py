@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.http import ENDPOINTS, PROBLEM, Endpoint, Problem
+from chalicelib.api.http import ENDPOINTS, JSON, PROBLEM, Endpoint, Problem
 
 VERSION = "0.1.0"
 _REFS = "#/components/schemas/{model}"
@@ -22,8 +22,9 @@ _MEANINGS = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request can be read, but says something that cannot be done",
+    429: "Too many requests; Retry-After says when to try again",
     500: "A fault of ours",
-    502: "The host of the agents refused",
+    502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",
 }
 
@@ -120,7 +121,11 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     good: dict[str, Any] = {"description": endpoint.summary}
     if endpoint.answer is not None:
         schema = _ref(endpoint.answer) if _is_model(endpoint.answer) else {"type": "object"}
-        good["content"] = {"application/json": {"schema": schema}}
+        good["content"] = {endpoint.media: {"schema": schema}}
+    elif endpoint.media != JSON:
+        good["content"] = {endpoint.media: {"schema": {"type": "string"}}}
+    if endpoint.status == 302:
+        good["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     responses = {str(endpoint.status): good}
     if endpoint.method == "GET" and not endpoint.public:
         responses["304"] = {"description": "Not changed since the ETag in If-None-Match"}

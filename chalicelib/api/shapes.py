@@ -46,6 +46,12 @@ class LogPage(View):
     more: bool
 
 
+class UserView(View):
+    id: str
+    email: str
+    name: str
+
+
 class InferredView(View):
     field: str
     value: Any

@@ -71,6 +71,15 @@ class SlugClaim:
     revision: int = 1
 
 
+@dataclass(frozen=True)
+class Remains:
+    """Says that an agent was, so that what it left behind is found when its organisation goes."""
+
+    org_id: str
+    agent_id: str
+    revision: int = 1
+
+
 _GAP = re.compile(r"[^a-z0-9]+")
 
 

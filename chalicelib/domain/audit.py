@@ -25,6 +25,7 @@ GENESIS = "0" * 64
 BLOCK = 200
 """Records kept together under one key."""
 _LONGEST = 256
+_MOST = 50
 _EMAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
 
 
@@ -49,6 +50,7 @@ class Audited(StrEnum):
     IDENTITY_UNLINKED = "identity.unlinked"
     INVITATION_ACCEPTED = "invitation.accepted"
     INVITATION_CREATED = "invitation.created"
+    INVITATION_RESENT = "invitation.resent"
     INVITATION_REVOKED = "invitation.revoked"
     LISTING_HIDDEN = "listing.hidden"
     LISTING_PUBLISHED = "listing.published"
@@ -60,6 +62,7 @@ class Audited(StrEnum):
     MEMBER_UPDATED = "member.updated"
     ORGANISATION_CREATED = "organisation.created"
     ORGANISATION_DELETED = "organisation.deleted"
+    ORGANISATION_REMOVED = "organisation.removed"
     ORGANISATION_RESTORED = "organisation.restored"
     ORGANISATION_TRANSFERRED = "organisation.transferred"
     ORGANISATION_UPDATED = "organisation.updated"
@@ -159,15 +162,16 @@ class AuditRecord:
     previous: str
     hash: str = ""
 
-    @property
-    def block(self) -> int:
-        return block_of(self.sequence)
-
     def computed(self) -> str:
-        """The hash that a record which says this must have."""
-        said = {f.name: _written(getattr(self, f.name)) for f in fields(self) if f.name != "hash"}
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """The hash that a record which says this must have: SHA-256 over its line without it."""
+        return hashlib.sha256(_canonical(self, _SAID).encode()).hexdigest()
+
+    def line(self) -> str:
+        """The record as canonical JSON (names in order, no space, UTF-8), its hash included."""
+        return _canonical(self, (*_SAID, "hash"))
+
+
+_SAID = tuple(f.name for f in fields(AuditRecord) if f.name != "hash")
 
 
 def block_of(sequence: int) -> int:
@@ -232,11 +236,11 @@ def first_break(
             return Break(record.sequence, "It stands out of its order."), after, previous
         if record.hash != record.computed():
             return Break(record.sequence, "What it says was changed."), after, previous
-        if record.sequence != after + 1:
+        if record.sequence != after + 1 or previous is None:
             if record.previous_expires_at is None or record.previous_expires_at > now:
                 missing = after + 1
                 return Break(missing, "It was removed before its time."), after, previous
-        elif previous is not None and record.previous != previous:
+        elif record.previous != previous:
             detail = "It does not follow the record before it."
             return Break(record.sequence, detail), after, previous
         after, previous = record.sequence, record.hash
@@ -258,8 +262,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = sorted(value) if isinstance(value, (set, frozenset)) else value
-        return [plain(item) for item in items]
+        items = sorted(value) if isinstance(value, (set, frozenset)) else list(value)
+        more = [f"… and {len(items) - _MOST} more"] if len(items) > _MOST else []
+        return [plain(item) for item in items[:_MOST]] + more
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, StrEnum):
@@ -272,5 +277,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _written(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+def _canonical(record: AuditRecord, names: Iterable[str]) -> str:
+    values = ((name, getattr(record, name)) for name in names)
+    said = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values}
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Secrets people hold: API tokens with a checksum, and one-time sign-in links. Stored as hashes."""
+"""API tokens: secrets with a checksum that people hold, and of which we keep only hashes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ TOKEN_PREFIX = "slp_"  # noqa: S105 - public by design: secret scanners look for
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH = 32
 _CHECK_LENGTH = 6
+MAX_TOKENS = 20
+"""Of one member in one organisation: few enough to be rewritten in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,16 @@ class ApiToken:
 
 
 @dataclass(frozen=True)
-class SignInLink:
-    """A one-time link, by the hash of its secret."""
+class TokenRegister:
+    """The hashes of one member's tokens in one organisation.
 
-    hash: str
-    email: str
-    created_at: datetime
-    expires_at: datetime
+    Whoever makes or ends a token, or changes what tokens repeat of a membership, writes the
+    register in the same commit: so no token is overlooked, not even one made at that moment.
+    """
+
+    org_id: str
+    user_id: str
+    hashes: tuple[str, ...] = ()
     revision: int = 1
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Prefix = Literal["agt", "dep", "inv", "org", "ses", "tok", "usr", "ver"]
-_SHAPE = re.compile(r"(agt|dep|inv|org|ses|tok|usr|ver)_[0-9a-hjkmnp-tv-z]{26}")
+Prefix = Literal["agt", "dep", "idn", "inv", "org", "ses", "tok", "usr", "ver"]
+_SHAPE = re.compile(r"(agt|dep|idn|inv|org|ses|tok|usr|ver)_[0-9a-hjkmnp-tv-z]{26}")
 
 
 def new_id(prefix: Prefix) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from chalicelib.errors import Forbidden
+from chalicelib.errors import Conflict, Forbidden
 
 
 class Role(StrEnum):
@@ -40,6 +40,7 @@ class Action(StrEnum):
     DEPLOYMENT_OPERATE = "deployment:operate"
     DEPLOYMENT_READ = "deployment:read"
     MEMBER_INVITE = "member:invite"
+    MEMBER_LEAVE = "member:leave"
     MEMBER_READ = "member:read"
     MEMBER_REMOVE = "member:remove"
     MEMBER_UPDATE = "member:update"
@@ -75,8 +76,9 @@ _DEPLOY = _READ | {
     Action.VERSION_CREATE,
 }
 _ALL = frozenset(Action)
-# A person's own account and a new organisation are nobody else's business: every role may.
-_OWN = frozenset({Action.ACCOUNT_MANAGE, Action.ORGANISATION_CREATE})
+# A person's own account, a new organisation and leaving one are nobody else's business: every
+# role may.
+_OWN = frozenset({Action.ACCOUNT_MANAGE, Action.MEMBER_LEAVE, Action.ORGANISATION_CREATE})
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.OWNER: _ALL,
@@ -101,7 +103,11 @@ OF_AGENTS = frozenset(
     if action.partition(":")[0] in ("agent", "deployment", "variables", "version")
 )
 """What a grant on one agent, or a token for one agent, can be about."""
-_RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
+WHILE_CLOSING = _READ | _OWN | {Action.AUDIT_READ, Action.ORGANISATION_DELETE}
+"""What an organisation still allows while it waits to be removed; restoring it is one of them."""
+_ANY_TOKEN = OF_AGENTS | {Action.ACCOUNT_READ}
+"""What a token for one agent may ask without naming an agent."""
+RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
 @dataclass(frozen=True)
@@ -125,12 +131,23 @@ class EmailClaim:
 
 @dataclass(frozen=True)
 class Organisation:
+    """The tenant. From `closed_at` on it is closing: nothing runs, and at `closes_at` it is removed
+    for good. `settled`: all of it was seen to have stopped; `removing`: there is no way back."""
+
     id: str
     name: str
     personal: bool
     created_at: datetime
     tier: str = "free"
+    closed_at: datetime | None = None
+    closes_at: datetime | None = None
+    settled: bool = False
+    removing: bool = False
     revision: int = 1
+
+    @property
+    def closing(self) -> bool:
+        return self.closes_at is not None
 
 
 @dataclass(frozen=True)
@@ -168,6 +185,8 @@ class Principal:
     tier: str = "free"
     address: str = ""
     """Where the call comes from, for the audit log."""
+    closing: bool = False
+    """The organisation waits to be removed: it can be looked at and restored, nothing else."""
 
     def role_on(self, agent_id: str) -> Role | None:
         """The role that counts for an agent; None: it is not to be seen."""
@@ -176,20 +195,34 @@ class Principal:
         granted = self.grants.get(agent_id)
         if self.restricted:
             return granted
-        return max(self.role, granted or self.role, key=_RANKS.__getitem__)
+        return max(self.role, granted or self.role, key=RANKS.__getitem__)
 
     def sees(self, agent_id: str) -> bool:
         """Whether the agent exists for this principal at all; what it does not see is 404."""
         return self.role_on(agent_id) is not None
 
+    def visible_agents(self) -> frozenset[str] | None:
+        """The only agents that can exist for this principal; None for all of the organisation's."""
+        named = None if self.agent_id is None else frozenset({self.agent_id})
+        if not self.restricted:
+            return named
+        return frozenset(a for a in self.grants if self.sees(a))
+
     def may(self, action: Action, agent_id: str | None = None) -> bool:
         return self._refusal(action, agent_id) is None
 
     def require(self, action: Action, agent_id: str | None = None) -> None:
-        """Raises Forbidden unless both the role and the token's scope allow the action."""
+        """Raises Forbidden unless both the role and the token's scope allow the action, and
+        Conflict for what a closing organisation does not allow."""
         refusal = self._refusal(action, agent_id)
         if refusal is not None:
             raise Forbidden(refusal)
+        if self.closing and action not in WHILE_CLOSING:
+            raise Conflict(
+                "This organisation is being deleted: everything in it has stopped and can only be "
+                "looked at. An owner can restore it.",
+                code="organisation_closing",
+            )
 
     def _refusal(self, action: Action, agent_id: str | None) -> str | None:
         role = self.role if agent_id is None else self.role_on(agent_id)
@@ -208,7 +241,7 @@ class Principal:
                 f"This API token has the scope {self.scope}, which does not allow {action}. "
                 "Make a token with a wider scope."
             )
-        if agent_id is None and self.agent_id is not None and action not in OF_AGENTS:
+        if agent_id is None and self.agent_id is not None and action not in _ANY_TOKEN:
             return f"This API token is for one agent; {action} concerns the whole organisation."
         return None
 

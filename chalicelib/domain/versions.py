@@ -148,3 +148,15 @@ class Version:
     def prefix(self) -> str:
         """Where everything of this version lies in the artifacts bucket; begins with the tenant."""
         return f"{self.org_id}/{self.agent_id}/{self.id}/"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A ready-made source people can start from."""
+
+    name: str
+    runtime: str
+    title: str
+    description: str
+    key: str
+    digest: str

@@ -20,6 +20,8 @@ from chalicelib.ports import Clock, Signer, Store
 
 REMEMBERED = timedelta(seconds=60)
 MAX_REMEMBERED = 2000
+NOTED = timedelta(minutes=5)
+"""How exact the time of a token's last use is."""
 _MAX_BEARER = 4096
 
 
@@ -35,6 +37,7 @@ class Access:
         self._signer = signer
         self._clock = clock
         self._seen: OrderedDict[tuple[bytes, str | None], _Seen] = OrderedDict()
+        self._noted: OrderedDict[str, datetime] = OrderedDict()
 
     def principal(
         self, bearer: str, *, organisation: str | None = None, address: str = ""
@@ -92,6 +95,7 @@ class Access:
             restricted=membership.restricted,
             session_id=session_id,
             tier=organisation.tier,
+            closing=organisation.closing,
         )
 
     def _of_token(self, bearer: str, organisation: str | None) -> Principal:
@@ -100,7 +104,8 @@ class Access:
                 "This is not a Slipway API token: its checksum is wrong. Copy it again, whole.",
                 code="token_malformed",
             )
-        token = self._store.get(ApiToken, hash_secret(bearer))
+        hashed = hash_secret(bearer)
+        token = self._used(hashed)
         if token is None:
             raise Unauthenticated(
                 "This API token does not exist or was revoked.", code="token_unknown"
@@ -120,6 +125,18 @@ class Access:
             restricted=token.restricted,
             tier=token.tier,
         )
+
+    def _used(self, hashed: str) -> ApiToken | None:
+        """The token. Reading it and noting its use is one call, made by each process only now and
+        then; otherwise it is only read."""
+        now = self._clock.now()
+        noted = self._noted.get(hashed)
+        if noted is not None and now < noted + NOTED:
+            return self._store.get(ApiToken, hashed)
+        self._noted[hashed] = now
+        while len(self._noted) > MAX_REMEMBERED:
+            self._noted.popitem(last=False)
+        return self._store.touch(ApiToken, hashed, at=now)
 
 
 def _no_organisation() -> NotFound:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.domain.agents import Agent, Category, Runtime, SlugClaim, Visibility, slug_of
+from chalicelib.domain.agents import (
+    Agent,
+    Category,
+    Remains,
+    Runtime,
+    SlugClaim,
+    Visibility,
+    slug_of,
+)
+from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.listings import AgentListing
@@ -20,6 +29,7 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
+    VARIABLES,
     Change,
     Clock,
     Delete,
@@ -29,13 +39,16 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.audit import Audit
 
 _SLUG_TRIES = 50
+NO_AGENT = "There is no agent with this id in your organisation."
 
 
 class Agents:
-    def __init__(self, *, store: Store, host: Host, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, host: Host, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._host = host
         self._clock = clock
 
@@ -74,8 +87,10 @@ class Agents:
                 updated_at=now,
             )
             claim = SlugClaim(principal.org_id, slug, agent_id)
+            said = {"name": name, "slug": slug, "visibility": visibility}
+            event = AuditEvent.by(principal, Audited.AGENT_CREATED, agent_id, after=said)
             try:
-                self._store.commit(Put(agent), Put(claim))
+                self._audit.commit(event, Put(agent), Put(claim))
             except ChangedMeanwhile:
                 continue
             return agent
@@ -84,12 +99,12 @@ class Agents:
         )
 
     def get(self, principal: Principal, agent_id: str) -> Agent:
-        principal.require(Action.AGENT_READ)
+        require_on(principal, Action.AGENT_READ, agent_id, or_else=NO_AGENT)
         agent = (
             self._store.get(Agent, principal.org_id, agent_id) if is_id(agent_id, "agt") else None
         )
         if agent is None:
-            raise NotFound("There is no agent with this id in your organisation.")
+            raise NotFound(NO_AGENT)
         return agent
 
     def stored(self, org_id: str, agent_id: str) -> Agent | None:
@@ -97,8 +112,17 @@ class Agents:
         return self._store.get(Agent, org_id, agent_id)
 
     def page(self, principal: Principal, *, limit: int, after: str | None) -> Page[Agent]:
+        """Those the principal sees, newest first."""
         principal.require(Action.AGENT_READ)
-        return self._store.page(AGENTS, principal.org_id, limit=limit, after=after)
+        visible = principal.visible_agents()
+        if visible is None:
+            return self._store.page(AGENTS, principal.org_id, limit=limit, after=after)
+        # A few named ones: they are read by their ids, not looked for among all.
+        wanted = [a for a in sorted(visible, reverse=True) if after is None or f"{a}#" < after]
+        found = self._store.get_many(*((Agent, principal.org_id, a) for a in wanted))
+        agents = [agent for agent in found if agent is not None]
+        shown = agents[:limit]
+        return Page(tuple(shown), f"{shown[-1].id}#" if len(agents) > limit else None)
 
     def update(
         self,
@@ -112,27 +136,31 @@ class Agents:
         visibility: Visibility | None = None,
     ) -> Agent:
         """Changes what is given. The slug stays: links to it must not break."""
-        principal.require(Action.AGENT_UPDATE)
         agent = self.get(principal, agent_id)
+        principal.require(Action.AGENT_UPDATE, agent_id)
         if if_revision is not None and if_revision != agent.revision:
             raise PreconditionFailed(
                 "Somebody changed this agent since you read it. Read it again and repeat."
             )
         if visibility is Visibility.PUBLIC and agent.visibility is not Visibility.PUBLIC:
             raise _publish_instead()
-        changed = replace(
+        wanted = replace(
             agent,
             name=agent.name if name is None else name,
             description=agent.description if description is None else description,
             category=agent.category if category is None else category,
             visibility=agent.visibility if visibility is None else visibility,
         )
-        if changed == agent:
+        if wanted == agent:
             return agent
-        changed = replace(changed, updated_at=self._clock.now(), revision=agent.revision + 1)
-        unlisted = self._unlisted(agent) if changed.visibility is not agent.visibility else []
-        self._store.commit(Put(changed), *unlisted)
-        return changed
+        wanted = replace(wanted, updated_at=self._clock.now(), revision=agent.revision + 1)
+        before, after = changed(agent, wanted, "name", "description", "category", "visibility")
+        event = AuditEvent.by(
+            principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
+        )
+        unlisted = self._unlisted(agent) if wanted.visibility is not agent.visibility else []
+        self._audit.commit(event, Put(wanted), *unlisted)
+        return wanted
 
     def delete(self, principal: Principal, agent_id: str) -> None:
         """Removes the agent and, at the host, everything that runs for it.
@@ -140,8 +168,8 @@ class Agents:
         The host goes first: an agent that cannot be stopped stays visible and can be deleted
         again. Versions and deployments stay readable by id until they expire.
         """
-        principal.require(Action.AGENT_DELETE)
         agent = self.get(principal, agent_id)
+        principal.require(Action.AGENT_DELETE, agent_id)
         for environment in self.environments_of(agent):
             if environment.moving:
                 raise Conflict(
@@ -151,11 +179,19 @@ class Agents:
             if environment.service_id:
                 self._host.remove_service(environment.service_id)
             self._store.commit(*self._ended(environment), Delete(environment))
+        for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
+            self._store.commit(Delete(variables))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
-        changes: list[Change] = [Delete(agent), *self._unlisted(agent)]
+        changes: list[Change] = [
+            Delete(agent),
+            Put(Remains(agent.org_id, agent.id)),
+            *self._unlisted(agent),
+        ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
-        self._store.commit(*changes)
+        said = {"name": agent.name, "slug": agent.slug}
+        event = AuditEvent.by(principal, Audited.AGENT_DELETED, agent.id, before=said)
+        self._audit.commit(event, *changes)
 
     def _unlisted(self, agent: Agent) -> list[Change]:
         """What joins a change that ends an agent's being public; its names stay held."""
@@ -185,6 +221,14 @@ def _publish_instead() -> Conflict:
         "which says what is still missing.",
         code="publish_instead",
     )
+
+
+def require_on(principal: Principal, action: Action, agent_id: str, *, or_else: str) -> None:
+    """What belongs to an agent that the principal does not see does not exist, in these words;
+    what it sees may still be forbidden."""
+    if not principal.sees(agent_id):
+        raise NotFound(or_else)
+    principal.require(action, agent_id)
 
 
 def environment_name(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.versions import InferredValue, Reason, Version
+from chalicelib.domain.versions import InferredValue, Reason, Template, Version
 from chalicelib.ports import Artifacts
 from chalicelib.services.variables import EnvironmentVariables
 
@@ -80,3 +80,10 @@ def observed_health(version: Version, report: Mapping[str, Any]) -> dict[str, An
         return {}
     seen = InferredValue("health_path", "/", "GET / answered 200 when the build started the agent")
     return {"plan": {**plan, "health_path": "/"}, "inferred": (*version.inferred, seen)}
+
+
+def published_templates(artifacts: Artifacts) -> list[Template]:
+    """The templates that were published with the platform."""
+    index = artifacts.get_json("templates/index.json") or []
+    names = Template.__dataclass_fields__
+    return [Template(**{k: v for k, v in one.items() if k in names}) for one in index]

@@ -126,13 +126,14 @@ class Copies:
             _complete(offered.manifest, values)
         copy = self._make(principal, listing, offered, name or listing.name, values, fork=fork)
         if fork:
-            version = self._versions.create_from_source(
+            version = self._versions.create(
                 principal,
                 copy.agent.id,
-                key=offered.source_key,
-                filename=offered.source_filename,
+                lambda key: Source(SourceKind.FORK, offered.source_filename, key),
                 deploy=deploy,
+                environment=ENVIRONMENT,
             )
+            self._artifacts.copy_source(offered.source_key, version.source.key)
             return replace(copy, version=version)
         self._lay_out(offered, copy.version)
         return self._deployed(copy) if deploy else copy

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import (
     Deployment,
     DeploymentEvent,
@@ -28,6 +29,7 @@ from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
     FieldError,
+    HostRefused,
     Invalid,
     NotFound,
     PlatformError,
@@ -43,11 +45,13 @@ from chalicelib.ports import (
     Sample,
     Store,
 )
-from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.agents import Agents, environment_name, require_on
+from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
+_NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
 
 
@@ -56,6 +60,7 @@ class Deployments:
         self,
         *,
         store: Store,
+        audit: Audit,
         host: Host,
         turns: Turns,
         agents: Agents,
@@ -64,6 +69,7 @@ class Deployments:
         release_limit: timedelta,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._host = host
         self._turns = turns
         self._agents = agents
@@ -77,8 +83,8 @@ class Deployments:
         self, principal: Principal, agent_id: str, *, version_id: str, environment: str
     ) -> Deployment:
         """A deployment of a ready version, started or queued behind the one that moves."""
-        principal.require(Action.DEPLOYMENT_CREATE)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         version = (
             self._store.get(Version, agent.org_id, version_id) if is_id(version_id, "ver") else None
         )
@@ -90,9 +96,11 @@ class Deployments:
                 "deployed.",
                 code="version_not_ready",
             )
-        return self._turns.admit(
-            self._draft(version, environment_name(environment), principal.user_id, Trigger.REQUEST)
+        draft = self._draft(
+            version, environment_name(environment), principal.user_id, Trigger.REQUEST
         )
+        event = AuditEvent.by(principal, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft))
+        return self._turns.admit(draft, event)
 
     def request_for_build(self, version: Version) -> Version:
         """The deployment a version asked for when it was made; noted on the version in the same
@@ -104,8 +112,11 @@ class Deployments:
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
+        event = AuditEvent(
+            draft.org_id, SYSTEM, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft)
+        )
         try:
-            self._turns.admit(draft, Put(noted))
+            self._turns.admit(draft, event, Put(noted))
         except ChangedMeanwhile:
             return self._store.get(Version, version.org_id, version.id) or version
         return noted
@@ -116,8 +127,8 @@ class Deployments:
         Asked of the deployment that serves now, it goes back to the one that was live before it;
         asked of an earlier one, to that one.
         """
-        principal.require(Action.DEPLOYMENT_CREATE)
         named = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_CREATE, named.agent_id)
         environment = self._turns.environment(named)
         if environment.serving == named.id:
             target = self._good_before(environment, named)
@@ -129,7 +140,15 @@ class Deployments:
                 "back to in it. What served before it still serves.",
                 code="never_live",
             )
-        return self._turns.admit(self._turns.again(target, Trigger.ROLLBACK, principal.user_id))
+        draft = self._turns.again(target, Trigger.ROLLBACK, principal.user_id)
+        event = AuditEvent.by(
+            principal,
+            Audited.DEPLOYMENT_ROLLED_BACK,
+            draft.id,
+            before={"serving": environment.serving},
+            after=_said(draft),
+        )
+        return self._turns.admit(draft, event)
 
     # --- reading ------------------------------------------------------------------------
 
@@ -141,14 +160,15 @@ class Deployments:
             else None
         )
         if found is None:
-            raise NotFound("There is no deployment with this id in your organisation.")
+            raise NotFound(_NO_DEPLOYMENT)
+        require_on(principal, Action.DEPLOYMENT_READ, found.agent_id, or_else=_NO_DEPLOYMENT)
         return found
 
     def page(
         self, principal: Principal, agent_id: str, *, limit: int, after: str | None
     ) -> Page[Deployment]:
-        principal.require(Action.DEPLOYMENT_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_READ, agent_id)
         return self._store.page(DEPLOYMENTS, agent.org_id, agent.id, limit=limit, after=after)
 
     def history(
@@ -199,8 +219,8 @@ class Deployments:
 
     def cancel(self, principal: Principal, deployment_id: str) -> Deployment:
         """Ends a deployment that is on its way; what served before goes on serving."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if found.state.is_final:
             return found
         if found.state.is_serving:
@@ -216,6 +236,9 @@ class Deployments:
             actor=principal.user_id,
             reasons=reasons,
             restore=switched,
+            by=AuditEvent.by(
+                principal, Audited.DEPLOYMENT_CANCELLED, found.id, before={"state": found.state}
+            ),
         )
         if ended.host.deployment_id:
             self._try_at_host(self._host.cancel, ended.host.deployment_id)
@@ -223,8 +246,8 @@ class Deployments:
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
         """Takes the deployment that serves out of service. Its URL stays reserved."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if found.state.is_final:
             return found
         if found.state.is_moving:
@@ -232,12 +255,15 @@ class Deployments:
                 f"This deployment is {found.state}; cancel it instead.", code="deployment_state"
             )
         self._host.stop(found.host.deployment_id)
-        return self._turns.leave(found, actor=principal.user_id)
+        event = AuditEvent.by(
+            principal, Audited.DEPLOYMENT_STOPPED, found.id, before={"state": found.state}
+        )
+        return self._turns.leave(found, actor=principal.user_id, by=event)
 
     def restart(self, principal: Principal, deployment_id: str) -> Deployment:
         """Starts the running version anew, with the variables it was deployed with."""
-        principal.require(Action.DEPLOYMENT_OPERATE)
         found = self.get(principal, deployment_id)
+        principal.require(Action.DEPLOYMENT_OPERATE, found.agent_id)
         if not found.state.is_serving:
             raise Conflict(
                 f"This deployment is {found.state}; only one that serves can be restarted.",
@@ -247,10 +273,37 @@ class Deployments:
         now = self._clock.now()
         noted = found.noting(now, restarts=found.restarts + 1)
         try:
-            self._store.commit(Put(noted), Put(item(noted, "restarted", principal.user_id)))
+            self._audit.commit(
+                AuditEvent.by(principal, Audited.DEPLOYMENT_RESTARTED, found.id),
+                Put(noted),
+                Put(item(noted, "restarted", principal.user_id)),
+            )
         except ChangedMeanwhile:
             return self.get(principal, deployment_id)
         return noted
+
+    def halt_by_id(self, org_id: str, deployment_id: str, why: Reason) -> bool:
+        """As `halt`; False when there was nothing to end."""
+        found = self._turns.stored(org_id, deployment_id)
+        if found is None or found.state.is_final:
+            return False
+        self.halt(found, why)
+        return True
+
+    def halt(self, found: Deployment, why: Reason) -> None:
+        """Ends a deployment on the platform's own behalf, whatever state it is in, and brings
+        nothing back in its place. Raises what the host raises; it can be said again."""
+        if found.state.is_serving:
+            self._host.stop(found.host.deployment_id)
+            self._turns.leave(found, reasons=(why,))
+        elif found.state.is_moving:
+            if found.host.deployment_id:
+                try:
+                    self._host.cancel(found.host.deployment_id)
+                except HostRefused:
+                    # It is up already, and can only be stopped.
+                    self._host.stop(found.host.deployment_id)
+            self._turns.end(found, DeploymentEvent.CANCELLED, reasons=(why,))
 
     # --- how ----------------------------------------------------------------------------------
 
@@ -323,6 +376,17 @@ class Deployments:
             action(deployment_id)
         except PlatformError as error:
             logger.warning("host did not follow", extra={"detail": error.detail})
+
+
+def _said(draft: Deployment) -> dict[str, Any]:
+    """What the audit log keeps of a request for a deployment."""
+    return {
+        "agent_id": draft.agent_id,
+        "version_id": draft.version_id,
+        "environment": draft.environment,
+        "trigger": draft.trigger,
+        "requested_by": draft.created_by,
+    }
 
 
 def _log_position(cursor: str | None) -> tuple[str | None, int]:

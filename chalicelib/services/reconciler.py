@@ -15,6 +15,7 @@ from chalicelib.domain.deployments import Deployment, DeploymentEvent, Deploymen
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import PlatformError
 from chalicelib.ports import (
+    CLOSING,
     OPEN_DEPLOYMENTS,
     OPEN_VERSIONS,
     Clock,
@@ -25,6 +26,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.closing import Closing
 from chalicelib.services.turns import Turns
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
@@ -42,6 +44,7 @@ class Run:
     versions: int = 0
     moving: int = 0
     serving: int = 0
+    closing: int = 0
     repaired: int = 0
     failed: int = 0
 
@@ -56,6 +59,7 @@ class Reconciler:
         schedule: Schedule,
         versions: Versions,
         turns: Turns,
+        closing: Closing,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -64,18 +68,26 @@ class Reconciler:
         self._schedule = schedule
         self._versions = versions
         self._turns = turns
+        self._closing = closing
         self._clock = clock
 
     def run(self) -> Run:
         """Looks at everything that is not final. With nothing left, it turns its own schedule
         off: an unused platform costs nothing."""
         run = Run()
+        closing = {organisation.id: organisation for organisation in every(self._store, CLOSING)}
+        run.closing = len(closing)
         for version in list(every(self._store, OPEN_VERSIONS)):
             run.versions += 1
-            self._guard(run, partial(self._versions.reconcile, version))
+            ended = version.org_id in closing
+            work = self._closing.halt if ended else self._versions.reconcile
+            self._guard(run, partial(work, version))
         serving: list[Deployment] = []
         for deployment in list(every(self._store, OPEN_DEPLOYMENTS)):
-            if deployment.state.is_moving:
+            if deployment.org_id in closing:
+                run.moving += 1
+                self._guard(run, partial(self._closing.halt, deployment))
+            elif deployment.state.is_moving:
                 run.moving += 1
                 self._guard(run, partial(self._take_up, deployment, run))
             else:
@@ -83,7 +95,10 @@ class Reconciler:
         run.serving = len(serving)
         for batch in _batches(serving):
             self._guard(run, partial(self._compare, batch, run))
-        if not (run.versions or run.moving or run.serving):
+        for organisation in closing.values():
+            # Last, for removing one may take long.
+            self._guard(run, partial(self._closing.reconcile, organisation))
+        if not (run.versions or run.moving or run.serving or run.closing):
             self._rest()
         return run
 
@@ -101,6 +116,7 @@ class Reconciler:
         if (
             self._store.page(OPEN_VERSIONS, limit=1).items
             or self._store.page(OPEN_DEPLOYMENTS, limit=1).items
+            or self._store.page(CLOSING, limit=1).items
         ):
             self._schedule.enable()
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.audit import AuditEvent
 from chalicelib.domain.deployments import (
     Deployment,
     DeploymentEvent,
@@ -19,9 +20,10 @@ from chalicelib.domain.deployments import (
     Trigger,
 )
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.versions import Reason
+from chalicelib.domain.versions import Reason, Version
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
 from chalicelib.ports import Change, Clock, Engine, HostDeployment, Put, Schedule, Store
+from chalicelib.services.audit import Audit
 from chalicelib.telemetry import logger
 
 _TRIES = 8
@@ -33,18 +35,20 @@ class Turns:
         self,
         *,
         store: Store,
+        audit: Audit,
         engine: Engine,
         schedule: Schedule,
         clock: Clock,
         release_limit: timedelta,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._engine = engine
         self._schedule = schedule
         self._clock = clock
         self._release_limit = release_limit
 
-    def admit(self, draft: Deployment, *more: Change) -> Deployment:
+    def admit(self, draft: Deployment, event: AuditEvent, *more: Change) -> Deployment:
         """Stores a draft and gives it its turn: now, or behind the one that moves."""
         for _ in range(_TRIES):
             now = self._clock.now()
@@ -65,7 +69,7 @@ class Turns:
                         ]
                     changes.append(Put(following(environment, now, queued=draft.id)))
             try:
-                self._store.commit(*changes, *more)
+                self._audit.commit(event, *changes, *more)
             except ChangedMeanwhile:
                 if more:
                     # The caller's own write may be what was lost; it decides.
@@ -99,6 +103,7 @@ class Turns:
         reasons: tuple[Reason, ...],
         actor: str = "slipway",
         restore: bool = False,
+        by: AuditEvent | None = None,
     ) -> Deployment:
         """Ends a moving deployment without success and lets the next one go.
 
@@ -129,7 +134,7 @@ class Turns:
             elif environment.queued == deployment.id:
                 next_environment = following(environment, now, queued=None)
             try:
-                self._store.commit(*changes, Put(next_environment))
+                self._commit(by, *changes, Put(next_environment))
             except ChangedMeanwhile:
                 deployment = self._reread(deployment)
                 continue
@@ -216,6 +221,7 @@ class Turns:
         *,
         actor: str = "slipway",
         reasons: tuple[Reason, ...] = (),
+        by: AuditEvent | None = None,
     ) -> Deployment:
         """A deployment that served serves no longer."""
         for _ in range(_TRIES):
@@ -231,7 +237,7 @@ class Turns:
             if environment.serving == deployment.id:
                 changes.append(Put(following(environment, now, serving=None)))
             try:
-                self._store.commit(*changes)
+                self._commit(by, *changes)
             except ChangedMeanwhile:
                 deployment = self._reread(deployment)
                 continue
@@ -276,6 +282,13 @@ class Turns:
         )
 
     # --- how ---------------------------------------------------------------------------------
+
+    def _commit(self, by: AuditEvent | None, *changes: Change) -> None:
+        """What a person asked for is recorded; what follows from it has its history items."""
+        if by is None:
+            self._store.commit(*changes)
+        else:
+            self._audit.commit(by, *changes)
 
     def _restoring(self, failed: Deployment, environment: Environment) -> Deployment | None:
         """A draft that brings the last good deployment back after `failed`; None without one."""
@@ -323,17 +336,17 @@ def following(environment: Environment, now: datetime, **changes: Any) -> Enviro
 
 
 def item(
-    deployment: Deployment, event: str, actor: str = "slipway", detail: str = ""
+    subject: Deployment | Version, event: str, actor: str = "slipway", detail: str = ""
 ) -> HistoryItem:
     """The history item that belongs to a revision; its detail is the first reason, if any."""
     return HistoryItem(
-        org_id=deployment.org_id,
-        subject_id=deployment.id,
-        sequence=deployment.revision,
-        at=deployment.updated_at,
+        org_id=subject.org_id,
+        subject_id=subject.id,
+        sequence=subject.revision,
+        at=subject.updated_at,
         event=event,
-        state=deployment.state.value,
-        detail=detail or _why(deployment.reasons),
+        state=subject.state.value,
+        detail=detail or _why(subject.reasons),
         actor=actor,
     )
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.deployments import Variables
 from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
 from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services.audit import Audit
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = ("SLIPWAY_", "RAILWAY_")
@@ -29,8 +31,11 @@ class VariableValue:
 
 
 class EnvironmentVariables:
-    def __init__(self, *, store: Store, agents: Agents, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, audit: Audit, agents: Agents, vault: Vault, clock: Clock
+    ) -> None:
         self._store = store
+        self._audit = audit
         self._agents = agents
         self._vault = vault
         self._clock = clock
@@ -39,8 +44,8 @@ class EnvironmentVariables:
         self, principal: Principal, agent_id: str, environment: str
     ) -> tuple[list[VariableValue], int]:
         """The variables, secrets without their values, and the revision."""
-        principal.require(Action.VARIABLES_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VARIABLES_READ, agent_id)
         stored = self.stored(agent.org_id, agent.id, environment_name(environment))
         if stored is None:
             return [], 0
@@ -61,8 +66,8 @@ class EnvironmentVariables:
         if_revision: int | None,
     ) -> tuple[list[VariableValue], int]:
         """Replaces all variables. A secret sent without a value keeps the one it has."""
-        principal.require(Action.VARIABLES_WRITE)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VARIABLES_WRITE, agent_id)
         name = environment_name(environment)
         stored = self.stored(agent.org_id, agent.id, name)
         revision = stored.revision if stored else 0
@@ -70,7 +75,16 @@ class EnvironmentVariables:
             raise PreconditionFailed(
                 "Somebody changed these variables since you read them. Read them again and repeat."
             )
-        self._store.commit(Put(self.successor(principal, agent.id, name, wanted, stored)))
+        changed = self.successor(principal, agent.id, name, wanted, stored)
+        old = self.open(stored) if stored else {}
+        said = {
+            "environment": name,
+            **_differences(stored, old, changed.names, self.open(changed)),
+        }
+        self._audit.commit(
+            AuditEvent.by(principal, Audited.VARIABLES_CHANGED, agent.id, after=said),
+            Put(changed),
+        )
         return self.get(principal, agent_id, name)
 
     def successor(
@@ -106,6 +120,22 @@ class EnvironmentVariables:
         if not sealed:
             return {}
         return self._vault.open(sealed, context=f"{org_id}/{agent_id}/{environment}")
+
+
+def _differences(
+    stored: Variables | None,
+    old: Mapping[str, str],
+    names: Mapping[str, bool],
+    values: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """What happened to which names; no values."""
+    were = stored.names if stored else {}
+    both = [n for n in names if n in were]
+    return {
+        "added": sorted(n for n in names if n not in were),
+        "changed": sorted(n for n in both if (old.get(n), were[n]) != (values[n], names[n])),
+        "removed": sorted(n for n in were if n not in names),
+    }
 
 
 def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from chalicelib.domain.agents import Runtime
-from chalicelib.domain.deployments import HistoryItem
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
     Reason,
     Source,
     SourceKind,
+    Template,
     Version,
     VersionEvent,
     VersionState,
@@ -41,10 +42,12 @@ from chalicelib.ports import (
     Store,
     UploadForm,
 )
-from chalicelib.services.agents import Agents, environment_name
+from chalicelib.services import builds
+from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
+from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
-from chalicelib.services.builds import build_order, closed, observed_health, warnings_of
 from chalicelib.services.deployments import Deployments
+from chalicelib.services.turns import item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
@@ -58,23 +61,12 @@ _LOST = frozenset({"FAULT", "LOST"})
 """Ends of a build that come from the service, not from what it built."""
 
 
-@dataclass(frozen=True)
-class Template:
-    """A ready-made source people can start from."""
-
-    name: str
-    runtime: str
-    title: str
-    description: str
-    key: str
-    digest: str
-
-
 class Versions:
     def __init__(
         self,
         *,
         store: Store,
+        audit: Audit,
         artifacts: Artifacts,
         builder: Builder,
         agents: Agents,
@@ -87,6 +79,7 @@ class Versions:
         build_limit: timedelta,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._artifacts = artifacts
         self._builder = builder
         self._agents = agents
@@ -126,7 +119,7 @@ class Versions:
                 ),
             )
         name = PurePosixPath(filename.replace("\\", "/")).name or "source.zip"
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(SourceKind.UPLOAD, name, key, size),
@@ -150,7 +143,7 @@ class Versions:
         environment: str = "production",
     ) -> Version:
         """A version made of a published template; its build starts by itself."""
-        known = {item.name: item for item in self.templates()}
+        known = {one.name: one for one in self.templates()}
         if template not in known:
             raise Invalid(
                 "There is no such template.",
@@ -158,7 +151,7 @@ class Versions:
                 errors=(FieldError("template", f"Choose one of: {', '.join(sorted(known))}."),),
             )
         chosen = known[template]
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(
@@ -170,27 +163,11 @@ class Versions:
         self._artifacts.copy_template(chosen.key, version.source.key)
         return version
 
-    def create_from_source(
-        self, principal: Principal, agent_id: str, *, key: str, filename: str, deploy: bool
-    ) -> Version:
-        """A version made of another agent's source, which its author has given away."""
-        version = self._create(
-            principal,
-            agent_id,
-            lambda own: Source(SourceKind.FORK, filename, own),
-            deploy=deploy,
-            environment="production",
-        )
-        self._artifacts.copy_source(key, version.source.key)
-        return version
-
     def templates(self) -> list[Template]:
-        index = self._artifacts.get_json("templates/index.json") or []
-        names = Template.__dataclass_fields__
-        return [Template(**{k: v for k, v in item.items() if k in names}) for item in index]
+        return builds.published_templates(self._artifacts)
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
-        principal.require(Action.VERSION_READ)
+        require_on(principal, Action.VERSION_READ, agent_id, or_else=NO_AGENT)
         version = (
             self._store.get(Version, principal.org_id, version_id)
             if is_id(version_id, "ver")
@@ -203,13 +180,13 @@ class Versions:
     def page(
         self, principal: Principal, agent_id: str, *, limit: int, after: str | None
     ) -> Page[Version]:
-        principal.require(Action.VERSION_READ)
         agent = self._agents.get(principal, agent_id)
+        principal.require(Action.VERSION_READ, agent_id)
         return self._store.page(VERSIONS, agent.org_id, agent.id, limit=limit, after=after)
 
     def uploaded(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """For stores that send no events: the client says that its upload is complete."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.AWAITING_UPLOAD and not self._has_source(version):
             raise Conflict(
@@ -231,7 +208,7 @@ class Versions:
 
         `manifest` replaces what the source said or what was inferred.
         """
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         if version.state is VersionState.BUILDING:
             return version
@@ -255,17 +232,26 @@ class Versions:
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
-        self._store.commit(Put(confirmed))
+        event = AuditEvent.by(
+            principal,
+            Audited.VERSION_CONFIRMED,
+            version.id,
+            after={"manifest": "given" if manifest is not None else "as read"},
+        )
+        self._audit.commit(event, Put(confirmed))
         return self.receive_upload(confirmed.org_id, confirmed.id) or confirmed
 
     def cancel(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         """Stops a version on its way; one that has ended stays as it is."""
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
         cancelled = self._move(
             version,
             VersionEvent.CANCELLED,
             actor=principal.user_id,
+            by=AuditEvent.by(
+                principal, Audited.VERSION_CANCELLED, version.id, before={"state": version.state}
+            ),
             reasons=(Reason("cancelled", "Cancelled by request."),),
         )
         if cancelled.state is VersionState.CANCELLED and version.build_id:
@@ -278,7 +264,7 @@ class Versions:
         report = self._report(version)
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
-            report = closed(report, version)
+            report = builds.closed(report, version)
         return report
 
     def logs(
@@ -347,6 +333,12 @@ class Versions:
             case VersionState.BUILDING:
                 self._start_build(version)
 
+    def halt(self, version: Version, why: Reason) -> None:
+        """Ends a version on its way, on the platform's own behalf."""
+        halted = self._move(version, VersionEvent.CANCELLED, reasons=(why,))
+        if halted.state is VersionState.CANCELLED and version.build_id:
+            self._builder.stop(version.build_id)
+
     def _await_upload(self, version: Version, age: timedelta) -> None:
         if self._has_source(version):
             self.receive_upload(version.org_id, version.id)
@@ -376,7 +368,7 @@ class Versions:
 
     # --- how ----------------------------------------------------------------------------
 
-    def _create(
+    def create(
         self,
         principal: Principal,
         agent_id: str,
@@ -387,9 +379,9 @@ class Versions:
         hold: bool = False,
         choice: str | None = None,
     ) -> Version:
-        principal.require(Action.VERSION_CREATE)
+        require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         if deploy:
-            principal.require(Action.DEPLOYMENT_CREATE)
+            principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         environment = environment_name(environment)
         for _ in range(_TRIES):
             agent = self._agents.get(principal, agent_id)
@@ -421,8 +413,20 @@ class Versions:
                 revision=agent.revision + 1,
             )
             try:
-                self._store.commit(
-                    Put(counted), Put(version), Put(_item(version, "created", principal.user_id))
+                self._audit.commit(
+                    AuditEvent.by(
+                        principal,
+                        Audited.VERSION_CREATED,
+                        version.id,
+                        after={
+                            "agent_id": agent.id,
+                            "source": version.source.kind,
+                            "deploy": deploy,
+                        },
+                    ),
+                    Put(counted),
+                    Put(version),
+                    Put(item(version, "created", principal.user_id)),
                 )
             except ChangedMeanwhile:
                 continue
@@ -468,7 +472,7 @@ class Versions:
 
     def _start_build(self, version: Version) -> Version:
         order_key = f"{version.prefix}order.json"
-        order = build_order(
+        order = builds.build_order(
             version,
             variables=self._variables,
             artifacts=self._artifacts,
@@ -499,8 +503,8 @@ class Versions:
                 VersionEvent.BUILD_SUCCEEDED,
                 image=report["image"],
                 image_size=report.get("size_bytes"),
-                warnings=warnings_of(version, report),
-                **observed_health(version, report),
+                warnings=builds.warnings_of(version, report),
+                **builds.observed_health(version, report),
             )
         if state == "rejected":
             return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
@@ -546,16 +550,25 @@ class Versions:
                 self._artifacts.copy_template(template.key, version.source.key)
 
     def _move(
-        self, version: Version, event: VersionEvent, *, actor: str = "slipway", **changes: Any
+        self,
+        version: Version,
+        event: VersionEvent,
+        *,
+        actor: str = "slipway",
+        by: AuditEvent | None = None,
+        **changes: Any,
     ) -> Version:
         """Commits the transition with its history item; a lost race is looked at again."""
         for _ in range(_TRIES):
             moved = version.after(event, self._clock.now(), **changes)
             if moved is version:
                 return version
-            detail = moved.reasons[0].detail if moved.reasons else ""
+            written = (Put(moved), Put(item(moved, event.value, actor)))
             try:
-                self._store.commit(Put(moved), Put(_item(moved, event.value, actor, detail)))
+                if by is None:
+                    self._store.commit(*written)
+                else:
+                    self._audit.commit(by, *written)
             except ChangedMeanwhile:
                 version = self._reread(version)
                 continue
@@ -585,16 +598,3 @@ class Versions:
         if found is None:
             raise NotFound("This version is gone.")
         return found
-
-
-def _item(version: Version, event: str, actor: str, detail: str = "") -> HistoryItem:
-    return HistoryItem(
-        org_id=version.org_id,
-        subject_id=version.id,
-        sequence=version.revision,
-        at=version.updated_at,
-        event=event,
-        state=version.state.value,
-        detail=detail,
-        actor=actor,
-    )

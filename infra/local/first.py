@@ -43,12 +43,24 @@ class Person:
         self.http.close()
 
     def ask(self, method: str, path: str, **given: Any) -> dict[str, Any]:
-        """Call the API; a refusal is raised in the platform's own words."""
+        """Call the API; a refusal is raised in the platform's own words.
+
+        An access token lasts minutes; the session's cookie gets the next one, as in a browser.
+        """
         answer = self.http.request(method, f"/api/v1{path}", **given)
+        if answer.status_code == 401 and not path.startswith("/auth/") and self._refresh():
+            answer = self.http.request(method, f"/api/v1{path}", **given)
         if answer.is_error:
             raise Refused(method, path, answer)
         document: dict[str, Any] = answer.json() if answer.content else {}
         return document
+
+    def _refresh(self) -> bool:
+        answer = self.http.post("/api/v1/auth/refresh", headers={"X-Slipway-CSRF": "1"})
+        if answer.is_error:
+            return False
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return True
 
     def create(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
         """Create something, once even if the answer is lost."""

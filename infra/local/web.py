@@ -221,7 +221,7 @@ class Web:
             return PlainTextResponse("Pages can only be read.", 405, {"Allow": "GET, HEAD"})
         path = request.url.path.lstrip("/")
         if not (self.dist / "index.html").exists():
-            if path == "sign-in":
+            if path == "sign-in" or path.startswith("sign-in/"):
                 return pages.sign_in()
             if path:
                 return pages.not_found()

@@ -20,6 +20,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     text: str
+    cookies: tuple[str, ...] = ()
+    """Values of Set-Cookie, as they came."""
 
     @property
     def json(self) -> Any:
@@ -84,7 +86,9 @@ class Client:
         filled = target.format(**path_values)
         answer = self._app(event(method, f"/v1{filled}", body, sent, path_values), None)
         headers_out = {k.lower(): v for k, v in (answer.get("headers") or {}).items()}
-        return Reply(answer["statusCode"], headers_out, answer.get("body") or "")
+        several = answer.get("multiValueHeaders") or {}
+        cookies = tuple(several.get("Set-Cookie", ()))
+        return Reply(answer["statusCode"], headers_out, answer.get("body") or "", cookies)
 
 
 @pytest.fixture

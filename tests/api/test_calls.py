@@ -63,6 +63,8 @@ CALLS: dict[str, object] = {
     "POST /deployments/{deployment_id}/rollback": None,
     "POST /deployments/{deployment_id}/restart": None,
     "POST /deployments/{deployment_id}/stop": None,
+    "GET /audit": None,
+    "GET /audit/verify": None,
     "GET /tokens": None,
     "POST /tokens": {"name": "ci"},
 }

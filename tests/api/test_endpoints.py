@@ -25,12 +25,26 @@ BODIES = {
     "publish_agent": {},
     "create_copy": {},
     "accept_update": {},
+    "create_organisation": {"name": "x"},
+    "update_organisation": {"name": "x"},
+    "delete_organisation": {"confirm": "x"},
+    "update_member": {"role": "viewer"},
+    "transfer_organisation": {"user_id": new_id("usr")},
+    "create_invitation": {"email": "x@example.com"},
+    "accept_invitation": {"token": "x"},
+    "update_me": {"name": "x"},
+    "delete_me": {"confirm": "x"},
 }
 VALUES = {
     "agent_id": new_id("agt"),
     "version_id": new_id("ver"),
     "deployment_id": new_id("dep"),
     "token_id": new_id("tok"),
+    "org_id": new_id("org"),
+    "user_id": new_id("usr"),
+    "invitation_id": new_id("inv"),
+    "session_id": new_id("ses"),
+    "identity_id": new_id("idn"),
     "environment": "production",
     "slug": "no-such-agent",
 }
@@ -40,8 +54,14 @@ def named(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def values(endpoint: Endpoint) -> dict[str, str]:
-    return {name: VALUES[name] for name in re.findall(r"{(\w+)}", endpoint.path)}
+def values(endpoint: Endpoint, **known: str) -> dict[str, str]:
+    return {name: {**VALUES, **known}[name] for name in re.findall(r"{(\w+)}", endpoint.path)}
+
+
+@pytest.fixture
+def own(client: Client) -> dict[str, str]:
+    """Path values of what the caller has."""
+    return {"org_id": client("GET", "/organisations").json["items"][0]["id"]}
 
 
 @pytest.mark.parametrize("endpoint", PRIVATE, ids=named)
@@ -54,7 +74,7 @@ def test_nobody_gets_401_as_a_problem(endpoint: Endpoint, nobody: Client) -> Non
 
 @pytest.mark.parametrize(
     "endpoint",
-    [e for e in PRIVATE if re.search(r"{(agent|deployment|token)_id}", e.path)],
+    [e for e in PRIVATE if re.search(r"{\w+_id}", e.path)],
     ids=named,
 )
 def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Client) -> None:
@@ -64,28 +84,33 @@ def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Cli
 
 
 @pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.body], ids=named)
-def test_a_body_that_is_not_json_is_400(endpoint: Endpoint, client: Client) -> None:
-    reply = client(endpoint.method, endpoint.path, "{not json", **values(endpoint))
+def test_a_body_that_is_not_json_is_400(
+    endpoint: Endpoint, client: Client, own: dict[str, str]
+) -> None:
+    reply = client(endpoint.method, endpoint.path, "{not json", **values(endpoint, **own))
     assert (reply.status, reply.json["code"]) == (400, "json_invalid")
 
 
 @pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.body], ids=named)
-def test_a_field_nobody_knows_is_named(endpoint: Endpoint, client: Client) -> None:
+def test_a_field_nobody_knows_is_named(
+    endpoint: Endpoint, client: Client, own: dict[str, str]
+) -> None:
     body = {**BODIES[endpoint.name], "surprise": 1}
-    reply = client(endpoint.method, endpoint.path, body, **values(endpoint))
+    reply = client(endpoint.method, endpoint.path, body, **values(endpoint, **own))
     assert reply.status == 422
     assert "surprise" in [e["field"] for e in reply.json["errors"]]
 
 
 @pytest.mark.parametrize("endpoint", [e for e in PRIVATE if e.query], ids=named)
-def test_a_query_nobody_knows_is_named(endpoint: Endpoint, client: Client) -> None:
-    reply = client(endpoint.method, f"{endpoint.path}?surprise=1", **values(endpoint))
+def test_a_query_nobody_knows_is_named(
+    endpoint: Endpoint, client: Client, own: dict[str, str]
+) -> None:
+    reply = client(endpoint.method, f"{endpoint.path}?surprise=1", **values(endpoint, **own))
     assert reply.status == 422
 
 
 def test_every_endpoint_but_the_public_ones_names_its_permission() -> None:
-    without = {e.name for e in PRIVATE if not isinstance(e.action, Action)}
-    assert without == {"get_me"}
+    assert [e.name for e in PRIVATE if not isinstance(e.action, Action)] == []
 
 
 def test_names_and_routes_are_unique() -> None:

@@ -28,6 +28,8 @@ def wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byt
     answer = app(called, None)
     status = HTTPStatus(answer["statusCode"])
     headers = [(k, str(v)) for k, v in (answer.get("headers") or {}).items()]
+    several = answer.get("multiValueHeaders") or {}
+    headers += [(k, str(v)) for k, values in several.items() for v in values]
     start_response(f"{status.value} {status.phrase}", headers)
     return [(answer.get("body") or "").encode()]
 

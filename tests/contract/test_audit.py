@@ -10,15 +10,20 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.adapters.http import SystemClock
-from chalicelib.adapters.memory import MemoryClock
+from chalicelib.adapters.memory import MemoryArtifacts, MemoryClock
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import Audited, AuditEvent, AuditHead, AuditRecord, first_break
 from chalicelib.errors import ChangedMeanwhile
-from chalicelib.ports import AUDIT, Put, Store, every
+from chalicelib.ports import AUDIT, Clock, Put, Store, every
 from chalicelib.services.audit import Audit
 from tests.contract.test_store import agent
 
 KEPT = timedelta(days=400)
+
+
+def log(store: Store, clock: Clock | None = None) -> Audit:
+    clock = clock or MemoryClock()
+    return Audit(store=store, artifacts=MemoryArtifacts(), clock=clock, kept=KEPT)
 
 
 def event(subject: str, org_id: str = "org_1") -> AuditEvent:
@@ -34,7 +39,7 @@ def event(subject: str, org_id: str = "org_1") -> AuditEvent:
 
 
 def test_twenty_writers_at_once_make_one_whole_chain_and_lose_nothing(store: Store) -> None:
-    audit = Audit(store=store, clock=SystemClock(), kept=KEPT)
+    audit = log(store, SystemClock())
     together = threading.Barrier(20)
 
     def write(number: int) -> str:
@@ -57,7 +62,7 @@ def test_twenty_writers_at_once_make_one_whole_chain_and_lose_nothing(store: Sto
 
 
 def test_a_change_that_loses_its_race_is_not_recorded(store: Store) -> None:
-    audit = Audit(store=store, clock=MemoryClock(), kept=KEPT)
+    audit = log(store)
     one = agent("org_1")
     store.commit(Put(one))
     with pytest.raises(ChangedMeanwhile) as lost:
@@ -68,14 +73,14 @@ def test_a_change_that_loses_its_race_is_not_recorded(store: Store) -> None:
 
 
 def test_a_record_is_read_back_with_the_hash_it_was_written_with(store: Store) -> None:
-    written = Audit(store=store, clock=MemoryClock(), kept=KEPT).commit(event("agt_1"))
+    written = log(store).commit(event("agt_1"))
     found = store.get(AuditRecord, "org_1", "1")
     assert found == written
     assert found.computed() == found.hash
 
 
 def test_each_organisation_has_its_own_chain(store: Store) -> None:
-    audit = Audit(store=store, clock=MemoryClock(), kept=KEPT)
+    audit = log(store)
     for org_id in ("org_1", "org_2", "org_1"):
         audit.commit(event("agt_1", org_id))
     assert [r.sequence for r in every(store, AUDIT, "org_1", "0", newest_first=False)] == [1, 2]

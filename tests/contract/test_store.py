@@ -117,6 +117,13 @@ def test_a_page_that_is_just_full_has_no_next(store: Store) -> None:
     assert (len(page.items), page.next) == (3, None)
 
 
+def test_a_page_cut_short_by_its_size_goes_on(store: Store) -> None:
+    ids = [f"agt_{n:026d}" for n in range(12)]
+    for agent_id in ids:
+        store.commit(Put(replace(agent("org_1", agent_id), description="x" * 200_000)))
+    assert [a.id for a in every(store, AGENTS, "org_1", newest_first=False)] == ids
+
+
 def test_an_organisation_never_reaches_one_whose_id_begins_alike(store: Store) -> None:
     store.commit(Put(agent("org_acme")), Put(agent("org_acme-corp")))
     assert len(store.page(AGENTS, "org_acme").items) == 1

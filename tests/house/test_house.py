@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.domain.audit import Audited
 from infra import docs
 
 ROOT = Path(__file__).parents[2]
@@ -91,3 +92,9 @@ def test_links_in_the_documents_lead_somewhere() -> None:
         if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_audited_action_is_documented() -> None:
+    page = (ROOT / "docs" / "audit.md").read_text()
+    missing = [action.value for action in Audited if f"`{action.value}`" not in page]
+    assert missing == []

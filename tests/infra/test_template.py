@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import json
 import re
@@ -14,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.domain.agents import SlugClaim
+from chalicelib.domain.audit import AuditHead, AuditRecord
+from chalicelib.domain.tenancy import Organisation
 from chalicelib.settings import Settings
 from infra import package, synthesis
 from infra.deploy import Deployment
@@ -121,6 +126,34 @@ def test_no_role_may_do_more_than_its_part(resources: Resources) -> None:
             assert "Fn::" in text, f"{role}: {resource} names nothing of this stack"
             assert re.search(r"\$\{(AWS::StackName|Stage|MailIdentity|Table)|Fn::GetAtt", text)
             assert not text.strip('"').endswith(":*:*")
+
+
+@pytest.mark.parametrize("role", ["ApiRole", "WorkerRole"])
+def test_the_audit_log_is_append_only_for_the_platform_itself(
+    resources: Resources, role: str
+) -> None:
+    mine = [statement for name, statement in statements(resources) if name == role]
+    denied = [s for s in mine if s["Effect"] == "Deny"]
+    [log] = [s for s in denied if "dynamodb:DeleteItem" in listed(s["Action"])]
+    assert set(log["Action"]) == {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}
+    [pattern] = log["Condition"]["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"]
+    for key in (LAYOUTS[AuditRecord].key("org_1", "1"), LAYOUTS[AuditHead].key("org_1")):
+        assert fnmatch.fnmatchcase(key.pk, pattern)
+    others = [LAYOUTS[SlugClaim].key("org_1", "audit"), LAYOUTS[Organisation].key("org_1")]
+    assert not any(fnmatch.fnmatchcase(key.pk, pattern) for key in others)
+    [kept] = [s for s in denied if "s3:DeleteObject" in listed(s["Action"])]
+    assert kept["Resource"]["Fn::Sub"].endswith("/audit/*")
+    allowed = {a for s in mine if s["Effect"] == "Allow" for a in listed(s["Action"])}
+    # Ways to change items that the condition would not see.
+    assert not any(re.match("dynamodb:(BatchWrite|PartiQL)", action) for action in allowed)
+
+
+def test_a_build_cannot_touch_the_checkpoints_of_the_audit_log(resources: Resources) -> None:
+    [kept] = [
+        s for name, s in statements(resources) if name == "BuildRole" and s["Effect"] == "Deny"
+    ]
+    assert {"s3:GetObject", "s3:PutObject"} == set(kept["Action"])
+    assert kept["Resource"]["Fn::Sub"].endswith("/audit/*")
 
 
 def test_every_role_is_taken_by_one_service_only(resources: Resources) -> None:

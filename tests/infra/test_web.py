@@ -283,7 +283,7 @@ MAIL = {
                 "Source": "slipway@slipway.local",
                 "To": ["ada@example.org"],
                 "Subject": "Hello <script>",
-                "BodyText": "Open http://localhost:8800/sign-in#token=abc\n<b>now</b>",
+                "BodyText": "Open http://localhost:8800/sign-in/email#token=abc\n<b>now</b>",
                 "Timestamp": 1700000000.5,
             },
             {
@@ -301,7 +301,7 @@ MAIL = {
 def test_mail_is_read_newest_first_with_its_links() -> None:
     later, first = read_mail(MAIL)
     assert later["subject"] == "Later"
-    assert first["links"] == ["http://localhost:8800/sign-in#token=abc"]
+    assert first["links"] == ["http://localhost:8800/sign-in/email#token=abc"]
     assert first["sent_at"] == "2023-11-14T22:13:20.500+00:00"
 
 
@@ -309,7 +309,7 @@ def test_the_mailbox_is_a_page_and_a_document(browser: Browser, upstream: Upstre
     upstream.answer = MAIL
     page = browser.get("/local/mailbox")
     assert "<script>" not in page.text
-    assert 'href="http://localhost:8800/sign-in#token=abc"' in page.text
+    assert 'href="http://localhost:8800/sign-in/email#token=abc"' in page.text
     document = browser.get("/local/mailbox", headers={"Accept": "application/json"}).json()
     assert [item["to"] for item in document["items"]] == ["bob@example.org", "ada@example.org"]
     filtered = browser.get("/local/mailbox?format=json&to=ada").json()
