@@ -49,11 +49,13 @@ from chalicelib.services.invitations import Invitations
 from chalicelib.services.listings import Listings
 from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.members import Members
+from chalicelib.services.moderation import Moderators
 from chalicelib.services.organisations import Organisations
 from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.tokens import Tokens
@@ -112,6 +114,8 @@ class Platform:
     listings: Listings
     marketplace: Marketplace
     copies: Copies
+    reviews: Reviews
+    moderators: Moderators
     indexing: Indexing
     idempotency: Idempotency
     store: Store
@@ -168,6 +172,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     marketplace = Marketplace(
         store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
     )
+    reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, clock=clock)
     sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
@@ -233,6 +238,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             closing=closing,
             tokens=tokens,
             sessions=sessions,
+            reviews=reviews,
         ),
         agents=agents,
         variables=variables,
@@ -262,6 +268,15 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
         ),
         marketplace=marketplace,
+        reviews=reviews,
+        moderators=Moderators(
+            store=store,
+            marketplace=marketplace,
+            reviews=reviews,
+            audit=audit,
+            clock=clock,
+            operators=settings.operators,
+        ),
         copies=Copies(
             store=store,
             artifacts=adapters.artifacts,

@@ -11,12 +11,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
+from chalicelib.domain.copies import Run
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.release import Step
+from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership, Organisation
@@ -47,6 +49,11 @@ SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
+REVIEWS = Listing("reviews", Review)  # (org_id, agent_id) - those shown, most helpful last
+REPORTS = Listing("reports", Report)  # (org_id, agent_id)
+OPEN_REPORTS = Listing("open_reports", Report)  # () - of all tenants, for operators
+VOTES = Listing("votes", Vote)  # (user_id)
+RUNS = Listing("runs", Run)  # (user_id)
 PUBLIC_LISTINGS = Listing("public_listings", AgentListing)  # (shard) - of all tenants
 IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler

@@ -160,6 +160,7 @@ class Deployment:
             "CodeKey": _code_key(built),
             "BuildProgramKey": program_key,
             "MailFrom": target.mail_from,
+            "Operators": target.operators,
             "MailIdentity": target.mail_identity or target.mail_from,
             "ImageRepository": target.image_repository,
             "RailwayUrl": target.railway_url,

@@ -60,6 +60,7 @@ def settings() -> Settings:
             "SLIPWAY_PARAMETERS": "/slipway/test",
             "SLIPWAY_WEB_URL": "http://localhost:8800",
             "SLIPWAY_MAIL_FROM": "slipway@example.com",
+            "SLIPWAY_OPERATORS": "operator@example.com",
             "SLIPWAY_IMAGE_REPOSITORY": "registry.test/slipway",
             "SLIPWAY_RAILWAY_URL": "http://railway.test/graphql/v2",
             "SLIPWAY_RAILWAY_PROJECT_ID": "project",

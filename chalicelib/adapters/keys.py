@@ -24,6 +24,7 @@ from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
+from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
@@ -150,6 +151,34 @@ def _view_key(org_id: str, agent_id: str, day: str, visitor: str) -> Key:
     return Key(_org(org_id, "AGT", agent_id, "VIEW", day, visitor), "VIEW#")
 
 
+def _review_key(org_id: str, agent_id: str, review_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), "REVIEW#")
+
+
+def _shown_review(review: Review) -> Key | None:
+    if review.hidden:
+        return None
+    made = review.created_at.isoformat()
+    return Key(
+        _org(review.org_id, "AGT", review.agent_id, "REVIEWS"),
+        f"{review.helpful:06d}#{made}#{review.id}#",
+    )
+
+
+def _vote_key(org_id: str, agent_id: str, review_id: str, user_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), f"VOTE#{user_id}#")
+
+
+def _report_key(org_id: str, agent_id: str, report_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REPORTS"), f"{report_id}#")
+
+
+def _open_report(report: Report) -> Key | None:
+    if report.decision is not None:
+        return None
+    return Key("WORK#REPORTS#", f"{report.created_at.isoformat()}#{report.id}#")
+
+
 def _public_listing(listing: AgentListing) -> Key | None:
     if not listing.is_public:
         return None
@@ -265,6 +294,22 @@ LAYOUTS: Mapping[type, Layout] = {
     Run: Layout(
         key=_run_key,
         key_of=lambda e: _run_key(e.org_id, e.agent_id, e.user_id),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#RUNS#", f"{e.agent_id}#"),
+    ),
+    Review: Layout(
+        key=_review_key,
+        key_of=lambda e: _review_key(e.org_id, e.agent_id, e.id),
+        gsi1=_shown_review,
+    ),
+    Vote: Layout(
+        key=_vote_key,
+        key_of=lambda e: _vote_key(e.org_id, e.agent_id, e.review_id, e.user_id),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#VOTES#", f"{e.review_id}#"),
+    ),
+    Report: Layout(
+        key=_report_key,
+        key_of=lambda e: _report_key(e.org_id, e.agent_id, e.id),
+        gsi2=_open_report,
     ),
     View: Layout(
         key=_view_key,
@@ -331,6 +376,11 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
+    "reviews": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "REVIEWS")),
+    "reports": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "REPORTS")),
+    "open_reports": lambda: Range("gsi2", "WORK#REPORTS#"),
+    "votes": lambda user_id: Range("gsi1", f"USER#{user_id}#VOTES#"),
+    "runs": lambda user_id: Range("gsi1", f"USER#{user_id}#RUNS#"),
     "public_listings": lambda shard: Range("gsi1", f"LISTINGS#{int(shard):02d}#"),
     "identities": lambda user_id: Range("gsi1", f"USER#{user_id}#IDENTITIES#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),

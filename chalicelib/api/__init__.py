@@ -16,6 +16,7 @@ from chalicelib.api.me import me
 from chalicelib.api.members import members
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
+from chalicelib.api.reviews import reviews
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
@@ -37,6 +38,7 @@ BLUEPRINTS = (
     listings,
     marketplace,
     copies,
+    reviews,
     audit,
     webhooks,
 )

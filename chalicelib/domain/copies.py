@@ -23,13 +23,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Run:
-    """Somebody made a copy of an agent; the first one is what counts them among its users."""
+    """Somebody has made copies of an agent; the first counted them among its users."""
 
     org_id: str
     agent_id: str
     user_id: str
-    copy_org_id: str
-    copy_agent_id: str
+    copies: tuple[tuple[str, str], ...]
+    """The newest of their copies: organisation and agent."""
     at: datetime
     revision: int = 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from chalicelib.domain.agents import (
     Agent,
@@ -158,7 +159,11 @@ class Agents:
         event = AuditEvent.by(
             principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
         )
-        unlisted = self._unlisted(agent) if wanted.visibility is not agent.visibility else []
+        unlisted = (
+            unlisting(self._store, agent, self._clock.now())
+            if wanted.visibility is not agent.visibility
+            else []
+        )
         self._audit.commit(event, Put(wanted), *unlisted)
         return wanted
 
@@ -185,20 +190,13 @@ class Agents:
         changes: list[Change] = [
             Delete(agent),
             Put(Remains(agent.org_id, agent.id)),
-            *self._unlisted(agent),
+            *unlisting(self._store, agent, self._clock.now()),
         ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         said = {"name": agent.name, "slug": agent.slug}
         event = AuditEvent.by(principal, Audited.AGENT_DELETED, agent.id, before=said)
         self._audit.commit(event, *changes)
-
-    def _unlisted(self, agent: Agent) -> list[Change]:
-        """What joins a change that ends an agent's being public; its names stay held."""
-        listing = self._store.get(AgentListing, agent.org_id, agent.id)
-        if listing is None or listing.visibility is Visibility.PRIVATE:
-            return []
-        return [Put(listing.withdrawn(self._clock.now()))]
 
     def _ended(self, environment: Environment) -> list[Change]:
         """What served there serves no longer, and says so."""
@@ -213,6 +211,14 @@ class Agents:
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
+
+
+def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:
+    """What joins a change that ends an agent's being public; its names stay held."""
+    listing = store.get(AgentListing, agent.org_id, agent.id)
+    if listing is None or listing.visibility is Visibility.PRIVATE:
+        return []
+    return [Put(listing.withdrawn(at))]
 
 
 def _publish_instead() -> Conflict:

@@ -21,7 +21,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.pages import PAGES
 from chalicelib.domain.search import trend_of
-from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.domain.tenancy import Action, Membership, Principal
 from chalicelib.domain.versions import Source, SourceKind, Version, VersionState
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -43,6 +43,8 @@ from chalicelib.telemetry import logger
 
 ENVIRONMENT = "production"
 _TRIES = 20
+_KEPT = 5
+"""So many copies of one agent are remembered for each person."""
 
 
 @dataclass(frozen=True)
@@ -281,19 +283,19 @@ class Copies:
             return []
         now = self._clock.now()
         amounts: dict[str, int | float] = {"deployments": 1, "trend": trend_of(now)}
-        changes: list[Change] = []
-        if self._store.get(Run, listing.org_id, listing.agent_id, principal.user_id) is None:
+        made = (copy.org_id, copy.id)
+        key = (listing.org_id, listing.agent_id, principal.user_id)
+        run, membership = self._store.get_many(
+            (Run, *key), (Membership, listing.org_id, principal.user_id)
+        )
+        if membership is not None:
+            return []
+        if run is None:
             amounts["users"] = 1
-            run = Run(
-                org_id=listing.org_id,
-                agent_id=listing.agent_id,
-                user_id=principal.user_id,
-                copy_org_id=copy.org_id,
-                copy_agent_id=copy.id,
-                at=now,
-            )
-            changes.append(Put(run))
-        return [*changes, Count(listing.org_id, listing.agent_id, amounts)]
+            run = Run(*key, copies=(made,), at=now)
+        else:
+            run = replace(run, copies=(made, *run.copies)[:_KEPT], revision=run.revision + 1)
+        return [Put(run), Count(listing.org_id, listing.agent_id, amounts)]
 
     def _lay_out(self, offered: PublishedVersion, version: Version) -> None:
         """What people read of a version that was built elsewhere: where it came from, its pages."""

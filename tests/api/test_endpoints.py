@@ -25,6 +25,11 @@ BODIES = {
     "publish_agent": {},
     "create_copy": {},
     "accept_update": {},
+    "put_review": {"stars": 5},
+    "reply_to_review": {"text": "x"},
+    "report_listing": {"reason": "spam"},
+    "decide_report": {"decision": "dismiss", "reason": "x"},
+    "restore_listing": {"reason": "x"},
     "create_organisation": {"name": "x"},
     "update_organisation": {"name": "x"},
     "delete_organisation": {"confirm": "x"},
@@ -47,6 +52,8 @@ VALUES = {
     "identity_id": new_id("idn"),
     "environment": "production",
     "slug": "no-such-agent",
+    "review_id": "rev_unknown",
+    "report_id": "rep_unknown",
 }
 
 
