@@ -290,6 +290,10 @@ class Catalogue(Protocol):
 
     def search(self, query: SearchQuery) -> SearchPage: ...
 
+    def is_ready(self) -> bool:
+        """Whether there is an index of the present form."""
+        ...
+
     def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
         """Puts these in place of what is held of the same agents. False: there is no index yet of
         the present form, and `rebuild` must make one."""

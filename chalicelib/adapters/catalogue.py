@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.search_index import SearchIndex
 
-FORMAT = 1
+FORMAT = 3
 """Raise it when files written by older code cannot serve newer code; the index is then rebuilt."""
 FOLDER = "marketplace/"
 STATE = f"{FOLDER}index.json"
@@ -70,11 +70,22 @@ class S3Catalogue:
         self._looked_at = float("-inf")
 
     def search(self, query: SearchQuery) -> SearchPage:
-        if time.monotonic() - self._looked_at >= self._look_seconds:
-            self._look()
-        if self._index is None:
-            return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
-        return self._index.search(query)
+        try:
+            if time.monotonic() - self._looked_at >= self._look_seconds:
+                self._look()
+            if self._index is None:
+                return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
+            return self._index.search(query)
+        except (LookupError, ValueError, TypeError, database_error()) as error:
+            # A copy that cannot be read is given up, and fetched again with the next search.
+            logger.exception("the search index cannot be read")
+            self._index, self._generation, self._etag = None, "", ""
+            self._looked_at = float("-inf")
+            raise Unavailable("The search index could not be read. Try again later.") from error
+
+    def is_ready(self) -> bool:
+        state, _ = self._state()
+        return state is not None and state.format == FORMAT
 
     def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
         body = _codec().dump_json(list(entries))
@@ -220,6 +231,13 @@ def _codec() -> TypeAdapter[list[Entry | Withdrawn]]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - built when a segment is met
 
     return TypeAdapter(list[Entry | Withdrawn])
+
+
+def database_error() -> type[Exception]:
+    """What SQLite raises for a file that is damaged or not its own."""
+    from sqlite3 import Error  # noqa: PLC0415 - as below
+
+    return Error
 
 
 def _opener() -> type[SearchIndex]:

@@ -254,6 +254,9 @@ class MemoryCatalogue:
             return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
         return self._index.search(query)
 
+    def is_ready(self) -> bool:
+        return self._index is not None
+
     def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
         if self._index is None:
             return False

@@ -47,6 +47,12 @@ _ORDERS = {
     Sort.NEWEST: "published",
     Sort.TRENDING: "trend",
 }
+_SETTINGS = (
+    "journal_mode = MEMORY",
+    "synchronous = OFF",
+    "cache_size = -16000",
+    "mmap_size = 200000000",
+)
 _SCHEMA = """
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY, agent TEXT NOT NULL, card TEXT NOT NULL, categories INTEGER NOT NULL,
@@ -57,7 +63,7 @@ CREATE UNIQUE INDEX entries_agent ON entries (agent);
 CREATE INDEX entries_facets ON entries (categories, runtime);
 CREATE TABLE tags (tag TEXT, id INTEGER, PRIMARY KEY (tag, id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
-  name, tags, summary, body, publisher, content='', detail=column,
+  name, tags, summary, body, publisher, content='',
   tokenize='porter unicode61 remove_diacritics 2'
 );
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, word TEXT UNIQUE, weight INTEGER NOT NULL);
@@ -84,10 +90,12 @@ class SearchIndex:
 
     def __init__(self, path: Path | str) -> None:
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = MEMORY")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA cache_size = -16000")
-        self._db.execute("PRAGMA mmap_size = 200000000")
+        try:
+            for setting in _SETTINGS:
+                self._db.execute(f"PRAGMA {setting}")
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     @classmethod
     def create(cls, path: Path | str, entries: Iterable[Entry]) -> SearchIndex:
@@ -135,7 +143,7 @@ class SearchIndex:
             groups, changed = self._groups(words)
             if changed:
                 corrected = " ".join(group[0] for group in groups)
-            rows = self._matches(groups, query.tag)
+            rows = self._matches(groups, query)
         else:
             rows = self._tagged(query.tag or "")
         exact = len(rows) < CAP
@@ -241,17 +249,19 @@ class SearchIndex:
         ]
         return [other for far, _, other in sorted(near) if far <= limit][:2]
 
-    def _matches(self, groups: list[list[str]], tag: str | None) -> list[_Row]:
+    def _matches(self, groups: list[list[str]], query: SearchQuery) -> list[_Row]:
         parts = [" OR ".join(_quoted(word) for word in group) for group in groups]
-        rows = self._ranked(" AND ".join(f"({part})" for part in parts), tag)
+        # Weighing words takes most of a search's time; other orders do without.
+        score = f"-bm25(words, {_WEIGHTS})" if query.sort is Sort.RELEVANCE else "0.0"
+        rows = self._ranked(" AND ".join(f"({part})" for part in parts), query.tag, score)
         if len(rows) < _ENOUGH and len(parts) > 1:
-            rows = self._ranked(" OR ".join(parts), tag)
+            rows = self._ranked(" OR ".join(parts), query.tag, score)
         return rows
 
-    def _ranked(self, expression: str, tag: str | None) -> list[_Row]:
+    def _ranked(self, expression: str, tag: str | None, score: str) -> list[_Row]:
         narrowed = "" if tag is None else " AND rowid IN (SELECT id FROM tags WHERE tag = ?)"
         found = self._db.execute(
-            f"WITH hits AS MATERIALIZED (SELECT rowid AS id, -bm25(words, {_WEIGHTS}) AS score "  # noqa: S608 - numbers of ours
+            f"WITH hits AS MATERIALIZED (SELECT rowid AS id, {score} AS score "  # noqa: S608 - numbers of ours
             f"FROM words WHERE words MATCH ?{narrowed} LIMIT {CAP}) "
             "SELECT e.id, score, categories, runtime, rating, deployments, trend, published, "
             "popularity FROM hits JOIN entries e ON e.id = hits.id",
@@ -445,7 +455,7 @@ def _spoken(name: str) -> str:
 def _key(query: SearchQuery, words: list[str]) -> Any:
     order = _ORDERS[query.sort]
     if query.sort is not Sort.RELEVANCE or not words:
-        return lambda row: (getattr(row, order), row.score)
+        return lambda row: (getattr(row, order), -row.id)
     return lambda row: row.score * (1 + 0.04 * math.log1p(row.deployments)) + 0.1 * row.rating
 
 

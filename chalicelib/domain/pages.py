@@ -92,7 +92,7 @@ def title_of(markdown: str) -> str:
     return re.sub(r"[*_`\[\]<>]|\(.*?\)", "", found.group(1)).strip() if found else ""
 
 
-def plain_text(markdown: str, limit: int = 600) -> str:
+def plain_text(markdown: str, limit: int = 240) -> str:
     """What a search should find of a page: its words, without code, addresses and marks."""
     text = re.sub(r"```.*?(```|\Z)|<!--.*?(-->|\Z)", " ", markdown[: limit * 20], flags=re.DOTALL)
     text = re.sub(r"<[^>]{0,500}>|!\[[^\]]{0,200}\]\([^)]{0,500}\)|https?://\S+", " ", text)

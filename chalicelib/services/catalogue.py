@@ -32,6 +32,11 @@ class Indexing:
             self.rebuild()
         return len(found)
 
+    def ensure(self) -> None:
+        """Makes the index if there is none, or one of an older form."""
+        if not self._catalogue.is_ready():
+            self.rebuild()
+
     def rebuild(self) -> None:
         """The whole index from the table, shard by shard; what an empty or outdated one needs."""
         self._catalogue.rebuild(self._all())

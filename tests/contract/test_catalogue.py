@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from chalicelib.adapters import aws, catalogue
 from chalicelib.adapters.catalogue import STATE, S3Catalogue
 from chalicelib.adapters.memory import MemoryCatalogue
 from chalicelib.domain.search import SearchQuery, Withdrawn
+from chalicelib.errors import Unavailable
 from chalicelib.ports import Catalogue
 from tests.unit.test_search import FEW, entry, slugs
 
@@ -46,7 +48,9 @@ def test_without_an_index_nothing_is_found_and_feeding_asks_for_one(
 ) -> None:
     assert any_catalogue.search(SearchQuery("crawler")).items == ()
     assert any_catalogue.feed([FEW[0]]) is False
+    assert any_catalogue.is_ready() is False
     any_catalogue.rebuild(FEW)
+    assert any_catalogue.is_ready() is True
     assert any_catalogue.feed([FEW[0]]) is True
 
 
@@ -129,10 +133,24 @@ def test_a_reader_that_slept_through_a_fold_loads_the_new_base(bucket: str) -> N
 def test_an_index_of_another_form_is_not_read(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = S3Catalogue(bucket, look_seconds=0)
     writer.rebuild(FEW)
-    monkeypatch.setattr(catalogue, "FORMAT", 2)
+    monkeypatch.setattr(catalogue, "FORMAT", catalogue.FORMAT + 1)
     newer = S3Catalogue(bucket, look_seconds=0)
     assert newer.search(SearchQuery()).total == 0
     assert newer.feed([FEW[0]]) is False
+    assert newer.is_ready() is False
+
+
+def test_a_damaged_index_is_no_fault_of_who_searches(bucket: str) -> None:
+    writer, reader = S3Catalogue(bucket, look_seconds=0), S3Catalogue(bucket, look_seconds=0)
+    writer.rebuild(FEW)
+    s3 = get_session().create_client("s3")
+    state = json.loads(s3.get_object(Bucket=bucket, Key=STATE)["Body"].read())
+    s3.put_object(Bucket=bucket, Key=state["base"], Body=b"SQLite format 3\x00 and no more")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            reader.search(SearchQuery("crawler"))
+    writer.rebuild(FEW)
+    assert slugs(reader.search(SearchQuery("crawler"))) == ["site-crawler"]
 
 
 def test_readers_look_only_now_and_then(bucket: str) -> None:

@@ -92,6 +92,18 @@ def test_what_is_meant_comes_first(text: str, first: str) -> None:
     assert found(text)[:1] == [first]
 
 
+def test_a_name_counts_more_than_a_mention() -> None:
+    entries = (
+        entry("json-diff", "Compares CSV and JSON documents", counts=Counts(deployments=9)),
+        entry("csv-to-json", "Turns tables into records"),
+        entry("other", "Reads CSV; writes JSON, CSV and more CSV"),
+        *FEW,
+    )
+    assert found("csv json", entries)[0] == "csv-to-json"
+    page = index(entries).search(SearchQuery("csv json"))
+    assert page.total == 4
+
+
 def test_a_correction_is_told_and_a_right_word_is_not_touched() -> None:
     assert index().search(SearchQuery("crwaler web")).corrected == "crawler web"
     assert index().search(SearchQuery("crawler web")).corrected is None
