@@ -14,11 +14,13 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.search import (
+    ROLE_WORDS,
     STOP_WORDS,
     Counts,
     Entry,
@@ -26,6 +28,7 @@ from chalicelib.domain.search import (
     SearchQuery,
     Sort,
     Withdrawn,
+    alternatives,
     bare,
     deletions,
     distance,
@@ -37,7 +40,12 @@ CAP = 2000
 _ENOUGH = 12
 """With fewer agents that have every word, those that have some of them are shown as well."""
 _EXPANSIONS = 6
-_WEIGHTS = "10.0, 6.0, 4.0, 1.0, 2.0"
+_SHORT = 3
+"""Words up to this length are taken for the beginning of others, too."""
+_GUESSED = 4
+"""Words up to this length are corrected only when nothing else was asked for: they are too near to
+too many others."""
+_WEIGHTS = "12.0, 5.0, 3.0, 1.0, 1.0"
 _CATEGORIES = {category: 1 << n for n, category in enumerate(Category)}
 _RUNTIMES = {runtime: n for n, runtime in enumerate(Runtime, 1)}
 _ORDERS = {
@@ -140,9 +148,7 @@ class SearchIndex:
             return self._browse(query)
         corrected = None
         if words:
-            groups, changed = self._groups(words)
-            if changed:
-                corrected = " ".join(group[0] for group in groups)
+            groups, corrected = self._groups(words)
             rows = self._matches(groups, query)
         else:
             rows = self._tagged(query.tag or "")
@@ -192,21 +198,33 @@ class SearchIndex:
 
     # --- with words -----------------------------------------------------------------------
 
-    def _groups(self, words: list[str]) -> tuple[list[list[str]], bool]:
-        """For each word that counts, what may stand for it; and whether any was misspelt."""
-        telling = [word for word in words if word not in STOP_WORDS] or words
+    def _groups(self, words: list[str]) -> tuple[list[list[str]], str | None]:
+        """For each word that counts, what may stand for it; and the query as it was understood,
+        where it was misspelt."""
+        telling = [w for w in words if w not in STOP_WORDS] or words
+        telling = [w for w in telling if w not in ROLE_WORDS] or telling
         groups: list[list[str]] = []
-        changed = False
-        for word in telling:
-            last = word == words[-1]
-            longer = self._longer(word) if last else []
-            if self._known(word) or longer:
-                groups.append([word, *(w for w in longer if w != word)])
+        understood: list[str] = []
+        for position, word in enumerate(telling):
+            group = [w for w in alternatives(word) if self._known(w)]
+            joined = [f"{a}{b}" for a, b in pairwise(telling) if word in (a, b)]
+            group += [w for w in joined if self._known(w)]
+            if not group or len(word) <= _SHORT:
+                unfinished = position == len(telling) - 1 or len(word) > _SHORT
+                group += self._longer(word) if unfinished else []
+            if not group and (halves := self._halves(word)):
+                groups += [[half] for half in halves]
+                understood += halves
                 continue
-            near = self._near(word)
-            changed |= bool(near)
-            groups.append(near or [word])
-        return groups, changed
+            if not group and (len(word) > _GUESSED or len(telling) == 1):
+                group = self._near(word)
+                understood += group[:1]
+            elif group:
+                understood.append(word)
+            if group:
+                groups.append(group[:_EXPANSIONS])
+        changed = understood and understood != [w for w in telling if w in understood]
+        return groups, " ".join(understood) if changed else None
 
     def _known(self, word: str) -> bool:
         return bool(
@@ -226,6 +244,14 @@ class SearchIndex:
             (word, f"{word}\U0010ffff", _EXPANSIONS),
         ).fetchall()
         return [row[0] for row in found]
+
+    def _halves(self, word: str) -> list[str]:
+        """The two words that somebody has written as one."""
+        for cut in range(3, len(word) - 2):
+            halves = [word[:cut], word[cut:]]
+            if all(self._known(half) for half in halves):
+                return halves
+        return []
 
     def _near(self, word: str) -> list[str]:
         """The likeliest words meant by one that nobody has written."""
@@ -250,13 +276,26 @@ class SearchIndex:
         return [other for far, _, other in sorted(near) if far <= limit][:2]
 
     def _matches(self, groups: list[list[str]], query: SearchQuery) -> list[_Row]:
+        if not groups:
+            return []
         parts = [" OR ".join(_quoted(word) for word in group) for group in groups]
         # Weighing words takes most of a search's time; other orders do without.
         score = f"-bm25(words, {_WEIGHTS})" if query.sort is Sort.RELEVANCE else "0.0"
         rows = self._ranked(" AND ".join(f"({part})" for part in parts), query.tag, score)
-        if len(rows) < _ENOUGH and len(parts) > 1:
-            rows = self._ranked(" OR ".join(parts), query.tag, score)
-        return rows
+        if len(rows) >= _ENOUGH or len(parts) == 1:
+            return rows
+        rows = self._ranked(" OR ".join(parts), query.tag, score)
+        having = [self._having(part) for part in parts]
+        return [
+            row._replace(score=row.score * sum(row.id in ids for ids in having) / len(having))
+            for row in rows
+        ]
+
+    def _having(self, expression: str) -> set[int]:
+        found = self._db.execute(
+            "SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (expression, CAP)
+        )
+        return {row[0] for row in found}
 
     def _ranked(self, expression: str, tag: str | None, score: str) -> list[_Row]:
         narrowed = "" if tag is None else " AND rowid IN (SELECT id FROM tags WHERE tag = ?)"
@@ -309,13 +348,14 @@ class SearchIndex:
         self._db.executemany(
             "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, number) for tag in entry.tags]
         )
+        named = set(words_of(entry.slug))
         categories = " ".join(category.replace("-", " ") for category in entry.categories)
         self._db.execute(
             "INSERT INTO words (rowid, name, tags, summary, body, publisher) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (
                 number,
-                f"{entry.name} {entry.slug}",
+                f"{entry.name} {' '.join(sorted(named - set(words_of(entry.name))))}",
                 f"{' '.join(entry.tags)} {categories} {entry.runtime or ''}",
                 entry.summary,
                 entry.body,

@@ -123,6 +123,71 @@ STOP_WORDS = frozenset(
 )
 
 
+ROLE_WORDS = frozenset(
+    "best builder easy free generator good helper maker online quick service simple".split()  # noqa: SIM905
+)
+"""What people add to the thing they mean; searched for only when nothing else was asked."""
+
+# Words that mean the same to people who look for an agent. A line is one meaning.
+_SAME = """
+    alert alarm notify warn
+    anonymise redact pseudonymise
+    appointment booking
+    availability uptime
+    certificate cert
+    chatbot assistant
+    cv resume
+    delete remove
+    detect recognise
+    doc documentation
+    duplicate dupe
+    email mail
+    error exception
+    expiry expire expiration
+    forecast predict
+    image picture photo
+    keyword keyphrase
+    kubernetes k8s
+    malware virus
+    merge join
+    monitor watch
+    postgres postgresql
+    price cost
+    shrink compress
+    speech voice
+    ssl tls
+    summary summarise condense tldr
+    website site web
+    xlsx excel
+"""
+
+
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _SAME.strip().splitlines():
+        same = line.split()
+        for word in same:
+            found[word] = (*found.get(word, ()), *(w for w in same if w != word))
+    return found
+
+
+_SYNONYMS = _synonyms()
+_ENDINGS = (
+    (re.compile(r"iz(e|es|ed|er|ers|ing|ation|ations)$"), r"is\1"),
+    (re.compile(r"is(e|es|ed|er|ers|ing|ation|ations)$"), r"iz\1"),
+    (re.compile(r"^(col|fav|lab|behavi|neighb)or"), r"\1our"),
+    (re.compile(r"^(col|fav|lab|behavi|neighb)our"), r"\1or"),
+)
+
+
+def alternatives(word: str) -> list[str]:
+    """The word, its British or American spelling, and others that mean the same."""
+    spelt = [pattern.sub(other, word) for pattern, other in _ENDINGS]
+    bases = dict.fromkeys([word, *spelt, *(bare(w) for w in (word, *spelt))])
+    same = [other for base in bases for other in _SYNONYMS.get(base, ())]
+    return list(dict.fromkeys([word, *(w for w in spelt if w != word), *same]))
+
+
 def words_of(text: str) -> list[str]:
     """The words of a query, as the index writes them: lower case, without accents, each once."""
     plain = unicodedata.normalize("NFKD", text[:MAX_QUERY].casefold())
