@@ -7,6 +7,7 @@ from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
+from chalicelib.api.feeds import feeds
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
 from chalicelib.api.invitations import invitations
@@ -39,6 +40,7 @@ BLUEPRINTS = (
     marketplace,
     copies,
     reviews,
+    feeds,
     audit,
     webhooks,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.pages import PAGES, Pages, plain_text
-from chalicelib.domain.search import Entry, Withdrawn
+from chalicelib.domain.search import Counts, Entry, Withdrawn
 from chalicelib.errors import NotFound, PlatformError
 from chalicelib.ports import LISTING_SHARDS, PUBLIC_LISTINGS, Artifacts, Catalogue, Store, every
 from chalicelib.telemetry import logger
@@ -64,23 +64,8 @@ class Indexing:
         return self._entry_of(listing)
 
     def _entry_of(self, listing: AgentListing) -> Entry:
-        return Entry(
-            agent_id=listing.agent_id,
-            slug=listing.slug,
-            name=listing.name,
-            summary=listing.summary,
-            publisher=listing.publisher,
-            categories=listing.categories,
-            tags=listing.tags,
-            runtime=listing.runtime,
-            licence=listing.licence,
-            icon=listing.icon,
-            label=listing.label,
-            published_at=listing.published_at or listing.updated_at,
-            refreshed_at=listing.refreshed_at or listing.updated_at,
-            counts=self._store.counts(listing.org_id, listing.agent_id),
-            body=self._body(listing),
-        )
+        counts = self._store.counts(listing.org_id, listing.agent_id)
+        return entry_of(listing, counts, self._body(listing))
 
     def _body(self, listing: AgentListing) -> str:
         prefix = f"{listing.org_id}/{listing.agent_id}/{listing.version_id}/"
@@ -89,3 +74,24 @@ class Indexing:
         except NotFound:
             return ""
         return plain_text(pages.readme)
+
+
+def entry_of(listing: AgentListing, counts: Counts, body: str) -> Entry:
+    """A listing as the index holds it and cards show it."""
+    return Entry(
+        agent_id=listing.agent_id,
+        slug=listing.slug,
+        name=listing.name,
+        summary=listing.summary,
+        publisher=listing.publisher,
+        categories=listing.categories,
+        tags=listing.tags,
+        runtime=listing.runtime,
+        licence=listing.licence,
+        icon=listing.icon,
+        label=listing.label,
+        published_at=listing.published_at or listing.updated_at,
+        refreshed_at=listing.refreshed_at or listing.updated_at,
+        counts=counts,
+        body=body,
+    )

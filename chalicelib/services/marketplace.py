@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.listings import (
@@ -13,11 +14,23 @@ from chalicelib.domain.listings import (
     skeleton,
 )
 from chalicelib.domain.pages import PAGES, Page, Pages
-from chalicelib.domain.search import Counts, SearchPage, SearchQuery
+from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Sort
 from chalicelib.errors import NotFound
-from chalicelib.ports import PUBLISHED, Artifacts, Catalogue, Store
+from chalicelib.ports import (
+    LISTING_SHARDS,
+    PUBLIC_LISTINGS,
+    PUBLISHED,
+    Artifacts,
+    Catalogue,
+    Store,
+    every,
+)
+from chalicelib.services.catalogue import entry_of
 
 SHOWN_VERSIONS = 20
+FEED_LENGTH = 40
+SITEMAP_LENGTH = 20_000
+"""A sitemap may have 50,000 addresses; an answer of the API 6 MB."""
 _DEMO = frozenset({DeploymentState.LIVE, DeploymentState.ASLEEP})
 
 
@@ -41,6 +54,26 @@ class Marketplace:
 
     def search(self, query: SearchQuery) -> SearchPage:
         return self._catalogue.search(query)
+
+    def newest(self) -> tuple[Entry, ...]:
+        """What was published or updated lately, the latest first."""
+        found = self._catalogue.search(SearchQuery(sort=Sort.NEWEST, limit=FEED_LENGTH)).items
+        return tuple(sorted(found, key=lambda entry: entry.refreshed_at, reverse=True))
+
+    def pages(self) -> list[tuple[str, datetime]]:
+        """Every public agent's slug and when its page last changed, as far as a sitemap goes."""
+        found: list[tuple[str, datetime]] = []
+        for shard in range(LISTING_SHARDS):
+            for listing in every(self._store, PUBLIC_LISTINGS, str(shard)):
+                found.append((listing.slug, listing.updated_at))
+                if len(found) == SITEMAP_LENGTH:
+                    return found
+        return found
+
+    def entry(self, slug: str) -> Entry:
+        """A public agent as its card shows it, with exact counts."""
+        listing = self.find(slug)
+        return entry_of(listing, self._store.counts(listing.org_id, listing.agent_id), "")
 
     def find(self, slug: str) -> AgentListing:
         """The public listing of this slug; raises NotFound for anything else, hidden ones too."""
