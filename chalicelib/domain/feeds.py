@@ -94,7 +94,8 @@ def social_picture(entry: Entry) -> str:
         'font-family="system-ui, sans-serif"><rect width="1200" height="630" fill="#0b2545"/>'
         '<path d="M0 560 L1200 470 V630 H0 Z" fill="#13315c"/>'
         '<text x="80" y="170" font-size="72" font-weight="700" fill="#fff">'
-        f'{_text(entry.name[:28])}</text><text x="80" y="260" font-size="40" fill="#d7e3f4">{lines}</text>'
+        f"{_text(entry.name[:28])}</text>"
+        f'<text x="80" y="260" font-size="40" fill="#d7e3f4">{lines}</text>'
         f'<text x="80" y="580" font-size="34" fill="#8da9c4">{_text(rated)} · '
         f"{_text(entry.publisher[:40])}</text>"
         '<text x="1120" y="580" font-size="34" fill="#8da9c4" text-anchor="end">Slipway</text>'
