@@ -20,7 +20,7 @@ PYTEST := $(PY) -m pytest
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs demo token test test-fast check format gen bench deploy tools deploy-tools
+.PHONY: help up down reset status logs demo token rotate-keys test test-fast check format gen bench deploy tools deploy-tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,9 +53,16 @@ token: .venv/.ready ## print an API token of the local cloud (EMAIL=you@example.
 	@test -n "$(EMAIL)" || { echo 'Say for whom: make token EMAIL=you@example.org' >&2; exit 2; }
 	@$(PY) -m infra.local token --email "$(EMAIL)"
 
+rotate-keys: .venv/.ready ## new keys take over, nobody is signed out (STAGE=prod: on AWS)
+ifeq ($(STAGE),)
+	@$(PY) -m infra.local rotate-keys
+else
+	@$(PY) -m infra.keys --stage "$(STAGE)" $(if $(REVOKE),--revoke)
+endif
+
 # ---- tests and the gate ----------------------------------------------------------------------
 
-test: test-fast .local/npm/.ready ## every test; the last ones against a fresh local cloud of their own
+test: test-fast .local/npm/.ready .venv/.browser ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
 
@@ -108,6 +115,10 @@ $(UV):
 	@echo 'Setting up: development tools and the platform (.venv)' >&2
 	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip install --quiet --python $(PY) -r requirements-dev.txt && touch $@
+
+.venv/.browser: requirements-browser.txt .venv/.ready
+	@echo 'Setting up: what drives a browser (.venv)' >&2
+	@$(UV) pip install --quiet --python $(PY) -r requirements-browser.txt && touch $@
 
 .local/venvs/emulator/.ready: requirements-emulator.txt | .venv/.ready
 	@echo 'Setting up: the AWS emulator (.local/venvs/emulator)' >&2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +14,16 @@ from chalicelib.adapters.aws import (
     SesMail,
     StepFunctions,
     client,
+    fresh_parameter,
     parameter,
 )
 from chalicelib.adapters.catalogue import S3Catalogue
+from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
+from chalicelib.adapters.oidc import OidcSignIn
+from chalicelib.adapters.provider_http import ProviderHttp
 from chalicelib.adapters.railway import RailwayApi, RailwayHost
 from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
@@ -26,6 +32,7 @@ from chalicelib.ports import (
     Caller,
     Catalogue,
     Clock,
+    Counters,
     Engine,
     Host,
     Mail,
@@ -46,6 +53,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
 from chalicelib.services.invitations import Invitations
+from chalicelib.services.limits import Limits
 from chalicelib.services.listings import Listings
 from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.members import Members
@@ -62,7 +70,7 @@ from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.versions import Versions
-from chalicelib.settings import Settings
+from chalicelib.settings import ProviderSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Adapters:
     """The outside world, real or in memory."""
 
     store: Store
+    counters: Counters
     host: Host
     builder: Builder
     artifacts: Artifacts
@@ -118,6 +127,7 @@ class Platform:
     moderators: Moderators
     indexing: Indexing
     idempotency: Idempotency
+    limits: Limits
     store: Store
     turns: Turns
     webhook_secret: Callable[[], str]
@@ -144,6 +154,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         clock=clock,
         release_limit=release_limit,
+        masker=variables.masker,
     )
     deployments = Deployments(
         store=store,
@@ -173,18 +184,22 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
     )
     reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
+    limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     access = Access(store=store, signer=adapters.signer, clock=clock)
-    accounts = Accounts(store=store, clock=clock)
-    sessions = Sessions(store=store, signer=adapters.signer, access=access, clock=clock)
+    accounts = Accounts(store=store, audit=audit, clock=clock)
+    sessions = Sessions(
+        store=store, audit=audit, signer=adapters.signer, access=access, clock=clock
+    )
     sign_in = SignIn(
         store=store,
         mail=adapters.mail,
+        limits=limits,
         accounts=accounts,
         sessions=sessions,
         clock=clock,
         web_url=settings.web_url,
     )
-    tokens = Tokens(store=store, clock=clock)
+    tokens = Tokens(store=store, audit=audit, clock=clock)
     organisations = Organisations(
         store=store, audit=audit, clock=clock, limits=settings.tenant_limits
     )
@@ -209,6 +224,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         invitations=Invitations(
             store=store,
             mail=adapters.mail,
+            limits=limits,
             access=access,
             audit=audit,
             members=members,
@@ -230,10 +246,11 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             web_url=settings.web_url,
         ),
         audit=audit,
-        identities=Identities(store=store, clock=clock),
+        identities=Identities(store=store, audit=audit, clock=clock),
         tokens=tokens,
         personal_data=PersonalData(
             store=store,
+            audit=audit,
             members=members,
             closing=closing,
             tokens=tokens,
@@ -291,6 +308,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         ),
         indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
         idempotency=Idempotency(store=store, clock=clock),
+        limits=limits,
         store=store,
         turns=turns,
         webhook_secret=adapters.webhook_secret,
@@ -326,6 +344,7 @@ def _on_aws(settings: Settings) -> Platform:
         settings,
         Adapters(
             store=DynamoStore(settings.table, lambda: client("dynamodb")),
+            counters=DynamoCounters(settings.table, lambda: client("dynamodb")),
             host=RailwayHost(
                 RailwayApi(settings.railway_url, lambda: secret("railway-token")),
                 project_id=settings.railway_project_id,
@@ -338,13 +357,52 @@ def _on_aws(settings: Settings) -> Platform:
             ),
             catalogue=S3Catalogue(settings.artifacts_bucket),
             mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: secret("vault-key")),
-            signer=JwtSigner(lambda: secret("signing-key"), audience=settings.web_url),
+            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
+            signer=JwtSigner(
+                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
+                audience=settings.web_url,
+            ),
             engine=StepFunctions(settings.state_machine_arn),
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
-            providers={},
+            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
         ),
     )
+
+
+GOOGLE = "https://accounts.google.com"
+
+
+def sign_in_providers(
+    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
+) -> dict[str, Provider]:
+    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
+    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
+
+    def provider(one: ProviderSettings) -> Provider:
+        def secret() -> str:
+            return str(secrets()[one.id])
+
+        if one.kind == "github":
+            return GitHubSignIn(
+                provider_id=one.id,
+                name=one.name,
+                client_id=one.client_id,
+                secret=secret,
+                http=http,
+                url=one.url or GITHUB,
+                api_url=one.api_url or GITHUB_API,
+            )
+        return OidcSignIn(
+            provider_id=one.id,
+            name=one.name,
+            kind=one.kind,
+            issuer=GOOGLE if one.kind == "google" else one.issuer,
+            client_id=one.client_id,
+            secret=None if one.public else secret,
+            http=http,
+        )
+
+    return {one.id: provider(one) for one in settings.providers}

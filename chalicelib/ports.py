@@ -12,10 +12,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.copies import Run
-from chalicelib.domain.credentials import ApiToken
+from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
+from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.release import Step
 from chalicelib.domain.reviews import Report, Review, Vote
@@ -44,6 +45,7 @@ REMAINS = Listing("remains", Remains)  # (org_id)
 INVITATIONS = Listing("invitations", Invitation)  # (org_id)
 HISTORY = Listing("history", HistoryItem)  # (org_id, subject_id)
 AUDIT = Listing("audit", AuditRecord)  # (org_id, block)
+REGISTERS = Listing("registers", TokenRegister)  # (org_id)
 TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
@@ -97,16 +99,7 @@ class Count:
 
 COUNTER_SHARDS = 16
 LISTING_SHARDS = 16
-
-
-@dataclass(frozen=True)
-class Check:
-    """Change nothing, but only if this revision is still what is stored."""
-
-    entity: Any
-
-
-Change = Put | Delete | Check | Count
+Change = Put | Delete | Count
 
 
 class Store(Protocol):
@@ -149,6 +142,21 @@ def every(store: Store, listing: Listing[E], *scope: str, newest_first: bool = T
         if page.next is None:
             return
         after = page.next
+
+
+class Counters(Protocol):
+    """Counts that all processes share, exactly. Raises Unavailable when they do not answer."""
+
+    def take(self, bucket: Bucket, *, window: int, limit: int, expires_at: datetime) -> int | None:
+        """Counts one more in the window that began at `window`, and returns how many that makes;
+        None, and nothing counted, when `limit` had been reached. One conditional write."""
+        ...
+
+    def strike(
+        self, bucket: Bucket, *, window: int, at: datetime, expires_at: datetime
+    ) -> Strikes: ...
+
+    def strikes(self, bucket: Bucket, *, window: int) -> Strikes | None: ...
 
 
 @dataclass(frozen=True)

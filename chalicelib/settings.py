@@ -13,6 +13,51 @@ class MissingSettings(RuntimeError):
     """Names every missing variable at once, so that one look mends them all."""
 
 
+RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
+    # What one person may ask for in an organisation of this tier, a minute. A page that shows a
+    # deployment on its way asks four times a second at most.
+    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
+    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
+    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
+    # What may come a minute from one address of which nothing else is known; mail by the hour;
+    # and how many wrong credentials an hour are looked at without a wait.
+    "anybody": {
+        "read": 600,
+        "write": 60,
+        "upload": 30,
+        "sign_in": 120,
+        "webhook": 600,
+        "credential": 60,
+        "mail_to": 5,
+        "mail_from": 30,
+        "attempts": 5,
+    },
+}
+
+
+class WrongSettings(RuntimeError):
+    """A setting that cannot be used; says which, and how it must be."""
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """A place to sign in. Its client secret, if it has one, is in the parameter provider-secrets.
+
+    `kind`: github (with `url` and `api_url` for an Enterprise Server), google, or oidc with its
+    `issuer`.
+    """
+
+    id: str
+    name: str
+    kind: str
+    client_id: str
+    issuer: str = ""
+    url: str = ""
+    api_url: str = ""
+    public: bool = False
+    """Registered there without a secret."""
+
+
 @dataclass(frozen=True)
 class TenantLimits:
     """How much one organisation of a tier may hold, and in how many organisations a person whose
@@ -53,6 +98,7 @@ class Settings:
     agent_url_scheme: str
     s3_url: str
     ground: Mapping[str, Any]
+    providers: tuple[ProviderSettings, ...]
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
@@ -60,6 +106,8 @@ class Settings:
     build_limit_seconds: int
     tenant_limits: Mapping[str, TenantLimits]
     audit_days: int
+    rate_limits: Mapping[str, Mapping[str, int]]
+    origin_hash: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -93,6 +141,7 @@ class Settings:
                 if part.strip()
             ),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
+            providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
@@ -106,8 +155,30 @@ class Settings:
                 ).items()
             },
             audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
+            rate_limits=_multiplied(float(env.get("SLIPWAY_RATE_FACTOR", "1"))),
+            origin_hash=env.get("SLIPWAY_ORIGIN_HASH", ""),
         )
+
+
+def _multiplied(factor: float) -> Mapping[str, Mapping[str, int]]:
+    return {
+        tier: {name: max(1, int(count * factor)) for name, count in counts.items()}
+        for tier, counts in RATE_LIMITS.items()
+    }
 
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _providers(text: str) -> tuple[ProviderSettings, ...]:
+    try:
+        found = tuple(ProviderSettings(**one) for one in json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise WrongSettings(
+            "SLIPWAY_PROVIDERS is a JSON list of objects with id, name, kind and client_id: "
+            f"{error}"
+        ) from error
+    if len({one.id for one in found}) != len(found):
+        raise WrongSettings("SLIPWAY_PROVIDERS names two providers by one id.")
+    return found

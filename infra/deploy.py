@@ -10,7 +10,6 @@ second run takes a second; running again after a failure goes on where it failed
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
 import json
 import os
@@ -25,16 +24,15 @@ import httpx
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from infra import package, publish, synthesis
+from infra import keys, package, publish, synthesis
 from infra.hosting import Place, ensure_place
 from infra.package import Package, PackagingError
 from infra.stack import Stack, StackError
 from infra.target import UNKNOWN_WEB_URL, DeployError, Target, aws_target, local_target
 
 ROOT = Path(__file__).parent.parent
+ORIGIN = "origin-secret"
 T = TypeVar("T")
 
 
@@ -73,12 +71,12 @@ class Deployment:
         template = _step("Make the template", lambda: self.make_template(built))
         code_bucket = f"slipway-code-{account}-{self.target.region}"
         _step("Upload the package", lambda: self.upload_code(code_bucket, built))
-        _step("Store the secrets", self.store_secrets)
+        kept = _step("Store the secrets", self.store_secrets)
         program = publish.build_program()
         uploads = [program, *publish.templates(self.root)]
         stack = Stack(self.client("cloudformation"), self.target.stack, code_bucket)
         before = stack.outputs()
-        parameters = self.parameters(place, code_bucket, built, program.key)
+        parameters = self.parameters(place, code_bucket, built, program.key, kept[ORIGIN])
         parameters["WebUrl"] = self.target.web_url or before.get("WebAddress", UNKNOWN_WEB_URL)
         if before:
             # Before functions are told of a program, it has to be there.
@@ -158,7 +156,7 @@ class Deployment:
         publish.publish(s3, bucket, [upload])
 
     def parameters(
-        self, place: Place, code_bucket: str, built: Package, program_key: str
+        self, place: Place, code_bucket: str, built: Package, program_key: str, origin: str
     ) -> dict[str, str]:
         """The template's parameters but the web's address: all that the two grounds differ in."""
         target = self.target
@@ -179,24 +177,33 @@ class Deployment:
             "AgentUrlScheme": target.agent_url_scheme,
             "S3Url": target.s3_url,
             "CodeBuildUrl": target.codebuild_url,
+            "SignInProviders": json.dumps(list(target.providers), sort_keys=True),
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
+            "OriginSecret": origin,
+            "OriginHash": hashlib.sha256(origin.encode()).hexdigest(),
+            "RateFactor": str(target.rate_factor),
         }
 
-    def store_secrets(self) -> None:
-        """What the platform keeps for itself is made once; what was given is kept up to date."""
+    def store_secrets(self) -> dict[str, str]:
+        """What the platform keeps for itself is made once; what was given is kept up to date.
+
+        Returns all of it by name.
+        """
         ssm = self.client("ssm")
         prefix = self.target.parameters_prefix
         given = {
             "railway-token": self.target.railway_token,
             "registry-username": self.target.registry_username,
             "registry-password": self.target.registry_password,
+            "provider-secrets": json.dumps(dict(self.target.provider_secrets), sort_keys=True),
         }
         made: dict[str, Callable[[], str]] = {
-            "signing-key": _signing_key,
-            "vault-key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+            "signing-key": keys.new_signing_keys,
+            "vault-key": keys.new_vault_keys,
             "railway-webhook-secret": lambda: secrets.token_urlsafe(32),
+            ORIGIN: lambda: self.target.origin_secret or secrets.token_urlsafe(32),
         }
         names = [f"{prefix}/{name}" for name in (*given, *made)]
         answer = ssm.get_parameters(Names=names, WithDecryption=True)
@@ -210,6 +217,7 @@ class Deployment:
                 Type="SecureString",
                 Overwrite=name in there,
             )
+        return there | wanted
 
     def publish_artifacts(self, outputs: dict[str, str], uploads: list[publish.Upload]) -> int:
         """The build program and the agent templates."""
@@ -276,18 +284,6 @@ def ensure_bucket(s3: Any, bucket: str, region: str) -> None:
 
 def _code_key(built: Package) -> str:
     return f"packages/{built.digest}.zip"
-
-
-def _signing_key() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
-    )
 
 
 def _step(name: str, work: Callable[[], T]) -> T:

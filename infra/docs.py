@@ -13,7 +13,7 @@ from typing import Any
 
 from app import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib import errors
-from chalicelib.api.http import ENDPOINTS
+from chalicelib.api.http import ENDPOINTS, Endpoint
 from chalicelib.api.openapi import document
 from chalicelib.domain import deployments, versions
 from chalicelib.domain.tenancy import PERMISSIONS, SCOPES, Action
@@ -88,12 +88,23 @@ def _routes() -> str:
     rows = [
         (
             f"`{e.method} /api/v1{e.path}`",
-            e.action or ("anyone" if e.public else "signed in"),
+            _permission(e),
+            e.rate,
             e.summary,
         )
         for e in sorted(ENDPOINTS, key=lambda e: (e.path, e.method))
     ]
-    return _table(("Route", "Permission", "What it does"), rows)
+    return _table(("Route", "Permission", "Rate", "What it does"), rows)
+
+
+def _permission(endpoint: Endpoint) -> str:
+    """What a call needs, in the words of the table above."""
+    if endpoint.action is None:
+        return "anyone"
+    words = str(endpoint.action)
+    if endpoint.own_action:
+        words += f"; oneself: {endpoint.own_action}"
+    return words + "".join(f"; some: {action}" for action in endpoint.also)
 
 
 def _table(heads: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 INFRA = Path(__file__).parent
-REVISION = b"4"
+REVISION = b"5"
 """Raise it when this module makes something else of the same input."""
 # CloudFront knows these by name; every other header is a custom one to it.
 _REFERRER = "Referrer-Policy"
@@ -45,9 +45,10 @@ def load_template(path: Path = INFRA / "template.yaml") -> dict[str, Any]:
     return copy.deepcopy(json.loads(json.dumps(document)))
 
 
-def load_headers(path: Path = INFRA / "headers.json") -> dict[str, str]:
-    """The security headers of every page, with `${UploadOrigin}` still to be filled in."""
-    headers: dict[str, str] = json.loads(path.read_text())
+def load_headers(part: str = "pages", root: Path = INFRA) -> dict[str, str]:
+    """The security headers of every page, with `${UploadOrigin}` still to be filled in; or those
+    of every answer of the `api`."""
+    headers: dict[str, str] = json.loads((root / "headers.json").read_text())[part]
     return headers
 
 
@@ -77,9 +78,17 @@ def assemble(sam: dict[str, Any], root: Path = INFRA) -> dict[str, Any]:
     resources["BuildProject"]["Properties"]["Source"]["BuildSpec"] = (
         root / "build" / "buildspec.yml"
     ).read_text()
-    resources["WebHeaders"]["Properties"]["ResponseHeadersPolicyConfig"].update(
-        headers_policy(load_headers(root / "headers.json"))
-    )
+    for policy, part in (("WebHeaders", "pages"), ("ApiHeaders", "api")):
+        resources[policy]["Properties"]["ResponseHeadersPolicyConfig"].update(
+            headers_policy(load_headers(part, root))
+        )
+    for refusal in resources["RestAPI"]["Properties"]["GatewayResponses"].values():
+        refusal["ResponseParameters"]["Headers"] |= {
+            name: f"'{value}'"
+            for name, value in load_headers("api", root).items()
+            # The gateway has no way to write a quote inside a value.
+            if "'" not in value
+        }
     return template
 
 
@@ -91,9 +100,11 @@ def headers_policy(headers: dict[str, str]) -> dict[str, Any]:
     return {
         "SecurityHeadersConfig": {
             "ContentSecurityPolicy": {
-                "ContentSecurityPolicy": {
-                    "Fn::Sub": headers[_CSP].replace("${UploadOrigin}", bucket)
-                },
+                "ContentSecurityPolicy": (
+                    {"Fn::Sub": headers[_CSP].replace("${UploadOrigin}", bucket)}
+                    if "${" in headers[_CSP]
+                    else headers[_CSP]
+                ),
                 "Override": True,
             },
             "ContentTypeOptions": {"Override": True},

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.sign_in import SignInSettingsError, sign_in_settings
+
 RAILWAY_URL = "https://backboard.railway.com/graphql/v2"
 LAMBDA_PYTHON = (3, 13)
 # Until the first deployment has made the distribution, nobody knows its name.
@@ -44,9 +46,13 @@ class Target:
     s3_url: str = ""
     codebuild_url: str = ""
     ground_details: Mapping[str, Any] = field(default_factory=lambda: {"kind": "aws"})
+    providers: tuple[dict[str, Any], ...] = ()
+    provider_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     watch_seconds: str = "2,3,5,5,10"
     log_days: int = 30
     audit_days: int = 400
+    rate_factor: float = 1
+    origin_secret: str = field(default="", repr=False)
 
     @property
     def stack(self) -> str:
@@ -92,9 +98,13 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         "SLIPWAY_MAIL_FROM": "the sender of sign-in mail, verified in SES",
     }
     missing = [f"  {name}: {meaning}" for name, meaning in required.items() if not env.get(name)]
-    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+    region = _region(env)
     if not region:
         missing.append("  AWS_REGION: the region to deploy to, such as eu-central-1")
+    try:
+        sign_in = sign_in_settings(env)
+    except SignInSettingsError as problem:
+        raise DeployError(str(problem)) from problem
     if missing:
         raise DeployError("Set these environment variables:\n" + "\n".join(missing))
     sender = env["SLIPWAY_MAIL_FROM"]
@@ -112,4 +122,18 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         registry_username=env["SLIPWAY_REGISTRY_USERNAME"],
         registry_password=env["SLIPWAY_REGISTRY_PASSWORD"],
         web_url=env.get("SLIPWAY_WEB_URL"),
+        providers=sign_in.providers,
+        provider_secrets=sign_in.secrets,
     )
+
+
+def aws_location(env: Mapping[str, str]) -> str:
+    """The region that the environment names."""
+    region = _region(env)
+    if not region:
+        raise DeployError("Set AWS_REGION: the region the stage is in, such as eu-central-1.")
+    return region
+
+
+def _region(env: Mapping[str, str]) -> str | None:
+    return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")

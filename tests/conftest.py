@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from chalicelib.adapters.memory import (
     MemoryCaller,
     MemoryCatalogue,
     MemoryClock,
+    MemoryCounters,
     MemoryEngine,
     MemoryHost,
     MemoryMail,
@@ -26,9 +28,9 @@ from chalicelib.adapters.memory import (
 from chalicelib.bootstrap import Adapters, Platform, wire
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
-from chalicelib.domain.tenancy import Principal
+from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
-from chalicelib.ports import Provider
+from chalicelib.ports import Provider, Vault
 from chalicelib.services.sessions import SignedIn, Visitor
 from chalicelib.settings import Settings
 
@@ -47,7 +49,7 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def settings() -> Settings:
+def settings(**env: str) -> Settings:
     return Settings.from_env(
         {
             "SLIPWAY_STAGE": "test",
@@ -67,6 +69,7 @@ def settings() -> Settings:
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            **env,
         }
     )
 
@@ -76,6 +79,7 @@ class World:
     """The platform and everything around it, all in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
@@ -84,22 +88,26 @@ class World:
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
+    vault: Vault = field(default_factory=MemoryVault)
     clock: MemoryClock = field(default_factory=MemoryClock)
+    # Tests are in more of a hurry than people; those of the limits say so.
+    env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
         self.platform = wire(
-            settings(),
+            settings(**self.env),
             Adapters(
                 store=self.store,
+                counters=self.counters,
                 host=self.host,
                 builder=self.builder,
                 artifacts=self.artifacts,
                 catalogue=self.catalogue,
                 mail=self.mail,
-                vault=MemoryVault(),
+                vault=self.vault,
                 signer=self.signer,
                 engine=self.engine,
                 schedule=self.schedule,
@@ -122,6 +130,27 @@ class World:
         browser = self.platform.sign_in.request_link(email, visitor)
         secret = self.mail.sent[-1][2].split("#token=")[1].split()[0]
         return self.platform.sign_in.redeem(secret, replace(visitor, browser=browser))
+
+    def founded(self, email: str = "ada@example.com", name: str = "Acme") -> Principal:
+        """The owner of a new organisation, in it."""
+        made = self.platform.organisations.create(self.sign_in(email), name=name)
+        return self.within(made.organisation.id, email)
+
+    def within(self, org_id: str, email: str) -> Principal:
+        return self.platform.access.principal(self.access_token(email), organisation=org_id)
+
+    def mailed_token(self) -> str:
+        """The secret in the link of the latest mail."""
+        return self.mail.sent[-1][2].split("#token=")[1].split()[0]
+
+    def join(
+        self, inviter: Principal, email: str, role: Role = Role.DEVELOPER, **rights: Any
+    ) -> Principal:
+        """Somebody who was invited and has accepted, in the organisation."""
+        self.platform.invitations.invite(inviter, email=email, role=role, **rights)
+        token = self.mailed_token()
+        self.platform.invitations.accept(self.sign_in(email), token)
+        return self.within(inviter.org_id, email)
 
     def agent(self, who: Principal, name: str = "Echo") -> Agent:
         return self.platform.agents.create(who, name=name)

@@ -50,6 +50,11 @@ def _session() -> Any:
 @cache
 def parameter(name: str) -> str:
     """A secret from the parameter store, read once for the life of this function instance."""
+    return fresh_parameter(name)
+
+
+def fresh_parameter(name: str) -> str:
+    """A secret from the parameter store as it is now."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:

@@ -17,14 +17,14 @@ from chalicelib.adapters.keys import (
     LAYOUTS,
     Key,
     codec,
-    counter_key,
     index_key,
     range_of,
     revision_of,
+    tally_key,
 )
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Count, Delete, Listing, Page, Put
+from chalicelib.ports import Change, Count, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -47,6 +47,8 @@ class DynamoStore:
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        if not keys:
+            return []
         request: dict[str, Any] = {
             self._table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}
         }
@@ -110,7 +112,7 @@ class DynamoStore:
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 
     def counts(self, org_id: str, agent_id: str) -> Counts:
-        where = counter_key(org_id, agent_id)
+        where = tally_key(org_id, agent_id)
         answer = self._call(
             "query",
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
@@ -140,7 +142,7 @@ class DynamoStore:
 
     def commit(self, *changes: Change) -> None:
         writes = [self._write(change) for change in changes]
-        if len(writes) == 1 and "ConditionCheck" not in writes[0]:
+        if len(writes) == 1:
             self._one(writes[0])
             return
         self._call("transact_write_items", TransactItems=writes)
@@ -159,8 +161,7 @@ class DynamoStore:
             condition = _unwritten() if revision == 1 else _stored(revision - 1)
             return {"Put": {"TableName": self._table, "Item": to_item(entity), **condition}}
         key = _attributes(LAYOUTS[type(entity)].key_of(entity))
-        what = "Delete" if isinstance(change, Delete) else "ConditionCheck"
-        return {what: {"TableName": self._table, "Key": key, **_stored(revision)}}
+        return {"Delete": {"TableName": self._table, "Key": key, **_stored(revision)}}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.calls += 1
@@ -222,7 +223,7 @@ def _addition(count: Count) -> dict[str, Any]:
     # The number of a float is written as Python writes it: DynamoDB keeps 38 digits of it.
     values = {f":{name}": {"N": repr(count.amounts[name])} for name in names}
     return {
-        "Key": _attributes(counter_key(count.org_id, count.agent_id, count.shard)),
+        "Key": _attributes(tally_key(count.org_id, count.agent_id, count.shard)),
         "UpdateExpression": "SET kind = :kind, org_id = :org, agent_id = :agent ADD "
         + ", ".join(f"#{name} :{name}" for name in names),
         "ExpressionAttributeNames": {f"#{name}": name for name in names},

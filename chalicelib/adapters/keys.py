@@ -22,6 +22,7 @@ from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, 
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
+from chalicelib.domain.limits import Bucket
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.reviews import Report, Review, Vote
@@ -136,7 +137,7 @@ def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
     return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
 
 
-def counter_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
+def tally_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
     """One shard of an agent's counters; without a shard, where all of them begin."""
     return Key(
         _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
@@ -370,6 +371,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "variables": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "VARIABLES#"),
     "remains": lambda org_id: Range(None, _org(org_id, "REMAINS")),
     "invitations": lambda org_id: Range(None, _org(org_id), "INVITATION#"),
+    "registers": lambda org_id: Range(None, _org(org_id), "TOKENS#"),
     "closing": lambda: Range("gsi2", "WORK#CLOSING#"),
     "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
@@ -386,6 +388,18 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
 }
+
+
+def counter_key(bucket: Bucket, window: int) -> Key:
+    """Where the requests of one window are counted."""
+    if bucket.org_id is None:
+        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
+    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
+
+
+def strikes_key(bucket: Bucket, window: int) -> Key:
+    """Where wrong credentials are counted."""
+    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
 
 
 def range_of(listing: Listing[Any], *scope: str) -> Range:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,19 +19,21 @@ from chalicelib.adapters.keys import (
     index_key,
     range_of,
     revision_of,
+    strikes_key,
+    tally_key,
 )
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.versions import Version
-from chalicelib.errors import ChangedMeanwhile, Unauthenticated
+from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
     Count,
-    Delete,
     HostDeployment,
     Listing,
     LogLine,
@@ -43,6 +46,8 @@ from chalicelib.ports import (
 )
 
 E = TypeVar("E")
+MOST_AT_ONCE = 100
+"""Items that one request to DynamoDB may read or write together."""
 
 
 class MemoryStore:
@@ -60,8 +65,13 @@ class MemoryStore:
         return None if found is None else codec(kind).validate_json(found[1])
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        if not keys:
+            return []
+        if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
+            raise AssertionError(f"no request reads one item twice, or {len(keys)}: {keys}")
         self.calls += 1
-        found = [self._items.get(LAYOUTS[kind].key(*key)) for kind, *key in wanted]
+        found = [self._items.get(key) for key in keys]
         return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
 
     def page(
@@ -103,7 +113,7 @@ class MemoryStore:
         self.calls += 1
         with self._lock:
             keys = [_key_of(change) for change in changes]
-            if len(set(keys)) != len(keys):
+            if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
             lost = frozenset(
                 position
@@ -121,7 +131,7 @@ class MemoryStore:
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
-                elif isinstance(change, Delete):
+                else:
                     del self._items[key]
 
     def counts(self, org_id: str, agent_id: str) -> Counts:
@@ -133,6 +143,10 @@ class MemoryStore:
         for name, amount in change.amounts.items():
             sums[name] = sums.get(name, 0) + amount
 
+    def dump(self) -> dict[Key, bytes]:
+        """Everything that is stored, as it is written."""
+        return {key: document for key, (_, document) in self._items.items()}
+
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
         if found is None:
@@ -142,8 +156,60 @@ class MemoryStore:
 
 def _key_of(change: Change) -> Key:
     if isinstance(change, Count):
-        return counter_key(change.org_id, change.agent_id, change.shard)
+        return tally_key(change.org_id, change.agent_id, change.shard)
     return LAYOUTS[type(change.entity)].key_of(change.entity)
+
+
+@dataclass
+class MemoryCounters:
+    """`down` makes it not answer."""
+
+    hits: dict[Key, int] = field(default_factory=dict)
+    struck: dict[Key, Strikes] = field(default_factory=dict)
+    calls: int = 0
+    down: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(
+        self,
+        bucket: Bucket,
+        *,
+        window: int,
+        limit: int,
+        expires_at: datetime,  # noqa: ARG002 - the port's shape
+    ) -> int | None:
+        with self._counted():
+            key = counter_key(bucket, window)
+            if self.hits.get(key, 0) >= limit:
+                return None
+            self.hits[key] = self.hits.get(key, 0) + 1
+            return self.hits[key]
+
+    def strike(
+        self,
+        bucket: Bucket,
+        *,
+        window: int,
+        at: datetime,
+        expires_at: datetime,  # noqa: ARG002
+    ) -> Strikes:
+        with self._counted():
+            key = strikes_key(bucket, window)
+            before = self.struck.get(key)
+            self.struck[key] = Strikes(before.count + 1 if before else 1, at)
+            return self.struck[key]
+
+    def strikes(self, bucket: Bucket, *, window: int) -> Strikes | None:
+        with self._counted():
+            return self.struck.get(strikes_key(bucket, window))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.calls += 1
+        if self.down:
+            raise Unavailable("The counters do not answer.", retry_after=2)
+        with self._lock:
+            yield
 
 
 @dataclass
@@ -183,7 +249,7 @@ class MemorySigner:
         try:
             return self._signed[token]
         except KeyError:
-            raise Unauthenticated("Not signed by us.") from None
+            raise Unauthenticated("Not signed by us.", code="token_invalid") from None
 
 
 class MemoryVault:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from chalicelib.domain.hosting import Verdict, verdict
+from chalicelib.domain.masking import Masker
 from chalicelib.domain.release import (
     HOST_REFERENCE,
     Configure,
@@ -138,7 +139,8 @@ class RailwayApi:
             ) from None
         errors = answer.get("errors")
         if errors:
-            raise _typed(errors[0], response.status_code)
+            # The host may quote what it was sent, and what it was sent may be secret.
+            raise _typed(_sent(variables).deep(errors[0]), response.status_code)
         data: dict[str, Any] = answer.get("data") or {}
         return data
 
@@ -147,6 +149,15 @@ class RailwayApi:
         import httpx  # noqa: PLC0415
 
         return httpx.Client(headers={"user-agent": "Slipway/1"}, trust_env=False)
+
+
+def _sent(variables: Mapping[str, Any]) -> Masker:
+    given = variables.get("input")
+    if not isinstance(given, Mapping):
+        return Masker()
+    values = dict(given.get("variables") or {})
+    credentials = given.get("registryCredentials") or {}
+    return Masker([*values.values(), credentials.get("password", "")])
 
 
 def _typed(error: Mapping[str, Any], status: int) -> PlatformError:

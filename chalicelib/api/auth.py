@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 from chalice.app import Blueprint
 from pydantic import ConfigDict, Field, StringConstraints
@@ -17,7 +16,7 @@ from chalicelib.api.cookies import (
 )
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import UserView
-from chalicelib.errors import PlatformError
+from chalicelib.domain.limits import RateClass
 from chalicelib.services.sessions import SignedIn
 
 auth = Blueprint(__name__)
@@ -105,6 +104,7 @@ def list_providers(call: Call) -> ProviderList:
     status=202,
     errors=(403,),
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def request_link(call: Call, body: LinkRequest) -> Answer:
     require_own_page(call, header=False)
@@ -124,6 +124,7 @@ def request_link(call: Call, body: LinkRequest) -> Answer:
     answer=SessionView,
     errors=(401, 403),
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def redeem_link(call: Call, body: LinkRedemption) -> Answer:
     require_own_page(call, header=False)
@@ -139,14 +140,12 @@ def redeem_link(call: Call, body: LinkRedemption) -> Answer:
     answer=None,
     status=302,
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def start_sign_in(call: Call, provider: str, query: DepartureQuery) -> Answer:
-    try:
-        departure = call.platform.providers.depart(
-            provider, visitor(call), return_to=query.return_to, linking=query.link
-        )
-    except PlatformError as error:
-        return _failed(call, error)
+    departure = call.platform.providers.depart(
+        provider, visitor(call), return_to=query.return_to, linking=query.link
+    )
     return _redirect(departure.address, sign_in_cookie(call, departure.browser))
 
 
@@ -159,19 +158,17 @@ def start_sign_in(call: Call, provider: str, query: DepartureQuery) -> Answer:
     answer=None,
     status=302,
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def finish_sign_in(call: Call, provider: str, query: ArrivalQuery) -> Answer:
-    try:
-        arrival = call.platform.providers.arrive(
-            provider,
-            visitor(call),
-            state=query.state,
-            code=query.code,
-            error=query.error,
-            issuer=query.iss,
-        )
-    except PlatformError as error:
-        return _failed(call, error)
+    arrival = call.platform.providers.arrive(
+        provider,
+        visitor(call),
+        state=query.state,
+        code=query.code,
+        error=query.error,
+        issuer=query.iss,
+    )
     address = f"{call.platform.settings.web_url}{arrival.path}"
     if arrival.signed_in is None:
         return _redirect(address)
@@ -186,6 +183,8 @@ def finish_sign_in(call: Call, provider: str, query: ArrivalQuery) -> Answer:
     answer=SessionView,
     errors=(401, 403, 409),
     public=True,
+    # Each browser asks every ten minutes, and a whole company may stand behind one address.
+    rate=RateClass.READ,
 )
 def refresh_session(call: Call) -> Answer:
     require_own_page(call, header=True)
@@ -217,11 +216,6 @@ def _session(call: Call, signed: SignedIn) -> Answer:
         return_to=signed.return_to,
     )
     return Answer(view, cookies=(refresh_cookie(call, signed.refresh),))
-
-
-def _failed(call: Call, error: PlatformError) -> Answer:
-    """A person is waiting, not a program: a page of ours says what to do next."""
-    return _redirect(f"{call.platform.settings.web_url}/sign-in?error={quote(error.code)}")
 
 
 def _redirect(address: str, *cookies: str) -> Answer:

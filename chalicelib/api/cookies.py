@@ -9,7 +9,7 @@ from __future__ import annotations
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from chalicelib.api.http import Call, client_address
+from chalicelib.api.http import Call
 from chalicelib.domain.sessions import SESSION_LIFETIME
 from chalicelib.domain.sign_in import SIGN_IN_LIFETIME
 from chalicelib.errors import Forbidden
@@ -26,7 +26,7 @@ def visitor(call: Call) -> Visitor:
     """The browser that calls, with the cookies it has of us."""
     cookies = _cookies(call)
     return Visitor(
-        address=client_address(call.request),
+        address=call.address,
         user_agent=call.header("user-agent") or "",
         browser=cookies.get(_name(call, SIGN_IN)),
         refresh=cookies.get(_name(call, REFRESH)),

@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 from pydantic import ConfigDict, Field, StringConstraints
 
 from chalicelib.api.agents import AgentView, Name
-from chalicelib.api.http import Call, Model, View, client_address, endpoint
+from chalicelib.api.http import Call, Model, View, endpoint
 from chalicelib.domain.tenancy import Action
 from chalicelib.services.copies import Copy
 
@@ -129,7 +129,7 @@ def create_copy(call: Call, slug: str, body: NewCopy) -> CopyView:
 )
 def count_view(call: Call, slug: str) -> None:
     browser = call.header("user-agent") or ""
-    call.platform.copies.view(slug, client_address(call.request), browser[:300])
+    call.platform.copies.view(slug, call.address, browser[:300])
 
 
 @endpoint(

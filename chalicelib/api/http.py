@@ -7,17 +7,20 @@ OpenAPI document and the tests over all endpoints come from that declaration.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chalicelib.bootstrap import Platform, platform
 from chalicelib.domain.audit import Audited, AuditEvent, Result
+from chalicelib.domain.limits import Quota, RateClass
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     FieldError,
@@ -27,13 +30,27 @@ from chalicelib.errors import (
     NotFound,
     PlatformError,
     TooLarge,
+    TooManyRequests,
     Unauthenticated,
 )
 from chalicelib.telemetry import access_line, logger, start_trace, trace_id
 
 PREFIX = "/v1"
 MAX_BODY = 1_000_000
+ORIGIN_HEADER = "slipway-origin"
+MAX_ADDRESS = 45
+# What a token that somebody made up is refused with; one that was ours, and ended, is no guess.
+GUESSES = frozenset({"token_invalid", "token_malformed", "token_unknown"})
 ORGANISATION_HEADER = "slipway-organisation"
+# Of every answer, whoever asks and however; infra/headers.json has the same for both grounds.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 V = TypeVar("V", bound=Callable[..., Any])
@@ -71,6 +88,8 @@ class Call:
     platform: Platform
     request: Request
     who: Principal | None
+    address: str = ""
+    """Where the request truly comes from."""
 
     @property
     def principal(self) -> Principal:
@@ -125,6 +144,7 @@ class Endpoint:
     public: bool
     idempotent: bool
     media: str
+    rate: RateClass
     tag: str
     view: Callable[..., Any]
 
@@ -149,6 +169,7 @@ def endpoint(
     public: bool = False,
     idempotent: bool = False,
     media: str = JSON,
+    rate: RateClass | None = None,
 ) -> Callable[[V], V]:
     """Declares a view. The function itself is returned unchanged, types and all.
 
@@ -173,6 +194,7 @@ def endpoint(
             public=public,
             idempotent=idempotent,
             media=media,
+            rate=rate or (RateClass.READ if method == "GET" else RateClass.WRITE),
             tag=view.__module__.rsplit(".", 1)[-1],
             view=view,
         )
@@ -209,17 +231,21 @@ class SlipwayApp(Chalice):  # type: ignore[misc]
 def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]) -> Response:
     began = time.perf_counter()
     start_trace(_incoming_trace(request))
+    quota: dict[str, str] = {}
     try:
-        response = _respond(declared, request, path_values)
+        response = _respond(declared, request, path_values, quota)
     except PlatformError as error:
-        response = problem(error)
+        response = _refused(declared, error)
     except ValidationError as error:
-        response = problem(_invalid(error, "body"))
+        response = _refused(declared, _invalid(error, "body"))
     except Exception:  # noqa: BLE001 - nothing may leave here without a problem document
         logger.exception("unhandled error")
-        response = problem(
-            PlatformError("This is our fault, not yours. Quote the trace id when you report it.")
+        response = _refused(
+            declared,
+            PlatformError("This is our fault, not yours. Quote the trace id when you report it."),
         )
+    response.headers.update(HEADERS)
+    response.headers.update(quota)
     response.headers["X-Trace-Id"] = trace_id()
     response.headers.setdefault("Cache-Control", "no-store")
     milliseconds = (time.perf_counter() - began) * 1000
@@ -227,15 +253,65 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
     return response
 
 
-def _respond(declared: Endpoint, request: Request, path_values: Mapping[str, str]) -> Response:
+def _respond(
+    declared: Endpoint, request: Request, path_values: Mapping[str, str], quota: dict[str, str]
+) -> Response:
     wired = platform()
-    who = None if declared.public else _principal(wired, request, path_values.get("org_id"))
-    call = Call(wired, request, who)
+    address = client_address(request, wired.settings.origin_hash)
+    who = None
+    if not declared.public:
+        try:
+            who = _principal(wired, request, path_values.get("org_id"), address)
+        except Unauthenticated as error:
+            if error.code in GUESSES:
+                _counted(wired.limits.take(RateClass.CREDENTIAL, address=address), quota)
+            raise
+    _counted(wired.limits.take(declared.rate, principal=who, address=address), quota)
+    call = Call(wired, request, who, address)
+    if declared.rate is RateClass.SIGN_IN and who is None:
+        return _patient(declared, call, path_values)
     try:
         return _viewed(declared, call, path_values)
     except Forbidden as error:
         if who is not None:
             wired.audit.note(_denied(declared, who, path_values, error))
+        raise
+
+
+def _counted(taken: Quota | None, headers: dict[str, str]) -> None:
+    """Says in the answer's headers what is left; raises TooManyRequests when nothing is."""
+    if taken is None:
+        return
+    headers |= taken.headers()
+    if taken.exceeded:
+        raise TooManyRequests(
+            f"This is more than {taken.limit.count} {_COUNTED[taken.rate]} in "
+            f"{taken.limit.seconds} seconds. Go on in {taken.resets_in} seconds.",
+            retry_after=taken.resets_in,
+        )
+
+
+_COUNTED = {
+    RateClass.READ: "reads",
+    RateClass.WRITE: "changes",
+    RateClass.UPLOAD: "uploads",
+    RateClass.SIGN_IN: "steps of signing in",
+    RateClass.WEBHOOK: "webhook calls",
+    RateClass.CREDENTIAL: "calls with tokens that are not ours",
+}
+
+
+def _patient(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> Response:
+    """Whoever brings wrong credentials waits, longer each time, before more are looked at."""
+    limits = call.platform.limits
+    limits.patience(call.address)
+    try:
+        return _viewed(declared, call, path_values)
+    except (NotFound, Unauthenticated) as error:
+        # A session that ended was ours. And a GET may be a picture in a foreign page, whose
+        # readers' network is not to be made to wait.
+        if declared.method != "GET" and not error.code.startswith("session_"):
+            limits.failed(call.address)
         raise
 
 
@@ -301,6 +377,14 @@ def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     return Response(body=text, status_code=status, headers=headers)
 
 
+def _refused(declared: Endpoint, error: PlatformError) -> Response:
+    """A problem document; or where a browser is on its way, a page of ours that says what to do."""
+    if declared.status != 302:
+        return problem(error)
+    page = f"{platform().settings.web_url}/sign-in?error={quote(error.code)}"
+    return Response(body="", status_code=302, headers={"Location": page})
+
+
 def problem(error: PlatformError) -> Response:
     """An error as application/problem+json."""
     content: dict[str, Any] = {
@@ -324,7 +408,7 @@ def problem(error: PlatformError) -> Response:
     return Response(body=json.dumps(content), status_code=error.status, headers=headers)
 
 
-def _principal(wired: Platform, request: Request, org_id: str | None) -> Principal:
+def _principal(wired: Platform, request: Request, org_id: str | None, address: str) -> Principal:
     """The caller, in the organisation that the path names, or else the header."""
     header = str(request.headers.get("authorization") or "")
     scheme, _, credential = header.partition(" ")
@@ -333,7 +417,7 @@ def _principal(wired: Platform, request: Request, org_id: str | None) -> Princip
     return wired.access.principal(
         credential.strip(),
         organisation=org_id or request.headers.get(ORGANISATION_HEADER),
-        address=client_address(request),
+        address=address,
     )
 
 
@@ -358,10 +442,25 @@ def _denied(
     )
 
 
-def client_address(request: Request) -> str:
-    """Where the request comes from, as the gateway says."""
+def client_address(request: Request, origin_hash: str) -> str:
+    """Where the request truly comes from.
+
+    The gateway knows who is connected to it. When that is our own distribution, which proves it
+    with a secret, the client is the last one that the distribution has noted: what a client says
+    of itself stands before that and counts for nothing.
+    """
     identity = (request.context or {}).get("identity") or {}
-    return str(identity.get("sourceIp") or "")
+    connected = str(identity.get("sourceIp") or "")
+    proof = str(request.headers.get(ORIGIN_HEADER) or "")
+    if not origin_hash or not proof:
+        return connected
+    if not hmac.compare_digest(hashlib.sha256(proof.encode()).hexdigest(), origin_hash):
+        return connected
+    noted = str(request.headers.get("x-forwarded-for") or "").split(",")
+    hops = [hop.strip() for hop in noted if hop.strip()]
+    if len(hops) > 1 and hops[-1] == connected:
+        hops.pop()  # the gateway has noted the distribution itself
+    return hops[-1][:MAX_ADDRESS] if hops else connected
 
 
 def _raw_body(request: Request) -> bytes:
@@ -436,5 +535,6 @@ def _chalice_refusal(answer: dict[str, Any]) -> dict[str, Any]:
         "detail": message if status != 415 else "Send JSON: Content-Type: application/json.",
         "trace_id": trace_id(),
     }
-    headers = {**(answer.get("headers") or {}), "Content-Type": PROBLEM}
+    headers = {**(answer.get("headers") or {}), **HEADERS, "Content-Type": PROBLEM}
+    headers["Cache-Control"] = "no-store"
     return {**answer, "headers": headers, "body": json.dumps(content)}

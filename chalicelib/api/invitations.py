@@ -12,6 +12,7 @@ from chalicelib.api.http import Call, Model, View, endpoint
 from chalicelib.api.members import Grants
 from chalicelib.api.organisations import OrganisationDetail, detail
 from chalicelib.domain.invitations import Invitation, InvitationState
+from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action, Role
 
 invitations = Blueprint(__name__)
@@ -138,6 +139,7 @@ def revoke_invitation(call: Call, org_id: str, invitation_id: str) -> None:  # n
     answer=InvitationPreview,
     errors=(404, 409),
     public=True,
+    rate=RateClass.SIGN_IN,
 )
 def preview_invitation(call: Call, body: InvitationToken) -> InvitationPreview:
     found = call.platform.invitations.preview(body.token)
@@ -162,6 +164,7 @@ def preview_invitation(call: Call, body: InvitationToken) -> InvitationPreview:
     body=InvitationToken,
     answer=OrganisationDetail,
     errors=(404, 409),
+    rate=RateClass.SIGN_IN,
 )
 def accept_invitation(call: Call, body: InvitationToken) -> OrganisationDetail:
     return detail(call.platform.invitations.accept(call.principal, body.token))

@@ -22,7 +22,7 @@ _MEANINGS = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request can be read, but says something that cannot be done",
-    429: "Too many requests; Retry-After says when to try again",
+    429: "Too many requests of this class; `Retry-After` says when to go on",
     500: "A fault of ours",
     502: "The host of the agents, or the sign-in provider, refused",
     503: "Something we depend on does not answer just now",
@@ -82,6 +82,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         operation["security"] = []
     if endpoint.action is not None:
         operation["x-permission"] = endpoint.action.value
+    if endpoint.own_action is not None:
+        operation["x-permission-oneself"] = endpoint.own_action.value
     if parameters := _parameters(endpoint):
         operation["parameters"] = parameters
     if endpoint.body is not None:
@@ -138,7 +140,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _errors(endpoint: Endpoint) -> set[int]:
-    errors = {*endpoint.errors, 400, 500, 503}
+    errors = {*endpoint.errors, 400, 429, 500, 503}
     if not endpoint.public:
         errors |= {401, 403}
     if endpoint.body is not None:

@@ -68,7 +68,7 @@ def list_tokens(call: Call, query: PageQuery) -> TokenPage:
     "POST",
     "/tokens",
     summary="Create an API token; its secret is shown this once",
-    action=Action.TOKEN_MANAGE,
+    action=Action.TOKEN_CREATE,
     body=NewToken,
     answer=CreatedToken,
     status=201,

@@ -18,6 +18,7 @@ from chalicelib.api.shapes import (
     PageQuery,
     ReasonView,
 )
+from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action
 from chalicelib.domain.versions import SourceKind, Version, VersionState
 from chalicelib.ports import UploadForm
@@ -139,11 +140,13 @@ def list_versions(call: Call, agent_id: str, query: PageQuery) -> VersionPage:
     "/agents/{agent_id}/versions",
     summary="Make a version from an upload or a template; with deploy, it goes live when ready",
     action=Action.VERSION_CREATE,
+    also=(Action.DEPLOYMENT_CREATE,),
     body=NewVersion,
     answer=CreatedVersion,
     status=201,
     errors=(404, 409),
     idempotent=True,
+    rate=RateClass.UPLOAD,
 )
 def create_version(call: Call, agent_id: str, body: NewVersion) -> CreatedVersion:
     service = call.platform.versions

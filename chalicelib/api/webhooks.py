@@ -9,6 +9,7 @@ from chalice.app import Blueprint
 from pydantic import ConfigDict, Field
 
 from chalicelib.api.http import Call, Model, View, endpoint
+from chalicelib.domain.limits import RateClass
 from chalicelib.errors import Unauthenticated
 
 webhooks = Blueprint(__name__)
@@ -42,6 +43,7 @@ class Acknowledged(View):
     status=202,
     errors=(401,),
     public=True,
+    rate=RateClass.WEBHOOK,
 )
 def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Acknowledged:
     expected = call.platform.webhook_secret()

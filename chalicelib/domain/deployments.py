@@ -150,6 +150,8 @@ class Deployment:
     rollback_of: str | None = None
     host_status: str | None = None
     restarts: int = 0
+    secret_names: tuple[str, ...] | None = None
+    """Which of the variables are secret; None, in what was stored without it: all."""
     timings: Mapping[str, str] = field(default_factory=dict)
     revision: int = 1
 

@@ -51,6 +51,7 @@ class Action(StrEnum):
     ORGANISATION_TRANSFER = "organisation:transfer"
     ORGANISATION_UPDATE = "organisation:update"
     REVIEW_WRITE = "review:write"
+    TOKEN_CREATE = "token:create"  # noqa: S105 - a permission's name
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
     VARIABLES_READ = "variables:read"
     VARIABLES_WRITE = "variables:write"
@@ -93,14 +94,15 @@ _OWN = frozenset(
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.OWNER: _ALL,
     Role.ADMIN: _ALL - {Action.ORGANISATION_DELETE, Action.ORGANISATION_TRANSFER},
-    Role.DEVELOPER: _DEPLOY | _OWN | {Action.TOKEN_MANAGE},
+    Role.DEVELOPER: _DEPLOY | _OWN | {Action.TOKEN_CREATE, Action.TOKEN_MANAGE},
     Role.VIEWER: _READ | _OWN,
 }
-# Who a person is, and whom an organisation belongs to, is changed by people who have signed in:
-# no token's scope reaches that far.
+# Who a person is, and whom an organisation belongs to, is changed by people who have signed in: no
+# token's scope reaches that far. Nor does a token make another one, which could outlive it.
 SIGNED_IN_ONLY = _OWN | {
     Action.ORGANISATION_DELETE,
     Action.ORGANISATION_TRANSFER,
+    Action.TOKEN_CREATE,
 }
 SCOPES: dict[Scope, frozenset[Action]] = {
     Scope.READ: _READ,
@@ -261,7 +263,7 @@ class Principal:
             fits = not self.restricted and self.agent_id is None
             return PERMISSIONS[self.role] if fits else frozenset()
         roles = set(self.grants.values()) if self.restricted else {self.role, *self.grants.values()}
-        # To list agents is never forbidden: the list shows what is to be seen.
-        if action is Action.AGENT_READ or any(action in PERMISSIONS[role] for role in roles):
+        # To look is never forbidden: what is not to be seen does not exist.
+        if action in _READ or any(action in PERMISSIONS[role] for role in roles):
             return frozenset({action})
         return frozenset()

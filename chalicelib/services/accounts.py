@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from chalicelib.domain.audit import Audited, AuditEvent, Result, changed
 from chalicelib.domain.identities import Profile
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import (
@@ -17,13 +18,15 @@ from chalicelib.domain.tenancy import (
 )
 from chalicelib.errors import ChangedMeanwhile, Unauthenticated
 from chalicelib.ports import Change, Clock, Put, Store
+from chalicelib.services.audit import Audit
 
 _MAX_NAME = 80
 
 
 class Accounts:
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._clock = clock
 
     def me(self, principal: Principal) -> tuple[User, Organisation]:
@@ -44,7 +47,11 @@ class Accounts:
         if user.name == name:
             return user
         renamed = replace(user, name=name, revision=user.revision + 1)
-        self._store.commit(Put(renamed))
+        before, after = changed(user, renamed, "name")
+        event = AuditEvent.by(
+            principal, Audited.ACCOUNT_UPDATED, user.id, before=before, after=after
+        )
+        self._audit.commit(replace(event, org_id=user.personal_org_id), Put(renamed))
         return renamed
 
     def of_email(self, email: str) -> User:
@@ -63,6 +70,22 @@ class Accounts:
             raise ValueError("only a verified email makes an account")
         return self._sign_up(profile.email, name=profile.name, profile=profile)
 
+    def note_refusal(self, email: str, address: str, why: str) -> None:
+        """Records that somebody could not sign in to the account of this address, if it is one."""
+        claim = self._store.get(EmailClaim, email)
+        user = None if claim is None else self._store.get(User, claim.user_id)
+        if user is not None:
+            event = AuditEvent(
+                user.personal_org_id,
+                user.id,
+                Audited.SIGN_IN_REFUSED,
+                user.id,
+                address,
+                after={"why": why},
+                result=Result.REFUSED,
+            )
+            self._audit.note(event)
+
     def _sign_up(self, email: str, *, name: str, profile: Profile | None = None) -> User:
         now = self._clock.now()
         org_id, user_id = new_id("org"), new_id("usr")
@@ -76,8 +99,10 @@ class Accounts:
         ]
         if profile is not None:
             changes.append(Put(profile.identity(new_id("idn"), user_id, now)))
+        by = "email" if profile is None else profile.provider
+        event = AuditEvent(org_id, user_id, Audited.ACCOUNT_CREATED, user_id, after={"by": by})
         try:
-            self._store.commit(*changes)
+            self._audit.commit(event, *changes)
         except ChangedMeanwhile:
             claim = self._store.get(EmailClaim, email)
             if claim is None or profile is not None:

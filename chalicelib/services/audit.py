@@ -150,6 +150,17 @@ class Audit:
                 return found, str(record.sequence)
         return found, None
 
+    def about(self, org_id: str, user_id: str) -> list[AuditRecord]:
+        """What a person did here and what was done to them, newest first, for the person alone."""
+        found = []
+        top = self._head(org_id).revision
+        for looked_at, record in enumerate(self._backwards(org_id, top), start=1):
+            if user_id in (record.actor, record.subject):
+                found.append(record)
+            if looked_at == _SCANNED_AT_ONCE:
+                break
+        return found
+
     def actors(self, records: list[AuditRecord]) -> dict[str, User]:
         """The people of these records whose accounts still exist, by id."""
         ids = sorted({r.actor for r in records if r.actor.startswith("usr_")})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
+from chalicelib.domain.masking import Masker
 from chalicelib.errors import FieldError, Invalid
 from chalicelib.ports import Artifacts, LogLine
 
@@ -12,9 +14,13 @@ _CURSOR = re.compile(r"(\d{6})\.(\d{1,7})")
 
 
 def read_build_log(
-    artifacts: Artifacts, prefix: str, cursor: str | None, limit: int
+    artifacts: Artifacts,
+    prefix: str,
+    cursor: str | None,
+    limit: int,
+    mask: Masker,
 ) -> tuple[list[LogLine], str | None]:
-    """At most `limit` lines after the cursor, and the cursor to go on from."""
+    """At most `limit` masked lines after the cursor, and the cursor to go on from."""
     chunk, offset = _position(cursor)
     folder = f"{prefix}build-log/"
     # The chunk before is listed again: the reader may have stopped in its middle.
@@ -31,6 +37,7 @@ def read_build_log(
         chunk, offset = number, start + len(taken)
         if len(lines) >= limit:
             break
+    lines = [replace(line, message=mask(line.message)) for line in lines]
     return lines, f"{chunk:06d}.{offset}" if chunk or offset else None
 
 

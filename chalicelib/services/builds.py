@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.domain.versions import InferredValue, Reason, Template, Version
 from chalicelib.ports import Artifacts
-from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.variables import EnvironmentVariables, secret_names
 
 SECRET_AT_BUILD = "set-by-slipway-when-it-runs"  # noqa: S105 - stands in for secrets at build time
 
@@ -24,9 +24,8 @@ def build_order(
     """Everything the build program needs to know. The values of secrets are not in it."""
     stored = variables.stored(version.org_id, version.agent_id, version.environment)
     values = variables.open(stored) if stored else {}
-    secret = {name for name, hidden in stored.names.items() if hidden} if stored else set()
+    secret = secret_names(stored, version.manifest) & set(values)
     declared = (version.manifest or {}).get("env") or []
-    secret |= {item["name"] for item in declared if item.get("secret")} & set(values)
     # Only what the agent cannot do without gets a stand-in; the rest stays unset.
     secret |= {
         item["name"] for item in declared if item.get("required") and item.get("default") is None
@@ -64,6 +63,14 @@ def closed(report: Mapping[str, Any], version: Version) -> dict[str, Any]:
         for step in report.get("steps") or ()
     ]
     return {**report, "state": version.state.value, "steps": steps}
+
+
+def reasons_of(report: Mapping[str, Any]) -> tuple[Reason, ...]:
+    """Why the build ended as it did, in the report's own words."""
+    return tuple(
+        Reason(r["code"], r["detail"], r.get("file"), r.get("line"))
+        for r in report.get("reasons") or ()
+    )
 
 
 def warnings_of(version: Version, report: Mapping[str, Any]) -> tuple[Reason, ...]:

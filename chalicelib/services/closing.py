@@ -34,6 +34,7 @@ from chalicelib.ports import (
     INVITATIONS,
     MEMBERS,
     PUBLISHED,
+    REGISTERS,
     REMAINS,
     REVIEWS,
     VARIABLES,
@@ -298,8 +299,10 @@ class Closing:
         for membership in list(every(self._store, MEMBERS, org_id)):
             user_id = membership.user_id
             left = [] if organisation.personal else places_left(self._store, [user_id])
-            ended = self._tokens.removed(org_id, user_id)
-            self._store.commit(Delete(membership), *ended, *left)
+            self._store.commit(Delete(membership), *left)
+        for register in list(every(self._store, REGISTERS, org_id)):
+            self._store.commit(*self._tokens.removed(org_id, register.user_id))
+        self._delete(list(every(self._store, REGISTERS, org_id)))
         headcount = self._store.get(Headcount, org_id)
         self._delete([organisation] if headcount is None else [headcount, organisation])
         self._access.forget()

@@ -7,7 +7,7 @@ queued one and waits for the one that moves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,7 +48,7 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.turns import Turns, item
-from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.variables import EnvironmentVariables, secret_names
 from chalicelib.telemetry import logger
 
 _NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
@@ -190,6 +190,8 @@ class Deployments:
         since, seen = _log_position(cursor)
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
+        mask = self._variables.masker(found)
+        fresh = [replace(line, message=mask(line.message)) for line in fresh]
         if not fresh:
             return [], cursor
         last = fresh[-1].timestamp
@@ -241,7 +243,7 @@ class Deployments:
             ),
         )
         if ended.host.deployment_id:
-            self._try_at_host(self._host.cancel, ended.host.deployment_id)
+            self._try_at_host(self._host.cancel, ended)
         return ended
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
@@ -323,6 +325,7 @@ class Deployments:
             image=version.image or "",
             plan=version.plan or {},
             variables=stored.sealed if stored else "",
+            secret_names=tuple(sorted(secret_names(stored, version.manifest))),
             created_by=actor,
             created_at=now,
             updated_at=now,
@@ -370,12 +373,12 @@ class Deployments:
             code="nothing_to_roll_back_to",
         )
 
-    @staticmethod
-    def _try_at_host(action: Any, deployment_id: str) -> None:
+    def _try_at_host(self, action: Callable[[str], None], deployment: Deployment) -> None:
         try:
-            action(deployment_id)
+            action(deployment.host.deployment_id)
         except PlatformError as error:
-            logger.warning("host did not follow", extra={"detail": error.detail})
+            detail = self._variables.masker(deployment)(error.detail)
+            logger.warning("host did not follow", extra={"detail": detail})
 
 
 def _said(draft: Deployment) -> dict[str, Any]:

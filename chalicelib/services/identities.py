@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.identities import MAX_IDENTITIES, Identity, Offer
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.sessions import Session
-from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.domain.tenancy import Action, Principal, User
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound
 from chalicelib.ports import IDENTITIES, Clock, Delete, Put, Store, every
+from chalicelib.services.audit import Audit
 
 
 class Identities:
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._clock = clock
 
     def mine(self, principal: Principal) -> list[Identity]:
@@ -29,7 +32,7 @@ class Identities:
         return None if session is None else self._open(session)
 
     def confirm(self, principal: Principal) -> Identity:
-        """Links what was offered to this session. Repeated, it is the same identity."""
+        """Links what was offered to this session. Raises NotFound when nothing was, or no more."""
         principal.require(Action.ACCOUNT_MANAGE)
         session = self._session(principal)
         offer = None if session is None else self._open(session)
@@ -56,7 +59,8 @@ class Identities:
                 code="too_many_identities",
             )
         identity = profile.identity(new_id("idn"), principal.user_id, self._clock.now())
-        self._store.commit(Put(identity), cleared)
+        event = self._event(principal, Audited.IDENTITY_LINKED, identity)
+        self._audit.commit(event, Put(identity), cleared)
         return identity
 
     def unlink(self, principal: Principal, identity_id: str) -> None:
@@ -66,11 +70,18 @@ class Identities:
             for identity in self.mine(principal):
                 if identity.id == identity_id:
                     try:
-                        self._store.commit(Delete(identity))
+                        event = self._event(principal, Audited.IDENTITY_UNLINKED, identity)
+                        self._audit.commit(event, Delete(identity))
                     except ChangedMeanwhile:
                         break  # the list was a moment old: it is gone already
                     return
         raise NotFound("There is no such way to sign in on your account.")
+
+    def _event(self, principal: Principal, action: Audited, identity: Identity) -> AuditEvent:
+        """For the person's own organisation, whichever this call is for."""
+        user = self._store.get(User, principal.user_id)
+        event = AuditEvent.by(principal, action, identity.id, after={"provider": identity.provider})
+        return event if user is None else replace(event, org_id=user.personal_org_id)
 
     def _session(self, principal: Principal) -> Session | None:
         if principal.session_id is None:

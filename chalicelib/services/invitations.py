@@ -43,6 +43,7 @@ from chalicelib.errors import (
 from chalicelib.ports import INVITATIONS, Clock, Mail, Put, Store, every
 from chalicelib.services.access import Access
 from chalicelib.services.audit import Audit
+from chalicelib.services.limits import Limits
 from chalicelib.services.members import Members
 from chalicelib.services.organisations import (
     TRIES,
@@ -68,6 +69,7 @@ class Invitations:
         *,
         store: Store,
         mail: Mail,
+        limits: Limits,
         access: Access,
         audit: Audit,
         members: Members,
@@ -77,6 +79,7 @@ class Invitations:
     ) -> None:
         self._store = store
         self._mail = mail
+        self._limits = limits
         self._access = access
         self._audit = audit
         self._members = members
@@ -133,7 +136,9 @@ class Invitations:
             except ChangedMeanwhile:
                 continue
             undone = replace(invitation, state=InvitationState.REVOKED, revision=2)
-            self._send(invitation, organisation, str(secret), undo=undone)
+            self._send(
+                invitation, organisation, str(secret), address=principal.address, undo=undone
+            )
             return invitation
         raise changing_too_fast()
 
@@ -176,9 +181,8 @@ class Invitations:
                 self._audit.commit(event, Put(fresh), Put(headcount.after()))
             except ChangedMeanwhile:
                 continue
-            self._send(
-                fresh, organisation, str(secret), undo=replace(old, revision=fresh.revision + 1)
-            )
+            undone = replace(old, revision=fresh.revision + 1)
+            self._send(fresh, organisation, str(secret), address=principal.address, undo=undone)
             return fresh
         raise changing_too_fast()
 
@@ -393,13 +397,25 @@ class Invitations:
             )
 
     def _send(
-        self, invitation: Invitation, organisation: Organisation, token: str, *, undo: Invitation
+        self,
+        invitation: Invitation,
+        organisation: Organisation,
+        token: str,
+        *,
+        address: str,
+        undo: Invitation,
     ) -> None:
         """Mails the link; when that fails, nothing was changed."""
         user = self._store.get(User, invitation.invited_by)
         name = plain_line(organisation.name)
         inviter = user.email if user else "A member"
         try:
+            if not self._limits.may_mail(invitation.email, address):
+                raise TooManyRequests(
+                    "Many mails have gone out within the hour. Nothing was changed; try again "
+                    "later.",
+                    retry_after=3600,
+                )
             self._mail.send(
                 invitation.email,
                 f"Invitation to {name} on Slipway",

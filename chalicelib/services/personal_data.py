@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.emails import normal_email
 from chalicelib.domain.members import Places
 from chalicelib.domain.tenancy import (
@@ -29,6 +30,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.audit import Audit
 from chalicelib.services.closing import Closing
 from chalicelib.services.members import Members
 from chalicelib.services.reviews import Reviews
@@ -37,7 +39,10 @@ from chalicelib.services.tokens import Tokens
 
 # What is a secret, or the trace of one, is nobody's data to carry away.
 _SECRET = frozenset(
-    {"hash", "family_hash", "refresh_hash", "previous_hash", "successor", "revision", "offer"}
+    {
+        *("hash", "family_hash", "refresh_hash", "previous_hash", "successor", "previous"),
+        *("offer", "revision"),
+    }
 )
 
 
@@ -46,6 +51,7 @@ class PersonalData:
         self,
         *,
         store: Store,
+        audit: Audit,
         members: Members,
         closing: Closing,
         tokens: Tokens,
@@ -53,6 +59,7 @@ class PersonalData:
         reviews: Reviews,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._members = members
         self._closing = closing
         self._tokens = tokens
@@ -64,6 +71,8 @@ class PersonalData:
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
         memberships = list(every(self._store, MEMBERSHIPS, user.id))
+        event = AuditEvent.by(principal, Audited.ACCOUNT_EXPORTED, user.id)
+        self._audit.note(replace(event, org_id=user.personal_org_id))
         return {
             "account": _plain(user),
             "identities": [_plain(i) for i in every(self._store, IDENTITIES, user.id)],
@@ -77,6 +86,11 @@ class PersonalData:
                 for agent in every(self._store, AGENTS, m.org_id)
                 if agent.created_by == user.id
             ],
+            "audit": [
+                _plain(record)
+                for m in memberships
+                for record in self._audit.about(m.org_id, user.id)
+            ],
         }
 
     def delete(self, principal: Principal, *, confirm: str) -> None:
@@ -84,7 +98,7 @@ class PersonalData:
         address can sign in until the very last step.
 
         Raises Invalid unless `confirm` is the account's address, and Conflict while somebody else
-        depends on the person or one of their agents is being deployed.
+        depends on the person.
         """
         principal.require(Action.ACCOUNT_MANAGE)
         user = self._user(principal)
@@ -107,8 +121,10 @@ class PersonalData:
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
         self._reviews.forget(user.id)
-        self._store.commit(*self._ending(user))
-        self._sessions.end_all(user.id)
+        home = replace(principal, org_id=user.personal_org_id)
+        event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
+        self._audit.commit(event, *self._ending(user))
+        self._sessions.forget(user.id)
 
     def _require_free(self, user: User, shared: list[Membership]) -> list[str]:
         """The organisations that nobody else is in; raises Conflict where others need an owner."""

@@ -91,7 +91,7 @@ class Releases:
         except HostRefused as error:
             return self._fail(deployment, Reason("host_refused", error.detail))
         except Unavailable as error:
-            logger.warning("host not available", extra={"detail": error.detail, "step": name})
+            self._warn(deployment, f"host not available for {name}", error)
             return Outcome("wait", max(1, min(error.retry_after or 2, 60)))
 
     # --- release ------------------------------------------------------------------------
@@ -226,6 +226,7 @@ class Releases:
         needed = int(test.get("passes") or runs)
         headers, body = _request_body(request)
         passed, failure = 0, ""
+        mask = self._turns.masker(deployment)
         for _ in range(runs):
             answer = self._caller.call(
                 str(request.get("method") or "GET"),
@@ -235,7 +236,7 @@ class Releases:
                 timeout_seconds=float(test.get("timeout_seconds") or 10),
             )
             wrong = answer.error or judge(
-                test.get("expect") or {}, answer.status, answer.headers, answer.body
+                test.get("expect") or {}, answer.status, answer.headers, answer.body, mask
             )
             passed += not wrong
             failure = wrong or failure
@@ -282,7 +283,7 @@ class Releases:
             try:
                 self._host.cancel(deployment.host.deployment_id)
             except PlatformError as error:
-                logger.warning("cancel at the host failed", extra={"detail": error.detail})
+                self._warn(deployment, "cancel at the host failed", error)
         if deployment.state is DeploymentState.VERIFYING:
             return self._roll_back(deployment, reason)
         return self._fail(deployment, reason)
@@ -302,8 +303,12 @@ class Releases:
         try:
             self._host.stop(deployment.host.deployment_id)
         except PlatformError as error:
-            logger.warning("stop at the host failed", extra={"detail": error.detail})
+            self._warn(deployment, "stop at the host failed", error)
         return DONE
+
+    def _warn(self, deployment: Deployment, what: str, error: PlatformError) -> None:
+        """A line in the platform's own log; what the host says may hold the agent's secrets."""
+        logger.warning(what, extra={"detail": self._turns.masker(deployment)(error.detail)})
 
     def _log_tail(self, deployment: Deployment) -> str:
         try:

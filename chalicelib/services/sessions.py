@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.sessions import (
     ACCESS_LIFETIME,
@@ -22,6 +23,7 @@ from chalicelib.domain.tenancy import Action, Principal, User
 from chalicelib.errors import ChangedMeanwhile, NotFound, Unauthenticated
 from chalicelib.ports import SESSIONS, Clock, Delete, Put, Signer, Store, every
 from chalicelib.services.access import Access
+from chalicelib.services.audit import Audit
 
 _TRIES = 5
 _BACKDATED = timedelta(seconds=1)
@@ -49,15 +51,21 @@ class SignedIn:
 
 
 class Sessions:
-    def __init__(self, *, store: Store, signer: Signer, access: Access, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, audit: Audit, signer: Signer, access: Access, clock: Clock
+    ) -> None:
         self._store = store
+        self._audit = audit
         self._signer = signer
         self._access = access
         self._clock = clock
 
     def begin(self, session: Session, secret: RefreshSecret, user: User) -> SignedIn:
         """Stores a new session; a person's oldest ones end when there are too many."""
-        self._store.commit(Put(session))
+        said = {"method": session.method, "browser": session.user_agent}
+        self._audit.commit(
+            _event(user, Audited.SESSION_STARTED, session.id, session.address, said), Put(session)
+        )
         self._end_oldest(user.id)
         return self._signed_in(user, session, secret)
 
@@ -92,6 +100,8 @@ class Sessions:
                 raise _no_session()
             if use is Use.REUSED:
                 self._remove(session)
+                event = _event(user, Audited.SESSION_REUSED, session.id, visitor.address)
+                self._audit.note(replace(event, result=Result.REFUSED))
                 raise Unauthenticated(
                     "This browser's session was used from somewhere else, so it was ended "
                     "everywhere. Sign in again; if it was not you, look through your sessions.",
@@ -132,6 +142,7 @@ class Sessions:
         session = self._store.get(Session, shown.user_id, shown.session_id)
         if session is not None and use_of(session, shown, self._clock.now()) is not Use.FOREIGN:
             self._remove(session)
+            self._note_end(session, visitor.address)
 
     def mine(self, principal: Principal) -> list[Session]:
         """The person's live sessions, newest first."""
@@ -150,18 +161,25 @@ class Sessions:
         if session is None:
             raise NotFound("You have no session with this id; it may have ended already.")
         self._remove(session)
+        self._note_end(session, principal.address)
 
     def end_others(self, principal: Principal) -> int:
         """Ends all of the person's sessions but the one that asks; how many those were."""
         principal.require(Action.ACCOUNT_MANAGE)
-        return self.end_all(principal.user_id, but=principal.session_id)
-
-    def end_all(self, user_id: str, *, but: str | None = None) -> int:
-        """Ends a person's sessions; how many those were."""
-        found = [s for s in every(self._store, SESSIONS, user_id) if s.id != but]
+        found = [
+            session
+            for session in every(self._store, SESSIONS, principal.user_id)
+            if session.id != principal.session_id
+        ]
         for session in found:
             self._remove(session)
+            self._note_end(session, principal.address)
         return len(found)
+
+    def forget(self, user_id: str) -> None:
+        """Ends every session of somebody whose account is gone."""
+        for session in list(every(self._store, SESSIONS, user_id)):
+            self._remove(session)
 
     def save(self, session: Session) -> None:
         """Stores a change of a session. Raises ChangedMeanwhile."""
@@ -189,6 +207,11 @@ class Sessions:
             raise ChangedMeanwhile("The session is in use this very moment. Try again.")
         self._access.forget()
 
+    def _note_end(self, session: Session, address: str) -> None:
+        user = self._store.get(User, session.user_id)
+        if user is not None:
+            self._audit.note(_event(user, Audited.SESSION_ENDED, session.id, address))
+
     def _signed_in(self, user: User, session: Session, secret: RefreshSecret) -> SignedIn:
         now = self._clock.now()
         token = self._signer.sign(
@@ -203,6 +226,20 @@ class Sessions:
             }
         )
         return SignedIn(user, token, int(ACCESS_LIFETIME.total_seconds()), str(secret))
+
+
+def _event(
+    user: User, action: Audited, subject: str, address: str, after: dict[str, str] | None = None
+) -> AuditEvent:
+    """A person's sessions are a matter of their own organisation, whichever they work in."""
+    return AuditEvent(
+        org_id=user.personal_org_id,
+        actor=user.id,
+        action=action,
+        subject=subject,
+        address=address,
+        after=after or {},
+    )
 
 
 def _no_session() -> Unauthenticated:

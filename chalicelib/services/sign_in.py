@@ -19,7 +19,9 @@ from chalicelib.domain.tenancy import User
 from chalicelib.errors import ChangedMeanwhile, Unauthenticated
 from chalicelib.ports import Clock, Delete, Mail, Put, Store
 from chalicelib.services.accounts import Accounts
+from chalicelib.services.limits import Limits
 from chalicelib.services.sessions import Sessions, SignedIn, Visitor
+from chalicelib.telemetry import logger
 
 BY_EMAIL = "email"
 
@@ -30,6 +32,7 @@ class SignIn:
         *,
         store: Store,
         mail: Mail,
+        limits: Limits,
         accounts: Accounts,
         sessions: Sessions,
         clock: Clock,
@@ -37,6 +40,7 @@ class SignIn:
     ) -> None:
         self._store = store
         self._mail = mail
+        self._limits = limits
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
@@ -45,12 +49,16 @@ class SignIn:
     def request_link(self, email: str, visitor: Visitor, *, return_to: str | None = None) -> str:
         """Mails a sign-in link that only this browser can use; what its cookie is to hold.
 
-        The answer is the same whether or not the account exists. Links asked for before stay
+        The answer is the same whether or not the account exists, and whether or not the address
+        has had so many mails that it gets no more for now. Links asked for before stay
         valid: mails arrive late and out of order.
         """
         address, page = normal_email(email), safe_path(return_to)
         now = self._clock.now()
         secret, browser = new_secret(), browser_secret(visitor.browser)
+        if not self._limits.may_mail(address, visitor.address):
+            logger.info("a sign-in link was not mailed: enough have been, this hour")
+            return browser
         link = SignInLink(
             hash=hash_secret(secret),
             email=address,
@@ -82,6 +90,7 @@ class SignIn:
             raise _used_up()
         browser_hash = hash_secret(visitor.browser or "")
         if not hmac.compare_digest(browser_hash, link.browser_hash):
+            self._accounts.note_refusal(link.email, visitor.address, "link_other_browser")
             raise Unauthenticated(
                 "This link was asked for in another browser, or too long ago. Open it there, or "
                 "ask for a new link in this browser.",

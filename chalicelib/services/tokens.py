@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.agents import Agent
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.credentials import (
     MAX_TOKENS,
     ApiToken,
@@ -18,13 +19,15 @@ from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.tenancy import Action, Membership, Principal, Scope
 from chalicelib.errors import ChangedMeanwhile, Conflict, FieldError, Forbidden, Invalid, NotFound
 from chalicelib.ports import TOKENS, Change, Clock, Delete, Page, Put, Store, every
+from chalicelib.services.audit import Audit
 
 _TRIES = 4
 
 
 class Tokens:
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._clock = clock
 
     def create(
@@ -37,12 +40,12 @@ class Tokens:
         agent_id: str | None = None,
     ) -> tuple[ApiToken, str]:
         """The token and its secret, which is never shown again."""
-        principal.require(Action.TOKEN_MANAGE)
         if principal.token_id is not None:
             raise Forbidden(
                 "An API token cannot make another one: it could outlive itself. Sign in to make "
                 "tokens."
             )
+        principal.require(Action.TOKEN_CREATE)
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Invalid(
@@ -82,8 +85,11 @@ class Tokens:
                 tier=principal.tier,
             )
             register = self._registered(principal.org_id, principal.user_id, register)
+            said = {"name": name, "scope": scope, "agent_id": agent_id, "expires_at": expires_at}
+            event = AuditEvent.by(principal, Audited.TOKEN_CREATED, token.id, after=said)
+            listed = replace(register, hashes=(*live, token.hash))
             try:
-                self._store.commit(Put(token), Put(replace(register, hashes=(*live, token.hash))))
+                self._audit.commit(event, Put(token), Put(listed))
             except ChangedMeanwhile:
                 continue  # the role was changed, or another token made: read again
             return token, secret
@@ -109,8 +115,10 @@ class Tokens:
                 register = self._store.get(TokenRegister, token.org_id, token.user_id)
                 register = self._registered(token.org_id, token.user_id, register)
                 left = tuple(h for h in register.hashes if h != token.hash)
+                said = {"name": token.name, "scope": token.scope, "user_id": token.user_id}
+                event = AuditEvent.by(principal, Audited.TOKEN_REVOKED, token.id, before=said)
                 try:
-                    self._store.commit(Delete(token), Put(replace(register, hashes=left)))
+                    self._audit.commit(event, Delete(token), Put(replace(register, hashes=left)))
                 except ChangedMeanwhile:
                     continue
                 return

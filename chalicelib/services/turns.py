@@ -6,6 +6,7 @@ it holds or leaves, in one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from chalicelib.domain.deployments import (
     Trigger,
 )
 from chalicelib.domain.ids import new_id
+from chalicelib.domain.masking import Masker
 from chalicelib.domain.versions import Reason, Version
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
 from chalicelib.ports import Change, Clock, Engine, HostDeployment, Put, Schedule, Store
@@ -40,6 +42,7 @@ class Turns:
         schedule: Schedule,
         clock: Clock,
         release_limit: timedelta,
+        masker: Callable[[Deployment], Masker],
     ) -> None:
         self._store = store
         self._audit = audit
@@ -47,6 +50,7 @@ class Turns:
         self._schedule = schedule
         self._clock = clock
         self._release_limit = release_limit
+        self._masker = masker
 
     def admit(self, draft: Deployment, event: AuditEvent, *more: Change) -> Deployment:
         """Stores a draft and gives it its turn: now, or behind the one that moves."""
@@ -114,7 +118,7 @@ class Turns:
             if not deployment.state.is_moving:
                 return deployment
             now = self._clock.now()
-            ended = deployment.after(event, now, reasons=reasons)
+            ended = deployment.after(event, now, reasons=self._shown(deployment, reasons))
             environment = self.environment(deployment)
             changes: list[Change] = [Put(ended), Put(item(ended, event.value, actor))]
             started: Deployment | None = None
@@ -124,7 +128,7 @@ class Turns:
                 if back is not None:
                     started = back
                     changes += self._replaced(environment, now)
-                    changes += [Put(back), Put(item(back, "restoring", detail=_why(reasons)))]
+                    changes += [Put(back), Put(item(back, "restoring", detail=_why(ended.reasons)))]
                     next_environment = following(environment, now, moving=back.id, serving=None)
                 else:
                     started = self._queued(environment)
@@ -179,6 +183,8 @@ class Turns:
 
     def move(self, deployment: Deployment, event: DeploymentEvent, **facts: Any) -> Deployment:
         """Commits a transition with its history item; the stored state when the race is lost."""
+        if facts.get("reasons"):
+            facts["reasons"] = self._shown(deployment, facts["reasons"])
         moved = deployment.after(event, self._clock.now(), **facts)
         if moved is deployment:
             return deployment
@@ -228,7 +234,12 @@ class Turns:
             if not deployment.state.is_serving:
                 return deployment
             now = self._clock.now()
-            gone = deployment.after(DeploymentEvent.STOPPED, now, confirmed_at=now, reasons=reasons)
+            gone = deployment.after(
+                DeploymentEvent.STOPPED,
+                now,
+                confirmed_at=now,
+                reasons=self._shown(deployment, reasons),
+            )
             changes: list[Change] = [
                 Put(gone),
                 Put(item(gone, DeploymentEvent.STOPPED.value, actor)),
@@ -272,6 +283,7 @@ class Turns:
             image=target.image,
             plan=target.plan,
             variables=target.variables,
+            secret_names=target.secret_names,
             created_by=actor,
             created_at=now,
             updated_at=now,
@@ -281,7 +293,18 @@ class Turns:
             timings={DeploymentState.QUEUED.value: now.isoformat()},
         )
 
+    def masker(self, deployment: Deployment) -> Masker:
+        """Takes the deployment's secrets out of what is said about it."""
+        return self._masker(deployment)
+
     # --- how ---------------------------------------------------------------------------------
+
+    def _shown(self, deployment: Deployment, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        """The reasons as they may be kept: what the host or the agent said may hold secrets."""
+        if not reasons:
+            return reasons
+        mask = self._masker(deployment)
+        return tuple(replace(reason, detail=mask(reason.detail)) for reason in reasons)
 
     def _commit(self, by: AuditEvent | None, *changes: Change) -> None:
         """What a person asked for is recorded; what follows from it has its history items."""

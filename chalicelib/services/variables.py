@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.domain.audit import Audited, AuditEvent
-from chalicelib.domain.deployments import Variables
+from chalicelib.domain.deployments import Deployment, Variables
+from chalicelib.domain.masking import Masker
 from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
+from chalicelib.domain.versions import Version
 from chalicelib.errors import FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
 from chalicelib.services.agents import Agents, environment_name
@@ -18,6 +21,8 @@ from chalicelib.services.audit import Audit
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = ("SLIPWAY_", "RAILWAY_")
 MAX_VARIABLES = 200
+_MASKERS_KEPT = 32
+_NOTHING_SECRET = Masker()
 MAX_BYTES = 128 * 1024
 
 
@@ -38,6 +43,8 @@ class EnvironmentVariables:
         self._audit = audit
         self._agents = agents
         self._vault = vault
+        # A deployment's variables never change: polling its log makes its masker once.
+        self._maskers: dict[str, Masker] = {}
         self._clock = clock
 
     def get(
@@ -96,7 +103,9 @@ class EnvironmentVariables:
         stored: Variables | None = None,
     ) -> Variables:
         """What is to be stored in place of `stored`, for a transaction of the caller's."""
-        values = _checked(wanted, self.open(stored) if stored else {})
+        values = _checked(
+            wanted, self.open(stored) if stored else {}, stored.names if stored else {}
+        )
         context = f"{principal.org_id}/{agent_id}/{environment}"
         return Variables(
             org_id=principal.org_id,
@@ -121,6 +130,41 @@ class EnvironmentVariables:
             return {}
         return self._vault.open(sealed, context=f"{org_id}/{agent_id}/{environment}")
 
+    def masker_of(self, version: Version) -> Masker:
+        """Takes out the secrets that the version's environment has now. A build is not told them,
+        but its source may hold what somebody has also set as a variable."""
+        stored = self.stored(version.org_id, version.agent_id, version.environment)
+        names = secret_names(stored, version.manifest)
+        if stored is None or not names:
+            return _NOTHING_SECRET
+        return Masker(value for name, value in self.open(stored).items() if name in names)
+
+    def masker(self, deployment: Deployment) -> Masker:
+        """Takes the secrets that this deployment runs with out of what is shown or stored."""
+        if not deployment.variables:
+            return _NOTHING_SECRET
+        known = self._maskers.get(deployment.id)
+        if known is None:
+            values = self.reopen(
+                deployment.variables,
+                deployment.org_id,
+                deployment.agent_id,
+                deployment.environment,
+            )
+            names = deployment.secret_names
+            known = Masker(v for k, v in values.items() if names is None or k in names)
+            if len(self._maskers) >= _MASKERS_KEPT:
+                self._maskers.pop(next(iter(self._maskers)))
+            self._maskers[deployment.id] = known
+        return known
+
+
+def secret_names(stored: Variables | None, manifest: Mapping[str, Any] | None) -> set[str]:
+    """What is secret, by the word of whoever set it or of the agent's own manifest."""
+    names = {name for name, secret in stored.names.items() if secret} if stored else set()
+    declared = (manifest or {}).get("env") or []
+    return names | {item["name"] for item in declared if item.get("secret")}
+
 
 def _differences(
     stored: Variables | None,
@@ -138,7 +182,9 @@ def _differences(
     }
 
 
-def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, str]:
+def _checked(
+    wanted: list[VariableValue], old: Mapping[str, str], secret: Mapping[str, bool]
+) -> dict[str, str]:
     errors: list[FieldError] = []
     values: dict[str, str] = {}
     for index, item in enumerate(wanted):
@@ -149,6 +195,9 @@ def _checked(wanted: list[VariableValue], old: Mapping[str, str]) -> dict[str, s
         if value is None:
             errors.append(FieldError(f"{where}.value", f"{item.name} has no value yet; send one."))
             value = ""
+        if item.value is None and not item.secret and secret.get(item.name):
+            fault = f"{item.name} is secret; send its value anew to make it readable."
+            errors.append(FieldError(f"{where}.value", fault))
         if HOST_REFERENCE in value:
             errors.append(FieldError(f"{where}.value", f"A value cannot contain {HOST_REFERENCE}"))
         if "\x00" in value:

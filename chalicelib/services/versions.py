@@ -265,7 +265,8 @@ class Versions:
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
             report = builds.closed(report, version)
-        return report
+        masked: Mapping[str, Any] = self._variables.masker_of(version).deep(report)
+        return masked
 
     def logs(
         self,
@@ -278,7 +279,8 @@ class Versions:
     ) -> tuple[list[LogLine], str | None, bool]:
         """Build log lines after the cursor, the next cursor, and whether more may come."""
         version = self.get(principal, agent_id, version_id)
-        lines, after = read_build_log(self._artifacts, version.prefix, cursor, limit)
+        mask = self._variables.masker_of(version)
+        lines, after = read_build_log(self._artifacts, version.prefix, cursor, limit, mask)
         return lines, after, not version.state.is_final
 
     # --- for events and the reconciler ------------------------------------------------
@@ -491,12 +493,9 @@ class Versions:
         return self._move(version, VersionEvent.BUILD_STARTED, build_id=build_id)
 
     def _conclude(self, version: Version, status: str) -> Version:
-        report = self._report(version)
+        report = self._variables.masker_of(version).deep(self._report(version))
         state = report.get("state")
-        reasons = tuple(
-            Reason(r["code"], r["detail"], r.get("file"), r.get("line"))
-            for r in report.get("reasons") or ()
-        )
+        reasons = builds.reasons_of(report)
         if state == "succeeded" and report.get("image"):
             return self._move(
                 version,

@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import sys
 
+from infra import keys
 from infra.local import control
 from infra.local.demo import publish_gallery
 from infra.local.display import Display
 from infra.local.first import api_token
-from infra.local.layout import Layout, LocalCloudError
+from infra.local.layout import STAGE, Layout, LocalCloudError
 from infra.local.up import Supervisor
 
 
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("only", nargs="*", help="slugs; everything when none is named")
     token = commands.add_parser("token")
     token.add_argument("--email", required=True)
+    commands.add_parser("rotate-keys")
     given = parser.parse_args(arguments)
     display = Display()
     try:
@@ -66,6 +68,8 @@ def _run(given: argparse.Namespace, display: Display) -> int:
         case "token":
             # Only the token, so that a script can take it.
             print(api_token(layout, given.email, name="make token"))
+        case "rotate-keys":
+            return keys.main(["--stage", STAGE, "--target", str(layout.target)])
     return 0
 
 

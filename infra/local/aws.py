@@ -205,6 +205,8 @@ class Emulator:
             target = headers.get(b"x-amz-target", b"").decode("latin-1")
             if not scope["path"].startswith("/_ministack/") and not _READS.search(target):
                 self.touched = True
+            if _API_CALL.match(scope["path"]):
+                scope = {**scope, "headers": _with_peer(scope)}
             if not _UPLOAD.fullmatch(scope["path"]):
                 send = _without_sharing(send)
         await self.app.app(scope, receive, send)
@@ -221,7 +223,14 @@ class Emulator:
             return None
         origin = headers.get(b"origin", b"").decode("latin-1")
         foreign = headers.get(b"sec-fetch-site", b"") in {b"cross-site", b"same-site"}
-        if not _UPLOAD.fullmatch(path) and (foreign or origin not in {"", self.web_origin}):
+        # Somebody who comes back from a sign-in provider, as they would on AWS.
+        visits = (
+            scope["method"] == "GET"
+            and headers.get(b"sec-fetch-mode") == b"navigate"
+            and bool(_API_CALL.match(path))
+        )
+        elsewhere = foreign or origin not in {"", self.web_origin}
+        if elsewhere and not visits and not _UPLOAD.fullmatch(path):
             return "Pages of other origins have no business here."
         # The emulator takes any twelve digits, and "test", for a key whose signature need not
         # be looked at. Here a call is signed by a role's session, or with the one key made for
@@ -264,6 +273,15 @@ def _keys(scope: Scope, headers: dict[bytes, bytes]) -> list[str]:
         if name.lower() in _KEY_PARAMETERS:
             found.append(value.split("/", 1)[0])
     return found
+
+
+def _with_peer(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """API Gateway knows who is connected to it. The emulator takes the first in X-Forwarded-For
+    for that, so that is where it must stand, whatever the caller says."""
+    peer = (scope.get("client") or ("127.0.0.1", 0))[0].encode()
+    kept = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-for"]
+    said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [*kept, (b"x-forwarded-for", b", ".join([peer, *said]))]
 
 
 def _without_sharing(send: Send) -> Send:

@@ -79,6 +79,7 @@ class Credentials:
     registry_username: str = "slipway"
     registry_password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     codebuild_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    origin_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from infra.local.layout import (
 from infra.local.parts import Part
 from infra.local.sandbox import probe
 from infra.publish import build_program
+from infra.sign_in import SignInSettingsError, sign_in_settings
 
 EMULATOR = TOOLS / "venvs" / "emulator" / "bin" / "python"
 WORKER = TOOLS / "venvs" / "lambda" / "bin" / "python"
@@ -99,6 +100,10 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         },
     }
     write_private(layout.yard_config, json.dumps(yard, indent=1))
+    try:
+        sign_in = sign_in_settings(os.environ, loopback=True)
+    except SignInSettingsError as problem:
+        raise LocalCloudError(str(problem)) from problem
     target = {
         "stage": STAGE,
         "ground": "local",
@@ -117,7 +122,12 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "aws_secret_access_key": credentials.secret_access_key,
         "s3_url": layout.aws_url,
         "codebuild_url": f"http://127.0.0.1:{ports.codebuild}/{credentials.codebuild_secret}",
+        "providers": sign_in.providers,
+        "provider_secrets": dict(sign_in.secrets),
         "ground_details": {"kind": "local", "isolation": isolated},
+        "origin_secret": credentials.origin_secret,
+        # Everybody here comes from one address, and tests are in a hurry.
+        "rate_factor": 50,
         # Nothing is far away here, and people watch.
         "watch_seconds": "0.05,0.05,0.08,0.1,0.15,0.2,0.3,0.5,1,2",
     }

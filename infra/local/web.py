@@ -67,6 +67,7 @@ class Web:
         self.dist = dist
         self._transport = transport
         self._is_ours = is_ours
+        self._origin = layout.credentials().origin_secret.encode()
         self._api_id = ""
         self._api_read_at = 0.0
         self._seen: tuple[float, dict[str, Any]] = (0.0, {})
@@ -156,13 +157,15 @@ class Web:
             if name.decode("latin-1") not in _HOP_BY_HOP
             and name != b"host"
             # The gateway's back is AWS itself: nothing that it understands may pass.
-            and not name.startswith((b"x-forwarded-", b"x-amz-"))
+            and not name.startswith((b"x-forwarded-", b"x-amz-", b"slipway-origin"))
             # Cookies ignore ports: those of 127.0.0.1 belong to the agents there.
             and not (name == b"cookie" and not _is_localhost(request.headers))
         ]
         client = request.client.host if request.client else "127.0.0.1"
         return [
             *kept,
+            # As the distribution does: what the API may believe of where a request comes from.
+            (b"slipway-origin", self._origin),
             (b"x-forwarded-for", client.encode()),
             (b"x-forwarded-host", request.headers["host"].encode("latin-1")),
             (b"x-forwarded-port", str(self.layout.ports.web).encode()),
@@ -247,10 +250,11 @@ class Guard:
     def __init__(self, app: ASGIApp, port: int, upload_origin: str) -> None:
         self.app = app
         self.port = port
-        self.headers = {
+        self.pages = {
             name: value.replace("${UploadOrigin}", upload_origin)
             for name, value in load_headers().items()
         }
+        self.api = load_headers("api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, answer, and mark."""
@@ -263,7 +267,8 @@ class Guard:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
+                calls = scope["path"].startswith("/api/")
+                for name, value in (self.api if calls else self.pages).items():
                     answer[name] = value
                 if not local:
                     del answer["set-cookie"]
@@ -392,6 +397,8 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # Nobody stands before us: what a client says of its own address is not believed.
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )

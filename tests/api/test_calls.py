@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import app as _app  # noqa: F401 - registers the endpoints
+from chalicelib.api.http import ENDPOINTS, Endpoint
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Answer
+from tests.api import test_matrix as matrix
 from tests.api.conftest import Client
+from tests.api.stage import ORGANISATION, copied
 from tests.conftest import World
 
 DATA_MODEL = Path(__file__).parents[2] / "docs" / "data-model.md"
@@ -80,10 +84,44 @@ def test_a_route_makes_as_many_calls_as_documented(
     if body == {"version_id": "second"}:
         body = {"version_id": stage.second.version_id}
     names = re.findall(r"{(\w+)}", path)
-    world.store.calls = 0
+    world.store.calls = world.counters.calls = 0
     reply = client(method, path, body, **{n: stage.path_values()[n] for n in names})
     assert reply.status < 300, reply.text
     assert world.store.calls == DOCUMENTED[route]
+    assert world.counters.calls == 1
+
+
+OF_ORGANISATIONS = [
+    e
+    for e in ENDPOINTS
+    if e.tag in ("organisations", "members", "invitations", "permissions")
+    # Grows with what it stops.
+    and e.name != "delete_organisation"
+]
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    OF_ORGANISATIONS,
+    ids=lambda e: e.name,
+)
+def test_a_route_of_organisations_makes_as_many_calls_as_documented(endpoint: Endpoint) -> None:
+    built, callers = matrix.stage()
+    owner = callers["owner"]
+    world = copied(built.world)
+    if endpoint.name == "restore_organisation":
+        who = world.within(built.org_id, owner.email)
+        world.platform.closing.close(who, confirm=ORGANISATION)
+    body = {"token": owner.invitation} if endpoint.name == "preview_invitation" else None
+    client = Client(world, owner.bearer)
+    client("GET", "/me", headers=owner.headers)
+    world.store.calls = 0
+    if endpoint.public:
+        reply = client(endpoint.method, endpoint.path, body)
+    else:
+        reply = matrix.call(endpoint, "owner", at=world)
+    assert reply.status < 300, reply.text
+    assert world.store.calls == DOCUMENTED[f"{endpoint.method} {endpoint.path}"]
 
 
 def test_an_api_token_costs_one_call_more_than_a_session(world: World, client: Client) -> None:

@@ -36,7 +36,7 @@ def test_the_social_card_holds_text_only(world: World, client: Client, nobody: C
     picture = nobody("GET", "/marketplace/agents/{slug}/picture.svg", slug="site-crawler")
     tags = {e.tag.rpartition("}")[2] for e in ET.fromstring(picture.text).iter()}  # noqa: S314
     assert tags == {"svg", "rect", "path", "text", "tspan"}
-    assert "sandbox" in picture.headers["content-security-policy"]
+    assert "default-src 'none'" in picture.headers["content-security-policy"]
 
 
 def test_nothing_public_is_an_empty_feed(world: World, nobody: Client) -> None:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tests.bench import dispatch, floor, load, search
+from tests.bench import dispatch, floor, identity, load, search
 from tests.e2e.conftest import LocalCloud, end, new_cloud
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def main() -> None:
     """Runs every measurement and shows it as soon as it is there."""
     figures: Figures = {}
     print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
-    for measure in (_dispatch, _cold_import, _package, _search):
+    for measure in (_dispatch, _identity, _cold_import, _package, _search):
         _show(figures, measure())
     cloud = new_cloud()
     try:
@@ -75,6 +75,15 @@ def _show(figures: Figures, found: Figures) -> None:
 def _dispatch() -> Figures:
     _, bare, ours = dispatch.ratio()
     return {"dispatch with validation": Figure(ours, "µs", 1.6 * bare, "1.6 x bare Chalice")}
+
+
+def _identity() -> Figures:
+    figures: Figures = {}
+    for credential, cost in identity.costs().items():
+        limit = 0.0 if credential.endswith("remembered") else 1.0
+        figures[f"{credential}: who, and may they"] = Figure(cost.micros, "µs", 200, "limit, CPU")
+        figures[f"{credential}: calls to the store"] = Figure(cost.calls, "", limit, "limit")
+    return figures
 
 
 def _cold_import() -> Figures:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
+from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
 from chalicelib.domain.ids import new_id
+from chalicelib.domain.tenancy import Role, Scope
 from chalicelib.errors import ChangedMeanwhile
 from chalicelib.ports import (
     AGENTS,
     DEPLOYMENTS,
     HISTORY,
     OPEN_DEPLOYMENTS,
+    TOKENS,
     Delete,
     Put,
     Store,
@@ -195,6 +198,12 @@ def test_several_are_read_in_one_call_and_in_order(store: Store) -> None:
     assert store.calls == 1  # type: ignore[attr-defined]
 
 
+def test_reading_nothing_is_no_request(store: Store) -> None:
+    store.calls = 0  # type: ignore[attr-defined]
+    assert store.get_many() == []
+    assert store.calls == 0  # type: ignore[attr-defined]
+
+
 def test_a_lost_race_says_which_changes_lost(store: Store) -> None:
     first, second = agent("org_1"), agent("org_1")
     store.commit(Put(second))
@@ -204,3 +213,49 @@ def test_a_lost_race_says_which_changes_lost(store: Store) -> None:
     with pytest.raises(ChangedMeanwhile) as alone:
         store.commit(Put(second))
     assert alone.value.lost == {0}
+
+
+def token(hashed: str = "h1") -> ApiToken:
+    return ApiToken(
+        id=new_id("tok"),
+        hash=hashed,
+        org_id="org_1",
+        user_id="usr_1",
+        role=Role.VIEWER,
+        name="ci",
+        scope=Scope.READ,
+        hint="abcd",
+        created_at=NOW,
+    )
+
+
+def test_noting_a_use_reads_the_entity_in_one_call_and_is_no_new_revision(store: Store) -> None:
+    made = token()
+    store.commit(Put(made))
+    store.calls = 0  # type: ignore[attr-defined]
+    found = store.touch(ApiToken, "h1", at=NOW + timedelta(minutes=1))
+    assert store.calls == 1  # type: ignore[attr-defined]
+    used = replace(made, last_used_at=NOW + timedelta(minutes=1))
+    assert found == used
+    assert store.get(ApiToken, "h1") == used
+    assert store.get_many((ApiToken, "h1")) == [used]
+    assert store.page(TOKENS, "org_1").items == (used,)
+
+
+def test_what_does_not_exist_is_not_made_by_noting_its_use(store: Store) -> None:
+    assert store.touch(ApiToken, "none", at=NOW) is None
+    assert store.get(ApiToken, "none") is None
+
+
+def test_a_use_is_kept_when_the_entity_changes_and_hinders_no_change(store: Store) -> None:
+    made = token()
+    store.commit(Put(made))
+    store.touch(ApiToken, "h1", at=NOW)
+    read = store.get(ApiToken, "h1")
+    assert read is not None
+    store.commit(Put(replace(read, role=Role.OWNER, revision=2)))
+    after = store.get(ApiToken, "h1")
+    assert after is not None
+    assert (after.role, after.last_used_at) == (Role.OWNER, NOW)
+    store.commit(Delete(after))
+    assert store.get(ApiToken, "h1") is None

@@ -22,6 +22,7 @@ import pytest
 from infra.local.cloud import Cloud
 from infra.local.first import Person, sign_in, wait_for
 from infra.local.layout import Layout, Ports
+from tests import providers
 from tests.conftest import zipped
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,8 @@ class LocalCloud:
     """A running local cloud, and what a test does with it."""
 
     layout: Layout
+    sign_in_ports: tuple[int, int]
+    """Where stand-ins for sign-in providers are expected: an OpenID Connect issuer and GitHub."""
     process: subprocess.Popen[bytes] | None = None
     people: dict[str, Person] = field(default_factory=dict)
 
@@ -68,6 +71,7 @@ class LocalCloud:
             **os.environ,
             "SLIPWAY_PORT": str(self.layout.ports.web),
             "SLIPWAY_DATA": str(self.layout.data),
+            **providers.settings(*self.sign_in_ports),
         }
 
     def up(self, *arguments: str, limit: float = START_LIMIT) -> float:
@@ -213,10 +217,17 @@ def free_ports() -> Ports:
     pytest.fail("No free ports from 18800 to 30000.")
 
 
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def new_cloud() -> LocalCloud:
     """A local cloud that has never run. Its path is short: names of sockets lie below it."""
     data = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
-    return LocalCloud(Layout(data, free_ports()))
+    return LocalCloud(Layout(data, free_ports()), (free_port(), free_port()))
 
 
 def end(cloud: LocalCloud) -> None:

@@ -168,3 +168,16 @@ def test_a_killed_supervisor_leaves_nothing_that_hinders_the_next(cloud: LocalCl
     assert cloud.command("status").returncode == 3
     cloud.up()
     assert cloud.command("status").returncode == 0
+
+
+def test_nobody_can_say_that_they_come_from_elsewhere(cloud: LocalCloud) -> None:
+    person = cloud.sign_in("elsewhere@example.org")
+    direct = f"{cloud.layout.aws_url}/restapis"
+    api_id = cloud.layout.read(cloud.layout.outputs)["RestApiId"]
+    lies = {"X-Forwarded-For": "203.0.113.9", "Slipway-Origin": "guessed", "Forwarded": "for=_x"}
+    token = {"Authorization": str(person.http.headers["Authorization"])}
+    for url in (cloud.api_url, f"{direct}/{api_id}/api/_user_request_/v1"):
+        made = httpx.post(f"{url}/agents", json={"name": "x"}, headers={**token, **lies})
+        assert made.status_code == 201, made.text
+        found = httpx.get(f"{cloud.api_url}/audit?limit=1&action=agent.created", headers=token)
+        assert found.json()["items"][0]["address"] == "127.0.0.1"

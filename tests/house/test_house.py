@@ -98,3 +98,15 @@ def test_every_audited_action_is_documented() -> None:
     page = (ROOT / "docs" / "audit.md").read_text()
     missing = [action.value for action in Audited if f"`{action.value}`" not in page]
     assert missing == []
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    named = set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page))
+    assert len(named) > 60
+    missing = [
+        f"{path}::{name}"
+        for path, name in sorted(named)
+        if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    ]
+    assert missing == []

@@ -414,6 +414,11 @@ GUESSED = (
         ("/2015-03-31/functions", {"Origin": "http://evil.example"}),
         ("/restapis/abc/api/_user_request_/v1/health", {"Origin": "http://127.0.0.1:8820"}),
         ("/restapis/abc/api/_user_request_/v1/health", {"Sec-Fetch-Site": "cross-site"}),
+        (
+            "/restapis/abc/api/_user_request_/v1/health",
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
+        ),
+        ("/2015-03-31/functions", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}),
     ],
 )
 def test_nobody_without_a_key_and_no_foreign_page_gets_in(
@@ -422,3 +427,11 @@ def test_nobody_without_a_key_and_no_foreign_page_gets_in(
     answer = httpx.get(f"{emulator.layout.aws_url}{path}", headers=headers, trust_env=False)
     assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_who_comes_back_from_a_sign_in_provider_reaches_the_api(emulator: Emulator) -> None:
+    path = "/restapis/abc/api/_user_request_/v1/auth/acme/callback"
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": "null"}
+    url = f"{emulator.layout.aws_url}{path}"
+    assert httpx.get(url, headers=visit, trust_env=False).status_code == 404, "no such API here"
+    assert httpx.post(url, headers=visit, trust_env=False).status_code == 403

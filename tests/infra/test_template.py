@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.api.http import HEADERS, ORIGIN_HEADER
 from chalicelib.domain.agents import SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord
 from chalicelib.domain.tenancy import Organisation
@@ -290,14 +291,16 @@ def test_buckets_are_private_and_outlive_the_stack(resources: Resources) -> None
     }
 
 
-def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(resources: Resources) -> None:
-    policy = resources["WebHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]
+@pytest.mark.parametrize(("resource", "part"), [("WebHeaders", "pages"), ("ApiHeaders", "api")])
+def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
+    resources: Resources, resource: str, part: str
+) -> None:
+    policy = resources[resource]["Properties"]["ResponseHeadersPolicyConfig"]
     secure, custom = policy["SecurityHeadersConfig"], policy["CustomHeadersConfig"]["Items"]
     hsts = secure["StrictTransportSecurity"]
+    csp = secure["ContentSecurityPolicy"]["ContentSecurityPolicy"]
     sent = {item["Header"]: item["Value"] for item in custom} | {
-        "Content-Security-Policy": secure["ContentSecurityPolicy"]["ContentSecurityPolicy"][
-            "Fn::Sub"
-        ],
+        "Content-Security-Policy": csp["Fn::Sub"] if isinstance(csp, dict) else csp,
         "Referrer-Policy": secure["ReferrerPolicy"]["ReferrerPolicy"],
         "Strict-Transport-Security": f"max-age={hsts['AccessControlMaxAgeSec']}"
         + ("; includeSubDomains" if hsts["IncludeSubdomains"] else ""),
@@ -307,11 +310,35 @@ def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(resources: Reso
     bucket = "https://${SourcesBucket}.s3.${AWS::Region}.${AWS::URLSuffix}"
     assert sent == {
         name: value.replace("${UploadOrigin}", bucket)
-        for name, value in synthesis.load_headers().items()
+        for name, value in synthesis.load_headers(part).items()
     }
-    behaviours = resources["Distribution"]["Properties"]["DistributionConfig"]
-    for behaviour in [behaviours["DefaultCacheBehavior"], *behaviours["CacheBehaviors"]]:
-        assert behaviour["ResponseHeadersPolicyId"] == {"Ref": "WebHeaders"}
+    config = resources["Distribution"]["Properties"]["DistributionConfig"]
+    [api] = config["CacheBehaviors"]
+    behaviour = config["DefaultCacheBehavior"] if part == "pages" else api
+    assert behaviour["ResponseHeadersPolicyId"] == {"Ref": resource}
+
+
+def test_the_api_says_by_itself_what_cloudfront_says_for_it(resources: Resources) -> None:
+    assert synthesis.load_headers("api") == HEADERS
+    assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
+    body = resources["RestAPI"]["Properties"]["Body"]
+    for response in body["x-amazon-apigateway-gateway-responses"].values():
+        said = response["responseParameters"]
+        for name, value in HEADERS.items():
+            if "'" not in value:
+                assert said[f"gatewayresponse.header.{name}"] == f"'{value}'"
+
+
+def test_the_distribution_proves_itself_to_the_api(resources: Resources) -> None:
+    config = resources["Distribution"]["Properties"]["DistributionConfig"]
+    [api] = [origin for origin in config["Origins"] if origin["Id"] == "api"]
+    [proof] = api["OriginCustomHeaders"]
+    assert proof == {"HeaderName": "Slipway-Origin", "HeaderValue": {"Ref": "OriginSecret"}}
+    assert proof["HeaderName"].lower() == ORIGIN_HEADER
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["SLIPWAY_ORIGIN_HASH"] == {"Ref": "OriginHash"}
+        assert {"Ref": "OriginSecret"} not in variables.values(), "functions need the hash alone"
 
 
 def test_scripts_and_styles_come_from_ourselves_only() -> None:
@@ -324,6 +351,7 @@ def test_scripts_and_styles_come_from_ourselves_only() -> None:
 def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> None:
     conditional = {name for name, one in resources.items() if "Condition" in one}
     assert conditional == {
+        "ApiHeaders",
         "Distribution",
         "WebAccess",
         "WebBucket",

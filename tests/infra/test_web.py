@@ -148,12 +148,17 @@ def test_api_calls_reach_the_stage_with_path_and_query_untouched(
 
 
 def test_the_gateway_learns_who_asked_and_nobody_can_pretend(
-    browser: Browser, upstream: Upstream
+    browser: Browser, upstream: Upstream, layout: Layout
 ) -> None:
     browser.post(
         "/api/v1/agents",
         content=b'{"name": "x"}',
-        headers={"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "X-Own": "kept"},
+        headers={
+            "X-Forwarded-For": "1.2.3.4",
+            "X-Forwarded-Proto": "https",
+            "Slipway-Origin": "guessed",
+            "X-Own": "kept",
+        },
     )
     sent = upstream.asked[0]
     assert sent.headers["x-forwarded-for"] == "127.0.0.9"
@@ -161,6 +166,7 @@ def test_the_gateway_learns_who_asked_and_nobody_can_pretend(
     assert sent.headers["x-forwarded-host"] == "localhost:8800"
     assert sent.headers["host"] == "127.0.0.1:8804"
     assert sent.headers["x-own"] == "kept"
+    assert sent.headers.get_list("slipway-origin") == [layout.credentials().origin_secret]
     assert upstream.bodies == [b'{"name": "x"}']
 
 
@@ -203,7 +209,8 @@ def test_an_emulator_that_is_starting_again_is_said_to_be(
 @pytest.mark.parametrize("path", ["/", "/agents/x", "/api/v1/health", "/local/mailbox", "/none.js"])
 def test_every_answer_carries_the_security_headers(browser: Browser, path: str) -> None:
     answer = browser.get(path)
-    for name, value in load_headers().items():
+    part = "api" if path.startswith("/api/") else "pages"
+    for name, value in load_headers(part).items():
         assert answer.headers[name] == value.replace("${UploadOrigin}", "http://127.0.0.1:8804")
 
 

@@ -115,6 +115,17 @@ def test_the_secret_stands_behind_the_hash_and_only_there(world: World) -> None:
     assert "\n" not in after.split()[0]
 
 
+def test_too_many_mails_are_not_sent_and_nobody_is_told() -> None:
+    world = World(env={})
+    for _ in range(9):
+        assert world.platform.sign_in.request_link(ADA, Visitor())
+    assert len(world.mail.sent) < 9
+    world.clock.sleep(3600)
+    sent = len(world.mail.sent)
+    world.platform.sign_in.request_link(ADA, Visitor())
+    assert len(world.mail.sent) == sent + 1
+
+
 # --- sessions ---------------------------------------------------------------------------------
 
 
@@ -223,6 +234,7 @@ def test_a_person_sees_and_ends_their_own_sessions_only(world: World) -> None:
 def test_only_so_many_sessions_are_kept_and_the_oldest_end(world: World) -> None:
     first = world.session()
     for _ in range(MAX_SESSIONS):
+        world.clock.sleep(900)  # only so many mails go to one address in an hour
         last = world.session()
     assert len(world.platform.sessions.mine(world.sign_in())) <= MAX_SESSIONS + 1
     assert code_of(world.platform.sessions.refresh, Visitor(refresh=first.refresh)) == (

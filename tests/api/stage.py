@@ -1,0 +1,185 @@
+"""An organisation with everything in it, people of every kind around it, and copies of it all.
+
+What one call does to a copy, no other call sees: each finds the whole stage as it was built.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from chalicelib.adapters.memory import MemoryStore
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.identities import Identity, Offer, Profile
+from chalicelib.domain.ids import new_id
+from chalicelib.domain.sessions import Session
+from chalicelib.domain.tenancy import Principal, Role, Scope
+from chalicelib.domain.versions import Version
+from chalicelib.ports import Put
+from tests.conftest import PYTHON_AGENT, World, zipped
+
+ORGANISATION = "Acme"
+
+
+def copied(world: World) -> World:
+    """Another world in the same state, that shares nothing which changes."""
+    store = MemoryStore()
+    store._items = dict(world.store._items)
+    return World(
+        store=store,
+        host=deepcopy(world.host),
+        builder=deepcopy(world.builder),
+        artifacts=deepcopy(world.artifacts),
+        mail=deepcopy(world.mail),
+        engine=deepcopy(world.engine),
+        schedule=deepcopy(world.schedule),
+        caller=deepcopy(world.caller),
+        clock=deepcopy(world.clock),
+        signer=world.signer,
+    )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who calls: with which bearer, and what is theirs alone."""
+
+    email: str
+    user_id: str
+    bearer: str | None
+    own: dict[str, str] = field(default_factory=dict)
+    """Path values of their own things: another session, an identity, an API token."""
+    invitation: str = ""
+    """The secret of an invitation to another organisation."""
+    headers: dict[str, str] = field(default_factory=dict)
+    personal_org_id: str = ""
+
+
+class Stage:
+    """Acme: two owners, one of each other role, members with grants, and agents at work."""
+
+    def __init__(self) -> None:
+        self.world = world = World()
+        self.owner = owner = world.founded("owner@example.com", ORGANISATION)
+        self.org_id = owner.org_id
+        world.join(owner, "second@example.com", Role.OWNER)
+        self.target = world.join(owner, "target@example.com", Role.VIEWER)
+        self.agent = world.agent(owner, "Echo")
+        self.other_agent = world.agent(owner, "Hidden")
+        self.members = {
+            **{role: self._joined(f"{role}@example.com", role) for role in list(Role)[1:]},
+            Role.OWNER: owner,
+        }
+        self.granted = self._joined(
+            "granted@example.com",
+            Role.VIEWER,
+            restricted=True,
+            grants={self.agent.id: Role.DEVELOPER},
+        )
+        self.shut = self._joined("shut@example.com", Role.DEVELOPER, restricted=True)
+        self.widened = self._joined(
+            "widened@example.com", Role.VIEWER, grants={self.agent.id: Role.DEVELOPER}
+        )
+        self._fill()
+        self._invite_elsewhere()
+
+    def _joined(self, email: str, role: Role, **rights: object) -> Principal:
+        return self.world.join(self.owner, email, role, **rights)
+
+    def _fill(self) -> None:
+        world, owner = self.world, self.owner
+        self.earlier = world.live(owner, self.agent)
+        self.live = world.live(owner, self.agent)
+        self.hidden = world.live(owner, self.other_agent)
+        self.awaiting: Version = world.platform.versions.create_upload(
+            owner, self.agent.id, filename="agent.zip", size=None, deploy=False
+        )[0]
+        world.artifacts.sources[self.awaiting.source.key] = zipped(PYTHON_AGENT)
+        self.held = world.upload(owner, self.agent, hold=True)
+        self.moving: Deployment = world.platform.deployments.request(
+            owner, self.agent.id, version_id=self.live.version_id, environment="staging"
+        )
+        self.invitation = world.platform.invitations.invite(
+            owner, email="invited@example.com", role=Role.VIEWER
+        )
+        world.clock.sleep(120)
+
+    def _invite_elsewhere(self) -> None:
+        """Everybody has an invitation to somebody else's organisation, to accept it."""
+        world = self.world
+        elsewhere = world.founded("elsewhere@example.com", "Elsewhere")
+        self.invitations: dict[str, str] = {}
+        for email in (
+            *(f"{role}@example.com" for role in Role),
+            *(
+                f"{name}@example.com"
+                for name in ("granted", "shut", "widened", "stranger", "intruder")
+            ),
+        ):
+            world.platform.invitations.invite(elsewhere, email=email, role=Role.VIEWER)
+            self.invitations[email] = world.mailed_token()
+
+    # --- who calls ------------------------------------------------------------------------------
+
+    def person(self, email: str, *, within: bool = True, **headers: str) -> Caller:
+        """Somebody signed in, in Acme unless they are a stranger."""
+        world = self.world
+        first = world.sign_in(email)
+        bearer = world.access_token(email)
+        now = world.clock.now()
+        session = world.platform.access.principal(bearer)
+        profile = Profile("acme", "https://issuer.test", f"offered {email}", email, "Name")
+        stored = world.store.get(Session, session.user_id, str(session.session_id))
+        assert stored is not None
+        offer = Offer(profile, now.replace(year=now.year + 1))
+        world.store.commit(Put(replace(stored, offer=offer, revision=stored.revision + 1)))
+        held = Profile("acme", "https://issuer.test", f"held {email}", email, "Name")
+        identity: Identity = held.identity(new_id("idn"), session.user_id, now)
+        world.store.commit(Put(identity))
+        own = {"session_id": str(first.session_id), "identity_id": identity.id}
+        where = self.org_id if within else first.org_id
+        member = world.platform.access.principal(bearer, organisation=where)
+        own["token_id"] = self.token_of(member) if member.role is not Role.VIEWER else self.spare
+        if within:
+            headers["slipway-organisation"] = self.org_id
+        return Caller(
+            email,
+            session.user_id,
+            bearer,
+            own,
+            self.invitations[email],
+            headers,
+            first.org_id,
+        )
+
+    def token_of(self, member: Principal) -> str:
+        token, _ = self.world.platform.tokens.create(
+            member, name="own", scope=Scope.READ, expires_at=None
+        )
+        return token.id
+
+    @cached_property
+    def spare(self) -> str:
+        """A token of the owner's."""
+        return self.token_of(self.owner)
+
+    def token(self, scope: Scope, agent: Agent | None = None) -> Caller:
+        """An API token of the owner's."""
+        _, secret = self.world.platform.tokens.create(
+            self.owner,
+            name="caller",
+            scope=scope,
+            expires_at=None,
+            agent_id=None if agent is None else agent.id,
+        )
+        return Caller(
+            "owner@example.com",
+            self.owner.user_id,
+            secret,
+            {"session_id": new_id("ses"), "identity_id": new_id("idn"), "token_id": self.spare},
+            self.invitations["owner@example.com"],
+        )
+
+    def nobody(self) -> Caller:
+        return Caller("", "", None, {}, "x" * 20)

@@ -1,0 +1,435 @@
+"""No sequence of calls by one person shows or changes anything of an organisation they are not in.
+
+Random organisations with random members and real objects; one person then calls anything with
+anything: their own ids, other people's ids, ids that look alike, other tenants' cursors,
+idempotency keys and invitation links. After each call the others' things are compared byte by byte
+with what they were, and the answer is searched for anything that only the others know.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import app as _app  # noqa: F401 - registers the endpoints
+from chalicelib import ports
+from chalicelib.adapters.artifacts import S3Artifacts
+from chalicelib.adapters.keys import _RANGES, LAYOUTS, Key, range_of
+from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
+from chalicelib.domain.tenancy import Principal, Role, Scope
+from chalicelib.ports import LogLine
+from chalicelib.services.variables import VariableValue
+from tests.api.conftest import Client, Reply
+from tests.conftest import World
+
+ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn)_[0-9a-z]{26}")
+EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.example")
+CALLS = 25
+
+
+@dataclass
+class Tenant:
+    """An organisation with something in it, and words that stand nowhere else."""
+
+    org_id: str
+    owner: Principal
+    words: set[str]
+    ids: dict[str, list[str]] = field(default_factory=dict)
+    cursors: list[str] = field(default_factory=list)
+    invitation: str = ""
+
+
+@dataclass
+class Scene:
+    """Everything, and the person who calls."""
+
+    world: World
+    random: Random
+    tenants: list[Tenant]
+    who: str
+    bearers: list[str]
+    own: list[Tenant]
+    others: list[Tenant]
+
+    def known(self) -> dict[str, list[str]]:
+        """Ids by the name a path has for them, of everybody."""
+        merged: dict[str, list[str]] = {}
+        for tenant in self.tenants:
+            for name, ids in tenant.ids.items():
+                merged.setdefault(name, []).extend(ids)
+        return merged
+
+
+def built(random: Random) -> Scene:
+    world = World()
+    people = [f"p{n}@p{n}.example" for n in range(random.randint(2, 4))]
+    tenants = [furnished(world, random, n, random.choice(people)) for n in range(3)]
+    memberships = {t.org_id: {email_of(world, t.owner)} for t in tenants}
+    for tenant in tenants:
+        for email in people:
+            if email not in memberships[tenant.org_id] and random.random() < 0.3:
+                role = random.choice(list(Role))
+                restricted = role in (Role.DEVELOPER, Role.VIEWER) and random.random() < 0.3
+                member = world.join(tenant.owner, email, role, restricted=restricted)
+                tenant.ids["user_id"].append(member.user_id)
+                memberships[tenant.org_id].add(email)
+    who = random.choice(people)
+    own = [t for t in tenants if who in memberships[t.org_id]]
+    others = [t for t in tenants if t not in own]
+    bearers = [world.access_token(who)]
+    for tenant in own:
+        member = world.within(tenant.org_id, who)
+        if member.role is not Role.VIEWER:
+            scope = random.choice(list(Scope))
+            bearers.append(
+                world.platform.tokens.create(member, name="t", scope=scope, expires_at=None)[1]
+            )
+    return Scene(world, random, tenants, who, bearers, own, others)
+
+
+def email_of(world: World, who: Principal) -> str:
+    user, _ = world.platform.accounts.me(who)
+    return user.email
+
+
+def furnished(world: World, random: Random, number: int, founder: str) -> Tenant:
+    """An organisation with agents, versions, deployments, variables, logs, tokens, invitations."""
+    word = f"zeta{number}x{random.randrange(10**6)}"
+    owner = world.founded(founder, f"Org {word}")
+    words = {word}
+    agents = [world.agent(owner, f"Agent {word} {n}") for n in range(random.randint(1, 2))]
+    live = world.live(owner, agents[0])
+    waiting = world.upload(owner, agents[0], hold=True)
+    secret = f"secret{word}"
+    world.platform.variables.put(
+        owner,
+        agents[0].id,
+        "production",
+        [VariableValue("TOKEN", secret, secret=True), VariableValue("PLAIN", f"v{word}", False)],
+        if_revision=None,
+    )
+    words |= {secret, f"v{word}"}
+    world.host.lines[live.host.deployment_id] = [LogLine("2026-01-01T00:00:00Z", "info", word)]
+    line = {"timestamp": "2026-01-01T00:00:00Z", "level": "info", "message": f"built {word}"}
+    world.artifacts.objects[
+        f"{live.org_id}/{live.agent_id}/{live.version_id}/build-log/000001.jsonl"
+    ] = json.dumps(line).encode()
+    token, _ = world.platform.tokens.create(owner, name=word, scope=Scope.ADMIN, expires_at=None)
+    invitation = world.platform.invitations.invite(
+        owner, email=f"guest{number}@{word}.example", role=Role.OWNER
+    )
+    tenant = Tenant(
+        owner.org_id,
+        owner,
+        words,
+        {
+            "agent_id": [a.id for a in agents],
+            "version_id": [live.version_id, waiting.id],
+            "deployment_id": [live.id],
+            "org_id": [owner.org_id],
+            "user_id": [owner.user_id],
+            "token_id": [token.id],
+            "invitation_id": [invitation.id],
+            "session_id": [str(owner.session_id)],
+            "identity_id": ["idn_" + "0" * 26],
+        },
+        invitation=world.mailed_token(),
+    )
+    client = Client(world, world.access_token(founder))
+    within = {"slipway-organisation": owner.org_id}
+    client("POST", "/agents", {"name": "Same"}, {**within, "idempotency-key": "shared"})
+    for path in ("/agents", "/audit"):
+        cursor = client("GET", f"{path}?limit=1", headers=within).json["next_cursor"]
+        tenant.cursors.append(cursor)
+    return tenant
+
+
+# --- one call ------------------------------------------------------------------------------------
+
+
+def alike(random: Random, value: str) -> str:
+    """Something that is nearly the id."""
+    return random.choice(
+        [
+            value[:-1],
+            f"{value}0",
+            f"{value}#",
+            value.upper(),
+            f"{value[:-1]}#",
+            value.replace("_", "#", 1),
+            f"{value}/../{value}",
+            f"{value[:4]}{'0' * 26}",
+        ]
+    )
+
+
+def some_id(scene: Scene, name: str) -> str:
+    random = scene.random
+    ids = scene.known().get(name) or ["production"]
+    chosen = random.choice(ids)
+    return alike(random, chosen) if random.random() < 0.15 else chosen
+
+
+def body_of(scene: Scene, endpoint: Endpoint) -> Any:
+    random = scene.random
+    agent, version = some_id(scene, "agent_id"), some_id(scene, "version_id")
+    user, org = some_id(scene, "user_id"), some_id(scene, "org_id")
+    links = [t.invitation for t in scene.tenants]
+    first, second = random.choice(links).split("."), random.choice(links).split(".")
+    # Whoever holds a whole link was sent it, and may see what it is for.
+    secret = first[2] if first != second else first[2][:-1]
+    return {
+        "create_agent": {"name": "Same"},
+        "update_agent": {"name": "Changed"},
+        "create_version": {
+            "source": "upload",
+            "filename": random.choice(["a.zip", f"../../{org}/{agent}/{version}/source"]),
+            "deploy": random.random() < 0.5,
+        },
+        "build_version": {},
+        "create_deployment": {"version_id": version},
+        "put_variables": {"items": [{"name": "TOKEN", "value": None, "secret": False}]},
+        "create_token": {"name": "x", "scope": "admin", "agent_id": agent},
+        "create_organisation": {"name": "Mine"},
+        "update_organisation": {"name": "Changed"},
+        "delete_organisation": {"confirm": "Changed"},
+        "update_member": {"role": random.choice(list(Role)), "grants": {agent: "developer"}},
+        "transfer_organisation": {"user_id": user},
+        "create_invitation": {
+            "email": "x@y.example",
+            "role": "viewer",
+            "grants": {agent: "viewer"},
+        },
+        "accept_invitation": {"token": ".".join([first[0], second[1], secret])},
+        "preview_invitation": {"token": ".".join([first[0], second[1], random.choice("ab")])},
+        "update_me": {"name": "Me"},
+        "delete_me": {"confirm": "not me"},
+    }.get(endpoint.name)
+
+
+def query_of(scene: Scene, endpoint: Endpoint) -> str:
+    random = scene.random
+    if endpoint.query is None or random.random() < 0.5:
+        return ""
+    cursor = random.choice([c for t in scene.tenants for c in t.cursors])
+    asked = {"cursor": alike(random, cursor) if random.random() < 0.3 else cursor, "limit": "5"}
+    if endpoint.name in ("list_audit", "export_audit") and random.random() < 0.5:
+        asked["subject"] = some_id(scene, "agent_id")
+    fields = endpoint.query.model_fields
+    return "?" + "&".join(f"{k}={quote(v)}" for k, v in asked.items() if k in fields)
+
+
+@dataclass
+class Sent:
+    text: str
+    reply: Reply
+    endpoint: Endpoint
+
+
+CALLABLE = [e for e in ENDPOINTS if not e.path.startswith(("/auth", "/webhooks", "/openapi"))]
+
+
+def one_call(scene: Scene) -> Sent:
+    random = scene.random
+    endpoint = random.choice(CALLABLE)
+    values = {n: some_id(scene, n) for n in re.findall(r"{(\w+)}", endpoint.path)}
+    if "environment" in values:
+        values["environment"] = random.choice(["production", "staging"])
+    headers = {}
+    if random.random() < 0.6:
+        headers["slipway-organisation"] = some_id(scene, "org_id")
+    if endpoint.idempotent and random.random() < 0.7:
+        headers["idempotency-key"] = "shared"
+    body, query = body_of(scene, endpoint), query_of(scene, endpoint)
+    client = Client(scene.world, random.choice(scene.bearers))
+    reply = client(endpoint.method, f"{endpoint.path}{query}", body, headers, **values)
+    return Sent(json.dumps([values, headers, body, query]), reply, endpoint)
+
+
+# --- what must hold ------------------------------------------------------------------------------
+
+
+def untouched(scene: Scene) -> dict[str, Any]:
+    """Everything of the organisations that the caller is not in."""
+    world, ids = scene.world, [t.org_id for t in scene.others]
+    theirs = {
+        key: document
+        for key, document in world.store.dump().items()
+        if any(org in key.pk for org in ids)
+        or (key.pk.startswith("TOKEN#") and any(org.encode() in document for org in ids))
+    }
+    deployments = {
+        d
+        for d, document in world.host.running.items()
+        if any(f'"deployment_id":"{d}"'.encode() in item for item in theirs.values()) and document
+    }
+    return {
+        "items": theirs,
+        "host": {d: world.host.running[d] for d in deployments},
+        "sources": {k: v for k, v in world.artifacts.sources.items() if k.startswith(tuple(ids))},
+        "objects": {k: v for k, v in world.artifacts.objects.items() if k.startswith(tuple(ids))},
+        "builds": {
+            b: s
+            for b, s in world.builder.builds.items()
+            if any(v in b for t in scene.others for v in t.ids["version_id"])
+        },
+    }
+
+
+def secrets_of(scene: Scene) -> set[str]:
+    """What only the others know: their words, their ids, their members' addresses."""
+    dump = scene.world.store.dump()
+    mine = scene.who.encode()
+
+    def said(organisations: list[Tenant]) -> str:
+        ids = [t.org_id for t in organisations]
+        return " ".join(
+            f"{key.pk} {key.sk} {document.decode()}"
+            for key, document in dump.items()
+            if any(org in key.pk for org in ids)
+        )
+
+    theirs, ours = said(scene.others), said(scene.own)
+    own_user = " ".join(d.decode() for d in dump.values() if mine in d)
+    homes = " ".join(
+        f"{k.pk} {d.decode()}" for k, d in dump.items() if k.pk.startswith("USER#") and mine in d
+    )
+    found = set(ID.findall(theirs)) | set(EMAIL.findall(theirs))
+    found -= set(ID.findall(ours + own_user + homes)) | set(EMAIL.findall(ours + own_user))
+    return found | {word for t in scene.others for word in t.words}
+
+
+def leaks(sent: Sent, secrets: set[str]) -> list[str]:
+    """What the answer says that the caller did not say first."""
+    heads = " ".join(str(v) for v in sent.reply.headers.values())
+    answer = f"{sent.reply.text} {heads}"
+    return [s for s in secrets if s in answer and s.lower() not in sent.text.lower()]
+
+
+def forms(value: Any) -> list[str]:
+    """Keys of presigned forms, wherever they stand in an answer."""
+    if isinstance(value, dict):
+        here = [value["fields"]["key"]] if isinstance(value.get("fields"), dict) else []
+        return here + [k for v in value.values() for k in forms(v)]
+    if isinstance(value, list):
+        return [k for v in value for k in forms(v)]
+    return []
+
+
+# Each example is a seed: shrinking one would find another world, not a smaller one.
+@given(st.integers(min_value=0, max_value=2**32))
+@settings(
+    max_examples=40,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_nothing_of_another_organisation_is_shown_or_changed(seed: int) -> None:
+    scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
+    before, secrets = untouched(scene), secrets_of(scene)
+    others = tuple(t.org_id for t in scene.others)
+    for _ in range(CALLS):
+        sent = one_call(scene)
+        what = f"{sent.endpoint.name} {sent.text} → {sent.reply.status} {sent.reply.text}"
+        assert leaks(sent, secrets) == [], what
+        assert untouched(scene) == before, what
+        assert sent.reply.status != 500, what
+        if sent.reply.headers.get("content-type") == JSON and sent.reply.text:
+            assert not [k for k in forms(sent.reply.json) if k.startswith(others)], what
+
+
+def test_the_test_would_notice() -> None:
+    """The caller's own organisation, taken for another's, is seen and changed."""
+    noticed = {"shown": 0, "changed": 0, "done": 0, "forms": 0}
+    for seed in range(12):
+        scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
+        scene.others, scene.own = scene.own, scene.others
+        before, secrets = untouched(scene), secrets_of(scene)
+        for _ in range(CALLS):
+            sent = one_call(scene)
+            noticed["done"] += sent.reply.status < 300
+            noticed["shown"] += bool(leaks(sent, secrets))
+            noticed["forms"] += "fields" in sent.reply.text and sent.reply.status == 201
+        noticed["changed"] += untouched(scene) != before
+    assert noticed["done"] > 40, noticed
+    assert noticed["shown"] > 5, noticed
+    assert noticed["changed"] > 3, noticed
+
+
+# --- keys and prefixes ---------------------------------------------------------------------------
+
+PERSONAL = {
+    "User",
+    "EmailClaim",
+    "Session",
+    "Places",
+    "Identity",
+    "PendingLink",
+    "SignInLink",
+    "Handshake",
+    "ApiToken",  # found by its hash, before any organisation is known
+}
+
+
+def key_of(kind: type, org_id: str) -> Key:
+    """A key of this kind, of any thing of the organisation."""
+    layout = LAYOUTS[kind]
+    count = layout.key.__code__.co_argcount
+    numbered = kind.__name__ in ("HistoryItem", "AuditRecord")
+    rest: list[Any] = [*["x_1"] * (count - 2), 1 if numbered else "1"][: count - 1]
+    key: Key = layout.key(org_id, *rest)
+    return key
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(LAYOUTS, key=lambda k: k.__name__), ids=lambda k: k.__name__
+)
+def test_every_key_of_a_tenants_thing_begins_with_its_organisation(kind: type) -> None:
+    fields = [f for f in kind.__dataclass_fields__ if f == "org_id"]  # type: ignore[attr-defined]
+    of_tenant = bool(fields) or kind.__name__ == "Organisation"
+    if not of_tenant or kind.__name__ in PERSONAL:
+        assert kind.__name__ in PERSONAL, f"{kind.__name__}: say whose it is"
+        return
+    key = key_of(kind, "org_x")
+    assert key.pk.startswith("ORG#org_x#")
+    assert key.pk.endswith("#")
+
+
+def test_an_organisations_prefix_is_no_prefix_of_anothers() -> None:
+    for kind in LAYOUTS:
+        if kind.__name__ not in PERSONAL:
+            assert not key_of(kind, "org_11").pk.startswith(key_of(kind, "org_1").pk)
+
+
+def test_every_list_of_a_tenants_things_is_in_its_own_partition() -> None:
+    listings = [v for v in vars(ports).values() if isinstance(v, ports.Listing)]
+    shared = {"OPEN_VERSIONS", "OPEN_DEPLOYMENTS", "CLOSING"}
+    of_people = {"sessions", "memberships", "identities"}
+    for listing in listings:
+        if listing.name.upper() in shared or listing.name in of_people:
+            continue
+        scope = ["org_x", "1"][: _RANGES[listing.name].__code__.co_argcount]
+        assert range_of(listing, *scope).pk.startswith("ORG#org_x#"), listing.name
+
+
+def test_a_presigned_form_takes_one_key_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    key = "org_x/agt_x/ver_x/source"
+    form = S3Artifacts("sources", "artifacts").upload_form(key, max_bytes=9, expires_seconds=60)
+    policy = json.loads(base64.b64decode(form.fields["policy"]))
+    assert {"key": key} in policy["conditions"]
+    assert {"bucket": "sources"} in policy["conditions"]
+    assert ["content-length-range", 1, 9] in policy["conditions"]
+    assert not [c for c in policy["conditions"] if isinstance(c, list) and c[0] == "starts-with"]
+    assert form.fields["key"] == key

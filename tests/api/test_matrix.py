@@ -1,0 +1,347 @@
+"""Every endpoint, called as everybody: the answers are what the table of permissions says.
+
+What is expected comes from the table alone (PERMISSIONS, SCOPES, SIGNED_IN_ONLY and the rules of
+docs/permissions.md, written down anew in `expected`), never from the code that decides. A call that
+is allowed must really be done, on things that exist; so a new endpoint needs a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+
+import app as _app  # noqa: F401 - registers the endpoints
+from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.domain.tenancy import (
+    PERMISSIONS,
+    SCOPES,
+    SIGNED_IN_ONLY,
+    WHILE_CLOSING,
+    Action,
+    Role,
+    Scope,
+)
+from tests.api.conftest import Client, Reply
+from tests.api.stage import ORGANISATION, Caller, Stage, copied
+from tests.conftest import World
+
+ALL = frozenset(Action)
+DONE, ANONYMOUS, DENIED, UNSEEN = "done", 401, 403, 404
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of caller, as the table knows it."""
+
+    make: Callable[[Stage], Caller]
+    role: Role | None
+    on_agent: Role | None
+    """The role that counts for the agent the calls are about; None: it is not to be seen."""
+    scope: Scope | None = None
+    one_agent: bool = False
+    restricted: bool = False
+
+
+def _person(email: str) -> Callable[[Stage], Caller]:
+    return lambda stage: stage.person(email)
+
+
+KINDS: dict[str, Kind] = {
+    **{str(role): Kind(_person(f"{role}@example.com"), role, role) for role in Role},
+    "viewer with a grant": Kind(_person("widened@example.com"), Role.VIEWER, Role.DEVELOPER),
+    "restricted with a grant": Kind(
+        _person("granted@example.com"), Role.VIEWER, Role.DEVELOPER, restricted=True
+    ),
+    "restricted without": Kind(_person("shut@example.com"), Role.DEVELOPER, None, restricted=True),
+    **{
+        f"token: {scope}": Kind(
+            lambda stage, s=scope: stage.token(s), Role.OWNER, Role.OWNER, scope
+        )  # type: ignore[misc]
+        for scope in Scope
+    },
+    "token for the agent": Kind(
+        lambda stage: stage.token(Scope.ADMIN, stage.agent),
+        Role.OWNER,
+        Role.OWNER,
+        Scope.ADMIN,
+        one_agent=True,
+    ),
+    "token for another agent": Kind(
+        lambda stage: stage.token(Scope.ADMIN, stage.other_agent),
+        Role.OWNER,
+        None,
+        Scope.ADMIN,
+        one_agent=True,
+    ),
+    # In their own organisation: everything of Acme is 404, what names nothing is their own.
+    "stranger": Kind(
+        lambda stage: stage.person("stranger@example.com", within=False), Role.OWNER, None
+    ),
+    # Asking for Acme by its header: there is no such organisation for them.
+    "intruder": Kind(
+        lambda stage: stage.person(
+            "intruder@example.com", within=False, **{"slipway-organisation": stage.org_id}
+        ),
+        None,
+        None,
+    ),
+    "nobody": Kind(lambda stage: stage.nobody(), None, None),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an endpoint is called so that it does its work. `{name}` in values is filled in."""
+
+    body: Callable[[Stage, Caller], Any] = lambda _stage, _caller: None
+    path: Callable[[Stage, Caller], dict[str, str]] = lambda _stage, _caller: {}
+
+
+def _body(value: Any) -> Callable[[Stage, Caller], Any]:
+    return lambda _stage, _caller: value
+
+
+def _version(name: str) -> Callable[[Stage, Caller], dict[str, str]]:
+    return lambda stage, _caller: {"version_id": getattr(stage, name).id}
+
+
+ROWS: dict[str, Row] = {
+    "accept_invitation": Row(lambda _, caller: {"token": caller.invitation}),
+    "build_version": Row(_body({}), _version("held")),
+    "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
+    "cancel_version": Row(path=_version("held")),
+    "confirm_identity": Row(),
+    "create_agent": Row(_body({"name": "New"})),
+    "create_deployment": Row(lambda stage, _: {"version_id": stage.live.version_id}),
+    "create_invitation": Row(_body({"email": "new@example.com", "role": "viewer"})),
+    "create_organisation": Row(_body({"name": "New"})),
+    "create_token": Row(_body({"name": "new"})),
+    "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
+    "delete_agent": Row(),
+    "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
+    "delete_organisation": Row(_body({"confirm": ORGANISATION})),
+    "end_other_sessions": Row(),
+    "end_session": Row(),
+    "export_audit": Row(),
+    "export_me": Row(),
+    "get_agent": Row(),
+    "get_build_log": Row(),
+    "get_deployment": Row(),
+    "get_deployment_logs": Row(),
+    "get_me": Row(),
+    "get_metrics": Row(),
+    "get_organisation": Row(),
+    "get_report": Row(),
+    "get_variables": Row(),
+    "get_version": Row(),
+    "list_agents": Row(),
+    "list_audit": Row(),
+    "list_deployments": Row(),
+    "list_events": Row(),
+    "list_identities": Row(),
+    "list_invitations": Row(),
+    "list_members": Row(),
+    "list_organisations": Row(),
+    "list_sessions": Row(),
+    "list_tokens": Row(),
+    "list_versions": Row(),
+    "pending_identities": Row(),
+    "put_variables": Row(_body({"items": [{"name": "A", "value": "1"}]})),
+    "remove_member": Row(),
+    "resend_invitation": Row(),
+    "restart": Row(),
+    "restore_organisation": Row(),
+    "revoke_invitation": Row(),
+    "revoke_token": Row(),
+    "roll_back": Row(path=lambda stage, _: {"deployment_id": stage.earlier.id}),
+    "stop": Row(),
+    "transfer_organisation": Row(lambda stage, _: {"user_id": stage.target.user_id}),
+    "unlink_identity": Row(),
+    "update_agent": Row(_body({"name": "Renamed"})),
+    "update_me": Row(_body({"name": "Renamed"})),
+    "update_member": Row(_body({"role": "developer"})),
+    "update_organisation": Row(_body({"name": "Renamed"})),
+    "verify_audit": Row(),
+    "version_uploaded": Row(path=_version("awaiting")),
+}
+# Public endpoints answer everybody alike: the status, and what is sent.
+PUBLIC: dict[str, tuple[int, str, Any]] = {
+    "finish_sign_in": (302, "?code=x&state=x", None),
+    "get_health": (200, "", None),
+    "get_manifest_schema": (200, "", None),
+    "get_openapi": (200, "", None),
+    "get_permissions": (200, "", None),
+    "list_providers": (200, "", None),
+    "list_templates": (200, "", None),
+    "preview_invitation": (404, "", {"token": "none"}),
+    "railway_webhook": (202, "?secret=hook", {"type": "Deployment.crashed"}),
+    "redeem_link": (401, "", {"token": "none"}),
+    "refresh_session": (403, "", None),
+    "request_link": (202, "", {"email": "x@example.com"}),
+    "sign_out": (403, "", None),
+    "start_sign_in": (302, "", None),
+}
+# What somebody's own path values are, in whatever organisation they call for.
+PERSONAL = ("/me",)
+PRIVATE = [e for e in ENDPOINTS if not e.public]
+
+
+def names_acme(endpoint: Endpoint) -> bool:
+    """Whether the path names something of Acme; what is a person's own it does not."""
+    return "{" in endpoint.path and not endpoint.path.startswith(PERSONAL)
+
+
+def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False) -> str | int:
+    """What the table says."""
+    action = endpoint.own_action if oneself else endpoint.action
+    assert action is not None
+    if name == "nobody":
+        return ANONYMOUS
+    if name == "intruder":
+        return UNSEEN
+    if name == "stranger":
+        return UNSEEN if names_acme(endpoint) else DONE
+    of_agent = "{agent_id}" in endpoint.path or "{deployment_id}" in endpoint.path
+    needed = [action, *endpoint.also]
+    if of_agent:
+        return _on_the_agent(kind, endpoint, needed)
+    if action is Action.AGENT_READ:
+        return DONE  # a list shows what is to be seen
+    assert kind.role is not None
+    allowed = PERMISSIONS[kind.role] & _reach(kind)
+    if action is Action.AGENT_CREATE and (kind.restricted or kind.one_agent):
+        return DENIED
+    if kind.one_agent and action is not Action.ACCOUNT_READ:
+        return DENIED
+    return DONE if allowed.issuperset(needed) else DENIED
+
+
+def _on_the_agent(kind: Kind, endpoint: Endpoint, needed: list[Action]) -> str | int:
+    if kind.on_agent is None:
+        # A deployment does not say whose it is before it is read: who may nowhere do such a thing
+        # is told so, and learns nothing of it.
+        nowhere = kind.restricted and needed[0] not in PERMISSIONS[Role.VIEWER]
+        return DENIED if nowhere and "{deployment_id}" in endpoint.path else UNSEEN
+    allowed = PERMISSIONS[kind.on_agent] & _reach(kind)
+    return DONE if allowed.issuperset(needed) else DENIED
+
+
+def _reach(kind: Kind) -> frozenset[Action]:
+    return ALL if kind.scope is None else SCOPES[kind.scope] - SIGNED_IN_ONLY
+
+
+@cache
+def stage() -> tuple[Stage, dict[str, Caller]]:
+    """Built once; each call has a copy."""
+    built = Stage()
+    return built, {name: kind.make(built) for name, kind in KINDS.items()}
+
+
+def call(endpoint: Endpoint, name: str, *, oneself: bool = False, at: World | None = None) -> Reply:
+    built, callers = stage()
+    caller = callers[name]
+    row = ROWS[endpoint.name]
+    known = {
+        "agent_id": built.agent.id,
+        "version_id": built.live.version_id,
+        "deployment_id": built.live.id,
+        "environment": "production",
+        "org_id": built.org_id,
+        "user_id": (oneself and caller.user_id) or built.target.user_id,
+        "invitation_id": built.invitation.id,
+        "token_id": built.spare,
+        "session_id": "none",
+        "identity_id": "none",
+        **(caller.own if name not in ("stranger", "intruder") or names_own(endpoint) else {}),
+        **row.path(built, caller),
+    }
+    values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
+    world = at or prepared(endpoint, built, token=KINDS[name].scope is not None)
+    client = Client(world, caller.bearer)
+    return client(endpoint.method, endpoint.path, row.body(built, caller), caller.headers, **values)
+
+
+def prepared(endpoint: Endpoint, built: Stage, *, token: bool) -> World:
+    """A copy of the stage, in which the call finds what it is for."""
+    world = copied(built.world)
+    if endpoint.name == "restore_organisation" and not token:
+        owner = world.within(built.org_id, "owner@example.com")
+        world.platform.closing.close(owner, confirm=ORGANISATION)
+    if endpoint.name == "delete_agent":
+        # What is on its way would have to be waited for.
+        owner = world.within(built.org_id, "owner@example.com")
+        world.platform.deployments.cancel(owner, built.moving.id)
+    return world
+
+
+def names_own(endpoint: Endpoint) -> bool:
+    return endpoint.path.startswith(PERSONAL)
+
+
+def meets(reply: Reply, wanted: str | int, endpoint: Endpoint) -> bool:
+    if wanted == DONE:
+        return reply.status == endpoint.status
+    return reply.status == wanted and "detail" in reply.json
+
+
+def test_every_endpoint_has_its_row() -> None:
+    assert {e.name for e in PRIVATE} == set(ROWS)
+    assert {e.name for e in ENDPOINTS if e.public} == set(PUBLIC)
+
+
+@pytest.mark.parametrize("endpoint", PRIVATE, ids=lambda e: e.name)
+def test_everybody_gets_what_the_table_says(endpoint: Endpoint) -> None:
+    wrong = []
+    for name, kind in KINDS.items():
+        wanted = expected(kind, endpoint, name)
+        reply = call(endpoint, name)
+        if not meets(reply, wanted, endpoint):
+            wrong.append(f"{name}: {wanted} expected, {reply.status} came: {reply.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_everybody_may_leave_and_no_token_may() -> None:
+    endpoint = next(e for e in PRIVATE if e.name == "remove_member")
+    for name, kind in KINDS.items():
+        wanted = expected(kind, endpoint, name, oneself=True)
+        reply = call(endpoint, name, oneself=True)
+        assert meets(reply, wanted, endpoint), f"{name}: {wanted} expected: {reply.text}"
+
+
+@pytest.mark.parametrize("endpoint", PRIVATE, ids=lambda e: e.name)
+def test_a_closing_organisation_allows_what_the_table_says(endpoint: Endpoint) -> None:
+    built, _ = stage()
+    world = copied(built.world)
+    owner = world.within(built.org_id, "owner@example.com")
+    world.platform.closing.close(owner, confirm=ORGANISATION)
+    reply = call(endpoint, "owner", at=world)
+    refused = reply.status == 409 and reply.json["code"] == "organisation_closing"
+    assert refused == (endpoint.action not in WHILE_CLOSING), reply.text
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.public], ids=lambda e: e.name)
+def test_a_public_endpoint_answers_everybody_alike(endpoint: Endpoint) -> None:
+    status, query, body = PUBLIC[endpoint.name]
+    built, callers = stage()
+    values = {"provider": "none"} if "{provider}" in endpoint.path else {}
+    for caller in callers.values():
+        client = Client(copied(built.world), caller.bearer)
+        reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+        assert reply.status == status, reply.text
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_published_table_is_the_one_that_decides(role: Role) -> None:
+    built, _ = stage()
+    table = Client(built.world, None)("GET", "/permissions").json
+    assert set(table["roles"][role]) == PERMISSIONS[role]
+    assert {a["action"] for a in table["actions"] if a["signed_in_only"]} == SIGNED_IN_ONLY
+    for scope in Scope:
+        assert set(table["scopes"][scope]) == SCOPES[scope]
+    for row in table["actions"]:
+        assert (role in row["roles"]) == (row["action"] in PERMISSIONS[role])
