@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from chalice.app import Blueprint
 from pydantic import ConfigDict, Field, StringConstraints
 
-from chalicelib.api.agents import AgentView, Name
+from chalicelib.api.agents import AgentView, Name, OriginView
 from chalicelib.api.http import Call, Model, View, endpoint
 from chalicelib.domain.tenancy import Action
 from chalicelib.services.copies import Copy
@@ -41,13 +41,6 @@ class Acceptance(Model):
 
     variables: VariableValues = Field(default_factory=dict)
     deploy: bool = True
-
-
-class OriginView(View):
-    slug: str
-    version_id: str
-    label: str
-    fork: bool
 
 
 class CopyView(View):

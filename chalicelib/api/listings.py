@@ -28,14 +28,23 @@ HttpsUrl = Annotated[
     str,
     StringConstraints(max_length=300, pattern=r"^(https://[A-Za-z0-9][^\s\x00-\x1f<>\"'\\]*)?$"),
 ]
-# One picture of a writing system: an emoji is up to a dozen code points.
-Icon = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\x00-\x7f]*$")]
+# One picture of a writing system: an emoji is up to a dozen code points, joiners among them.
+Icon = Annotated[
+    str,
+    StringConstraints(
+        max_length=16, pattern=r"^[^\x00-\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+    ),
+]
+# What is not seen, or turns what is seen around, is no part of a public name.
+PublicName = Annotated[
+    Name, StringConstraints(pattern=r"^[^\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*$")
+]
 
 
 class ListingChange(Model):
     """What the listing says from now on; what is left out stays as it is."""
 
-    name: Name | None = None
+    name: PublicName | None = None
     slug: Slug | None = None
     summary: Sentence | None = None
     categories: Annotated[list[Category], Field(min_length=1, max_length=3)] | None = None
@@ -49,8 +58,8 @@ class ListingChange(Model):
     ) = None
     """An SPDX expression; empty: what the LICENSE file of the source says."""
     source_url: HttpsUrl | None = None
-    publisher: Sentence | None = None
-    """Who publishes it; empty: the organisation's name."""
+    publisher: PublicName | None = None
+    """Who publishes it; by default the organisation. Nobody else can publish under it then."""
     fork: bool | None = None
     """Whether people may take the source, too."""
     demo: bool | None = None

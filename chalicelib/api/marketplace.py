@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.domain.agents import Category, Runtime
-from chalicelib.domain.search import MAX_DEPTH, MAX_QUERY, Counts, Entry, SearchQuery, Sort
+from chalicelib.domain.search import MAX_DEPTH, Counts, Entry, SearchQuery, Sort
 from chalicelib.errors import FieldError, Invalid
 from chalicelib.services.marketplace import Offer
 
@@ -22,9 +22,9 @@ _SHARED = {"Cache-Control": "public, max-age=5"}
 
 
 class MarketplaceQuery(Model):
-    """`q` may be misspelt, unfinished, or empty: then everything is listed."""
+    """`q` may be anything; what goes on after 200 characters is not read. Empty: all are listed."""
 
-    q: Annotated[str, StringConstraints(max_length=MAX_QUERY)] = ""
+    q: str = ""
     category: Category | None = None
     runtime: Runtime | None = None
     tag: Annotated[str, StringConstraints(min_length=1, max_length=24)] | None = None

@@ -258,6 +258,14 @@ def skeleton(name: str) -> str:
     return kept
 
 
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def visible(text: str) -> str:
+    """The text on one line, without what is not seen or turns what is seen around."""
+    return " ".join(_UNSEEN.sub("", text).split())
+
+
 def _kept(letter: str) -> str:
     if letter.isascii():
         return letter if letter.isalnum() else ""

@@ -23,6 +23,7 @@ from chalicelib.domain.listings import (
     PublishedVersion,
     check_list,
     skeleton,
+    visible,
 )
 from chalicelib.domain.pages import PAGES, Pages
 from chalicelib.domain.tenancy import Action, Organisation, Principal
@@ -195,9 +196,9 @@ class Listings:
             org_id=agent.org_id,
             agent_id=agent.id,
             slug=agent.slug,
-            name=agent.name,
-            summary=agent.description[:200],
-            publisher="",
+            name=visible(agent.name),
+            summary=visible(agent.description)[:200],
+            publisher=visible(self._organisation(agent.org_id)),
             categories=(agent.category,),
             runtime=agent.runtime,
             created_at=agent.created_at,
@@ -241,8 +242,19 @@ class Listings:
     def _claims(self, listing: AgentListing) -> list[Change]:
         """What must be written to hold the slug and the name; nothing if they are held already."""
         wanted = dict.fromkeys(s for s in (skeleton(listing.slug), skeleton(listing.name)) if s)
+        publisher = f"@{skeleton(listing.publisher)}"
         held = self._store.get_many(*((NameClaim, s) for s in wanted))
         changes: list[Change] = []
+        known = self._store.get(NameClaim, publisher)
+        if known is None:
+            changes.append(Put(NameClaim(publisher, "", listing.org_id, "")))
+        elif known.org_id != listing.org_id:
+            raise Conflict(
+                f"Somebody else publishes as “{listing.publisher}”, or as something that looks "
+                "like it. Choose another publisher's name in the listing.",
+                code="name_taken",
+                errors=(FieldError("publisher", "Taken, or too much like one that is taken."),),
+            )
         for wish, claim in zip(wanted, held, strict=True):
             if claim is None:
                 changes.append(Put(NameClaim(wish, listing.slug, listing.org_id, listing.agent_id)))

@@ -27,6 +27,8 @@ def test_a_copy_is_the_published_image_deployed_with_the_caller_s_variables(
     assert reply.status == 201, reply.text
     made = reply.json
     assert made["origin"]["slug"] == SLUG
+    shown = stranger("GET", "/agents/{agent_id}", agent_id=made["agent"]["id"]).json
+    assert shown["origin"] == made["origin"]
 
     version = stranger(
         "GET",

@@ -186,6 +186,12 @@ def test_a_slug_is_plain_letters_and_no_page_of_ours(
         {"icon": "<svg onload=alert(1)>"},
         {"summary": "line\nbreak"},
         {"summary": "turned \u202eround"},
+        {"name": "turned \u202eround"},
+        {"name": "un\u200bseen"},
+        {"name": ""},
+        {"name": "x" * 81},
+        {"publisher": "\ufeff"},
+        {"icon": "\u202e"},
         {"tags": ["<b>"]},
         {"categories": []},
         {"categories": ["nonsense"]},
@@ -197,6 +203,29 @@ def test_what_could_do_harm_in_a_page_is_refused(
     agent = prepared(world, world.platform.access.principal(client.token or ""))
     reply = client("PUT", "/agents/{agent_id}/listing", words, agent_id=agent.id)
     assert reply.status == 422
+
+
+def test_nobody_publishes_under_somebody_else_s_name(
+    world: World, client: Client, stranger: Client
+) -> None:
+    published(world, client, publisher="Ada Labs")
+    agent = prepared(world, world.platform.access.principal(stranger.token or ""))
+    words = {**WORDS, "slug": "another", "name": "Another", "publisher": "Adа  Iabs"}  # noqa: RUF001
+    reply = stranger("PUT", "/agents/{agent_id}/listing", words, agent_id=agent.id)
+    assert (reply.status, reply.json["errors"][0]["field"]) == (409, "publisher")
+
+
+def test_an_emoji_of_several_parts_is_an_icon(world: World, client: Client) -> None:
+    agent = prepared(world, world.platform.access.principal(client.token or ""))
+    for icon in ("🕷️", "👩‍🔬", ""):
+        reply = client("PUT", "/agents/{agent_id}/listing", {"icon": icon}, agent_id=agent.id)
+        assert reply.status == 200, reply.text
+
+
+def test_any_query_is_answered(world: World, client: Client, nobody: Client) -> None:
+    published(world, client)
+    for q in ("%00", "%22%27)(*", "x" * 5000, "%F0%9F%95%B7", "%D8%A7", "NEAR(", "a%0Ab"):
+        assert nobody("GET", f"/marketplace/agents?q={q}").status == 200, q
 
 
 def test_a_published_slug_stays(world: World, client: Client) -> None:
