@@ -43,8 +43,8 @@ _EXPANSIONS = 6
 _SHORT = 3
 """Words up to this length are taken for the beginning of others, too."""
 _GUESSED = 4
-"""Words up to this length are corrected only when nothing else was asked for: they are too near to
-too many others."""
+"""Words up to this length are too near to too many others: unless nothing else was asked for, only
+letters that changed places are put right."""
 _WEIGHTS = "12.0, 5.0, 3.0, 1.0, 1.0"
 _CATEGORIES = {category: 1 << n for n, category in enumerate(Category)}
 _RUNTIMES = {runtime: n for n, runtime in enumerate(Runtime, 1)}
@@ -216,8 +216,10 @@ class SearchIndex:
                 groups += [[half] for half in halves]
                 understood += halves
                 continue
-            if not group and (len(word) > _GUESSED or len(telling) == 1):
+            if not group:
                 group = self._near(word)
+                if len(word) <= _GUESSED and len(telling) > 1:
+                    group = [w for w in group if sorted(w) == sorted(word)]
                 understood += group[:1]
             elif group:
                 understood.append(word)

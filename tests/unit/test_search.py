@@ -86,6 +86,7 @@ def found(text: str, entries: Iterable[Entry] = FEW, **more: object) -> list[str
         ("an agent that watches prices", "price-watch"),
         ("pdf-summary", "pdf-summary"),
         ("mial", "mail-sorter"),
+        ("web pgaes jsno", "site-crawler"),
     ],
 )
 def test_what_is_meant_comes_first(text: str, first: str) -> None:
