@@ -20,7 +20,7 @@ PYTEST := $(PY) -m pytest
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast check format gen bench deploy tools deploy-tools
+.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,11 +63,15 @@ endif
 # ---- tests and the gate ----------------------------------------------------------------------
 
 test: test-fast .local/npm/.ready .venv/.browser ## every test; the last ones against a fresh local cloud of their own
+	$(PYTEST) -n 2 tests/simulation
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
 
-test-fast: tools .local/npm/.ready ## every test that needs no local cloud
-	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house
+test-fast: tools .local/npm/.ready ## every quick test that needs no local cloud
+	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house tests/simulation/test_found.py
+
+simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200)
+	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200)
 
 check: tools ## the gate: format, lint, types, import contracts, dead code, generated files
 	$(PY) -m ruff format --check .

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from chalicelib.adapters.artifacts import S3Artifacts
 from chalicelib.adapters.aws import (
@@ -24,7 +25,9 @@ from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
 from chalicelib.adapters.http import HttpCaller, SystemClock
 from chalicelib.adapters.oidc import OidcSignIn
 from chalicelib.adapters.provider_http import ProviderHttp
-from chalicelib.adapters.railway import RailwayApi, RailwayHost
+from chalicelib.adapters.railway import RailwayHost
+from chalicelib.adapters.railway_api import RailwayApi
+from chalicelib.adapters.railway_budget import DynamoBudget, DynamoLease
 from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
     Artifacts,
@@ -50,6 +53,7 @@ from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
 from chalicelib.services.copies import Copies
 from chalicelib.services.deployments import Deployments
+from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
 from chalicelib.services.invitations import Invitations
@@ -58,17 +62,22 @@ from chalicelib.services.listings import Listings
 from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.members import Members
 from chalicelib.services.moderation import Moderators
+from chalicelib.services.operations import Operations
 from chalicelib.services.organisations import Organisations
+from chalicelib.services.orphans import Orphans
 from chalicelib.services.personal_data import PersonalData
+from chalicelib.services.previews import Previews
 from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
+from chalicelib.services.settling import Settling
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
+from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
 from chalicelib.settings import ProviderSettings, Settings
 
@@ -118,6 +127,7 @@ class Platform:
     variables: EnvironmentVariables
     versions: Versions
     deployments: Deployments
+    previews: Previews
     releases: Releases
     reconciler: Reconciler
     listings: Listings
@@ -126,6 +136,7 @@ class Platform:
     reviews: Reviews
     moderators: Moderators
     indexing: Indexing
+    operations: Operations
     idempotency: Idempotency
     limits: Limits
     store: Store
@@ -156,6 +167,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         release_limit=release_limit,
         masker=variables.masker,
     )
+    settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
+    orphans = Orphans(store=store, host=adapters.host, clock=clock)
+    verification = Verification(
+        caller=adapters.caller,
+        clock=clock,
+        smoke_limit=timedelta(seconds=settings.smoke_limit_seconds),
+    )
     deployments = Deployments(
         store=store,
         audit=audit,
@@ -163,6 +181,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         turns=turns,
         agents=agents,
         variables=variables,
+        settling=settling,
         clock=clock,
         release_limit=release_limit,
     )
@@ -177,6 +196,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         schedule=adapters.schedule,
         clock=clock,
         image_repository=settings.image_repository,
+        strategy=settings.release_strategy,
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
@@ -261,11 +281,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         variables=variables,
         versions=versions,
         deployments=deployments,
+        previews=Previews(deployments=deployments, turns=turns, host=adapters.host),
         releases=Releases(
             deployments=deployments,
             turns=turns,
             host=adapters.host,
-            caller=adapters.caller,
+            settling=settling,
+            verification=verification,
             clock=clock,
             url_scheme=settings.agent_url_scheme,
             watch_seconds=settings.watch_seconds,
@@ -279,6 +301,9 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             versions=versions,
             turns=turns,
             closing=closing,
+            settling=settling,
+            health=Health(turns=turns, verification=verification, clock=clock),
+            orphans=orphans,
             clock=clock,
         ),
         listings=Listings(
@@ -307,6 +332,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             salt=adapters.webhook_secret,
         ),
         indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
+        operations=Operations(
+            store=store,
+            host=adapters.host,
+            orphans=orphans,
+            clock=clock,
+            operators=settings.operators,
+        ),
         idempotency=Idempotency(store=store, clock=clock),
         limits=limits,
         store=store,
@@ -340,22 +372,31 @@ def _on_aws(settings: Settings) -> Platform:
         username = secret("registry-username")
         return (username, secret("registry-password")) if username.strip("-") else None
 
+    artifacts = S3Artifacts(settings.sources_bucket, settings.artifacts_bucket, settings.s3_url)
+    database = partial(client, "dynamodb")
+    railway = RailwayApi(
+        settings.railway_url,
+        lambda: secret("railway-token"),
+        token_kind=settings.railway_token_kind,
+        forget_token=parameter.cache_clear,
+        budget=DynamoBudget(settings.table, database, per_hour=settings.railway_calls_per_hour),
+    )
     return wire(
         settings,
         Adapters(
-            store=DynamoStore(settings.table, lambda: client("dynamodb")),
-            counters=DynamoCounters(settings.table, lambda: client("dynamodb")),
+            store=DynamoStore(settings.table, database),
+            counters=DynamoCounters(settings.table, database),
             host=RailwayHost(
-                RailwayApi(settings.railway_url, lambda: secret("railway-token")),
+                railway,
                 project_id=settings.railway_project_id,
                 environment_id=settings.railway_environment_id,
                 credentials=registry,
+                lease=DynamoLease(settings.table, database, settings.railway_environment_id),
+                read_source=artifacts.read,
             ),
             builder=CodeBuild(settings.build_project, settings.artifacts_bucket),
-            artifacts=S3Artifacts(
-                settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
-            ),
             catalogue=S3Catalogue(settings.artifacts_bucket),
+            artifacts=artifacts,
             mail=SesMail(settings.mail_from),
             vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
             signer=JwtSigner(

@@ -13,6 +13,7 @@ PlatformError
 ├── TooManyRequests       429      slow down; carries `retry_after`
 ├── Unavailable           503      something we depend on did not answer; trying again may help
 │   └── HostUnavailable   503      the host of the agents did not answer, or not now
+├── Damaged               500      what is stored cannot be read; nobody who asks can mend it
 ├── HostRefused           502      the host of the agents said no
 └── ProviderRefused       502      the sign-in provider said no, or what cannot be trusted
 """
@@ -122,6 +123,14 @@ class TooManyRequests(PlatformError):
     title = "Too many requests"
 
 
+class Damaged(PlatformError):
+    """Something stored is not as it was written. Logged with its place; trying again is in vain."""
+
+    status = 500
+    code = "stored_damaged"
+    title = "Something stored cannot be read"
+
+
 class Unavailable(PlatformError):
     status = 503
     code = "unavailable"
@@ -129,7 +138,26 @@ class Unavailable(PlatformError):
 
 
 class HostUnavailable(Unavailable):
+    """The host did not do it this time.
+
+    `ambiguous`: it may have had its effect all the same, so look before asking again. `trace` is
+    the host's own id of the failure, for its support.
+    """
+
     code = "host_unavailable"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        retry_after: int | None = None,
+        ambiguous: bool = False,
+        trace: str = "",
+    ) -> None:
+        super().__init__(detail, code=code, retry_after=retry_after)
+        self.ambiguous = ambiguous
+        self.trace = trace
 
 
 class HostRefused(PlatformError):
@@ -138,6 +166,10 @@ class HostRefused(PlatformError):
     status = 502
     code = "host_refused"
     title = "The host refused"
+
+    def __init__(self, detail: str, *, code: str | None = None, trace: str = "") -> None:
+        super().__init__(detail, code=code)
+        self.trace = trace
 
 
 class ProviderRefused(PlatformError):

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
+from chalicelib.domain.budget import Allowance, BudgetState, Need
 from chalicelib.domain.copies import Run
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
@@ -18,6 +19,7 @@ from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.listings import AgentListing, PublishedVersion
+from chalicelib.domain.operations import Orphan, Repair
 from chalicelib.domain.release import Step
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
@@ -61,6 +63,9 @@ IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
 CLOSING = Listing("closing", Organisation)  # () - likewise
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
+UNSETTLED = Listing("unsettled", Environment)  # () - likewise
+REPAIRS = Listing("repairs", Repair)  # ()
+ORPHANS = Listing("orphans", Orphan)  # ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Delete:
 
 
 @dataclass(frozen=True)
-class Count:
+class Tally:
     """Add to what is counted of an agent's listing (`Counts`), in the transaction it stands in.
 
     `shard` says which of the agent's counters takes it, so that many can count at once.
@@ -99,7 +104,7 @@ class Count:
 
 COUNTER_SHARDS = 16
 LISTING_SHARDS = 16
-Change = Put | Delete | Count
+Change = Put | Delete | Tally
 
 
 class Store(Protocol):
@@ -169,6 +174,24 @@ class HostDeployment:
     stopped: bool = False
     detail: str = ""
     created_at: datetime | None = None
+    digest: str | None = None
+    """The digest of the image that was pulled, where the host says it."""
+    instances: tuple[tuple[str, str], ...] = ()
+    """The running copies: the host's id of each, and its word for how it is."""
+
+
+@dataclass(frozen=True)
+class HostService:
+    """What the host has stored of one service. `settings` in the words of a release's steps."""
+
+    id: str
+    name: str
+    created_at: datetime | None = None
+    image: str | None = None
+    domain: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    latest: HostDeployment | None = None
 
 
 @dataclass(frozen=True)
@@ -195,8 +218,39 @@ class Sample:
     value: float
 
 
+class HostBudget(Protocol):
+    """Calls at the host in this hour, counted once for all functions that run."""
+
+    def spend(self, need: Need) -> None:
+        """Counts one call, or raises HostUnavailable (`host_budget_spent`, `host_paused`)."""
+        ...
+
+    def learn(self, allowance: Allowance | None, *, pause: int = 0) -> None:
+        """What an answer said: less is left than we counted, or everybody must wait."""
+        ...
+
+    def state(self) -> BudgetState: ...
+
+
+class HostLease(Protocol):
+    """Who may change the host's configuration now: one at a time, and nobody for ever."""
+
+    def acquire(self, holder: str) -> bool:
+        """Whether it was free (or its holder has outlived its time) and is ours now."""
+        ...
+
+    def keep(self, holder: str) -> bool:
+        """Makes sure it stays ours for one more call; False when somebody else has it."""
+        ...
+
+    def release(self, holder: str) -> None: ...
+
+
 class Host(Protocol):
     """Where agents run. Its errors come as HostUnavailable (try again) or HostRefused (do not)."""
+
+    @property
+    def budget(self) -> HostBudget: ...
 
     def carry_out(
         self, steps: Sequence[Step], *, requested_at: datetime | None, note: ReleaseNote
@@ -205,12 +259,22 @@ class Host(Protocol):
         this image after `requested_at` is adopted, not begun again."""
         ...
 
-    def deployments(self, ids: Sequence[str]) -> Mapping[str, HostDeployment]:
+    def deployments(
+        self, ids: Sequence[str], *, need: Need = Need.DEPLOY
+    ) -> Mapping[str, HostDeployment]:
         """The named deployments in one batched read; one that is gone is absent."""
         ...
 
-    def newest(self, service_id: str) -> HostDeployment | None:
-        """The service's latest deployment; None when the service is gone."""
+    def recent(self, service_id: str, *, need: Need = Need.DEPLOY) -> list[HostDeployment]:
+        """The service's latest deployments, newest first; none when the service is gone."""
+        ...
+
+    def inspect(self, service_id: str) -> HostService | None:
+        """How the host has the service configured; None when it is gone."""
+        ...
+
+    def services(self) -> list[HostService]:
+        """Every service at the host: its id, its name and when it was made."""
         ...
 
     def restart(self, deployment_id: str) -> None: ...
@@ -229,9 +293,10 @@ class Host(Protocol):
 
 
 class ReleaseNote(Protocol):
-    """Called just before the host is asked to deploy, so that a repeat knows it was."""
+    """Told of what is known so far, and (`asking`) just before the host is asked to deploy, so
+    that a repeat knows it was. May raise Conflict: then nothing is asked for."""
 
-    def __call__(self, service_id: str, domain: str) -> None: ...
+    def __call__(self, service_id: str, domain: str, *, asking: bool) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,16 @@ class MissingSettings(RuntimeError):
 RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
     # What one person may ask for in an organisation of this tier, a minute. A page that shows a
     # deployment on its way asks four times a second at most.
-    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600},
-    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600},
-    "enterprise": {"read": 12000, "write": 2400, "upload": 960, "sign_in": 60, "webhook": 600},
+    "free": {"read": 1200, "write": 240, "upload": 60, "sign_in": 60, "webhook": 600, "denied": 30},
+    "pro": {"read": 3000, "write": 600, "upload": 240, "sign_in": 60, "webhook": 600, "denied": 30},
+    "enterprise": {
+        "read": 12000,
+        "write": 2400,
+        "upload": 960,
+        "sign_in": 60,
+        "webhook": 600,
+        "denied": 30,
+    },
     # What may come a minute from one address of which nothing else is known; mail by the hour;
     # and how many wrong credentials an hour are looked at without a wait.
     "anybody": {
@@ -89,8 +96,6 @@ class Settings:
     parameters: str
     web_url: str
     mail_from: str
-    operators: frozenset[str]
-    """The addresses of who may moderate the marketplace."""
     image_repository: str
     railway_url: str
     railway_project_id: str
@@ -108,6 +113,11 @@ class Settings:
     audit_days: int
     rate_limits: Mapping[str, Mapping[str, int]]
     origin_hash: str
+    smoke_limit_seconds: int
+    railway_token_kind: str
+    railway_calls_per_hour: int
+    release_strategy: str
+    operators: frozenset[str]
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -131,19 +141,22 @@ class Settings:
         missing = sorted(name for name in required.values() if not env.get(name))
         if missing:
             raise MissingSettings(f"Set these environment variables: {', '.join(missing)}.")
+        strategy = env.get("SLIPWAY_RELEASE_STRATEGY") or "image"
+        token_kind = env.get("SLIPWAY_RAILWAY_TOKEN_KIND") or "workspace"
+        if strategy not in ("image", "source"):
+            raise MissingSettings(f"SLIPWAY_RELEASE_STRATEGY is image or source, not {strategy}.")
+        if token_kind not in ("account", "workspace", "project"):
+            raise MissingSettings(
+                f"SLIPWAY_RAILWAY_TOKEN_KIND is account, workspace or project, not {token_kind}."
+            )
         named: dict[str, Any] = {field: env[name] for field, name in required.items()}
         return cls(
             **named,
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
-            operators=frozenset(
-                part.strip().lower()
-                for part in env.get("SLIPWAY_OPERATORS", "").split(",")
-                if part.strip()
-            ),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
             providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
-            watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,5,10")),
+            watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,8,13,20,30,45,60")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
             verify_limit_seconds=int(env.get("SLIPWAY_VERIFY_LIMIT_SECONDS", "90")),
             upload_limit_seconds=int(env.get("SLIPWAY_UPLOAD_LIMIT_SECONDS", "3600")),
@@ -157,6 +170,15 @@ class Settings:
             audit_days=int(env.get("SLIPWAY_AUDIT_DAYS", "400")),
             rate_limits=_multiplied(float(env.get("SLIPWAY_RATE_FACTOR", "1"))),
             origin_hash=env.get("SLIPWAY_ORIGIN_HASH", ""),
+            smoke_limit_seconds=int(env.get("SLIPWAY_SMOKE_LIMIT_SECONDS", "75")),
+            railway_token_kind=token_kind,
+            railway_calls_per_hour=int(env.get("SLIPWAY_RAILWAY_CALLS_PER_HOUR") or "1000"),
+            release_strategy=strategy,
+            operators=frozenset(
+                address.strip().lower()
+                for address in env.get("SLIPWAY_OPERATORS", "").split(",")
+                if address.strip()
+            ),
         )
 
 

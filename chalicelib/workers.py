@@ -85,9 +85,9 @@ def on_listing(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 
 @workers.lambda_function(name="reconcile")
-def reconcile(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ARG001
+def reconcile(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Compares what we say with what is true."""
     start_trace(getattr(context, "aws_request_id", None))
-    run = platform().reconciler.run()
+    run = platform().reconciler.run(paced=event.get("source") == "aws.events")
     logger.info("reconciled", extra={"run": vars(run)})
     return dict(vars(run))

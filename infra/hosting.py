@@ -22,6 +22,7 @@ query Projects($workspaceId: String, $after: String) {
   }
 }
 """
+_SCOPE = "query Scope { projectToken { projectId environmentId } }"
 _CREATE_PROJECT = """
 mutation ProjectCreate($input: ProjectCreateInput!) {
   projectCreate(input: $input) { id name environments { edges { node { id name } } } }
@@ -44,12 +45,16 @@ class Place:
 
 def ensure_place(target: Target, transport: httpx.BaseTransport | None = None) -> Place:
     """Find the stage's project and environment, or make what is missing."""
-    with httpx.Client(
-        headers={"Authorization": f"Bearer {target.railway_token}"},
-        timeout=30,
-        transport=transport,
-    ) as client:
+    is_project_token = target.railway_token_kind == "project"  # noqa: S105 - a kind, not a token
+    headers = {"Authorization": f"Bearer {target.railway_token}"}
+    if is_project_token:
+        headers = {"Project-Access-Token": target.railway_token}
+    with httpx.Client(headers=headers, timeout=30, transport=transport) as client:
         ask = functools.partial(_ask, client, target.railway_url)
+        if is_project_token:
+            # Such a token is for one environment of one project, and may make neither.
+            scope = ask(_SCOPE, {})["projectToken"]
+            return Place(scope["projectId"], scope["environmentId"])
         project = next((one for one in _projects(ask, target) if one["name"] == target.stack), None)
         if project is None:
             given = {
@@ -103,7 +108,10 @@ def _ask(
     if errors := body.get("errors"):
         said = "; ".join(str(error.get("message")) for error in errors)
         if "not authorized" in said.lower():
-            said += ". RAILWAY_TOKEN must be an account or workspace token, not a project's"
+            said += (
+                ". RAILWAY_TOKEN is not valid, or of another kind than RAILWAY_TOKEN_KIND says "
+                "(workspace, account or project)"
+            )
         raise DeployError(f"Railway refused: {said}.")
     data: dict[str, Any] = body["data"]
     return data

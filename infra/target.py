@@ -35,9 +35,11 @@ class Target:
     registry_username: str = field(repr=False)
     registry_password: str = field(repr=False)
     railway_workspace_id: str | None = None
-    mail_identity: str = ""
+    railway_token_kind: str = "workspace"  # noqa: S105 - a kind, not a token
+    railway_calls_per_hour: int = 1000
+    release_strategy: str = "image"
     operators: str = ""
-    """The addresses of who may moderate the marketplace, with commas between."""
+    mail_identity: str = ""
     web_url: str | None = None
     agent_url_scheme: str = "https"
     aws_endpoint: str | None = None
@@ -48,7 +50,7 @@ class Target:
     ground_details: Mapping[str, Any] = field(default_factory=lambda: {"kind": "aws"})
     providers: tuple[dict[str, Any], ...] = ()
     provider_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    watch_seconds: str = "2,3,5,5,10"
+    watch_seconds: str = "2,3,5,8,13,20,30,45,60"
     log_days: int = 30
     audit_days: int = 400
     rate_factor: float = 1
@@ -114,11 +116,14 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         region=str(region),
         mail_from=sender,
         mail_identity=env.get("SLIPWAY_MAIL_IDENTITY", sender),
-        operators=env.get("SLIPWAY_OPERATORS", ""),
         image_repository=env["SLIPWAY_IMAGE_REPOSITORY"].rstrip("/"),
         railway_url=env.get("RAILWAY_URL", RAILWAY_URL),
         railway_token=env["RAILWAY_TOKEN"],
         railway_workspace_id=env.get("RAILWAY_WORKSPACE_ID"),
+        railway_token_kind=_one_of(env, "RAILWAY_TOKEN_KIND", ("workspace", "account", "project")),
+        railway_calls_per_hour=_calls(env.get("RAILWAY_CALLS_PER_HOUR", "1000")),
+        release_strategy=_one_of(env, "SLIPWAY_RELEASE_STRATEGY", ("image", "source")),
+        operators=env.get("SLIPWAY_OPERATORS", ""),
         registry_username=env["SLIPWAY_REGISTRY_USERNAME"],
         registry_password=env["SLIPWAY_REGISTRY_PASSWORD"],
         web_url=env.get("SLIPWAY_WEB_URL"),
@@ -137,3 +142,17 @@ def aws_location(env: Mapping[str, str]) -> str:
 
 def _region(env: Mapping[str, str]) -> str | None:
     return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+
+
+def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    """The variable's value; the first allowed one when it is not set."""
+    value = env.get(name) or allowed[0]
+    if value not in allowed:
+        raise DeployError(f"{name} is one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def _calls(value: str) -> int:
+    if not value.isdecimal() or int(value) < 10:
+        raise DeployError(f"RAILWAY_CALLS_PER_HOUR is a number of at least 10, not {value!r}.")
+    return int(value)

@@ -62,13 +62,13 @@ def settings(**env: str) -> Settings:
             "SLIPWAY_PARAMETERS": "/slipway/test",
             "SLIPWAY_WEB_URL": "http://localhost:8800",
             "SLIPWAY_MAIL_FROM": "slipway@example.com",
-            "SLIPWAY_OPERATORS": "operator@example.com",
             "SLIPWAY_IMAGE_REPOSITORY": "registry.test/slipway",
             "SLIPWAY_RAILWAY_URL": "http://railway.test/graphql/v2",
             "SLIPWAY_RAILWAY_PROJECT_ID": "project",
             "SLIPWAY_RAILWAY_ENVIRONMENT_ID": "environment",
             "SLIPWAY_AGENT_URL_SCHEME": "http",
             "SLIPWAY_WATCH_SECONDS": "0.1,1",
+            "SLIPWAY_OPERATORS": "operator@example.com",
             **env,
         }
     )
@@ -94,29 +94,28 @@ class World:
     env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
+    adapters: Adapters = field(init=False)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
-        self.platform = wire(
-            settings(**self.env),
-            Adapters(
-                store=self.store,
-                counters=self.counters,
-                host=self.host,
-                builder=self.builder,
-                artifacts=self.artifacts,
-                catalogue=self.catalogue,
-                mail=self.mail,
-                vault=self.vault,
-                signer=self.signer,
-                engine=self.engine,
-                schedule=self.schedule,
-                caller=self.caller,
-                clock=self.clock,
-                providers=self.providers,
-                webhook_secret=lambda: "hook",
-            ),
+        self.adapters = Adapters(
+            store=self.store,
+            counters=self.counters,
+            host=self.host,
+            builder=self.builder,
+            artifacts=self.artifacts,
+            catalogue=self.catalogue,
+            mail=self.mail,
+            vault=self.vault,
+            signer=self.signer,
+            engine=self.engine,
+            schedule=self.schedule,
+            caller=self.caller,
+            clock=self.clock,
+            providers=self.providers,
+            webhook_secret=lambda: "hook",
         )
+        self.platform = wire(settings(**self.env), self.adapters)
 
     def sign_in(self, email: str = "ada@example.com") -> Principal:
         return self.platform.access.principal(self.access_token(email))
@@ -199,7 +198,7 @@ class World:
             if outcome.next == "done":
                 break
             if outcome.next == "wait":
-                self.clock.sleep(outcome.wait_seconds)
+                self.adapters.clock.sleep(outcome.wait_seconds)
             else:
                 step = outcome.next
         return self.platform.deployments.get(who, deployment_id)

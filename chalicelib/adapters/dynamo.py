@@ -17,6 +17,7 @@ from chalicelib.adapters.keys import (
     LAYOUTS,
     Key,
     codec,
+    decoded,
     index_key,
     range_of,
     revision_of,
@@ -24,7 +25,7 @@ from chalicelib.adapters.keys import (
 )
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Count, Listing, Page, Put
+from chalicelib.ports import Change, Listing, Page, Put, Tally
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -153,7 +154,7 @@ class DynamoStore:
             self._call(f"{operation.lower()}_item", **arguments)
 
     def _write(self, change: Change) -> dict[str, Any]:
-        if isinstance(change, Count):
+        if isinstance(change, Tally):
             return {"Update": {"TableName": self._table, **_addition(change)}}
         entity = change.entity
         revision = revision_of(entity)
@@ -198,7 +199,7 @@ def to_item(entity: Any) -> dict[str, Any]:
 
 
 def _entity(kind: type[E], item: dict[str, Any]) -> E:
-    entity = codec(kind).validate_json(item["doc"]["S"])
+    entity = decoded(kind, item["doc"]["S"])
     if "used_at" not in item:
         return entity
     used: Any = {"last_used_at": datetime.fromtimestamp(int(item["used_at"]["N"]), UTC)}
@@ -218,7 +219,7 @@ def cursor_checked(cursor: str | None) -> str | None:
     return cursor
 
 
-def _addition(count: Count) -> dict[str, Any]:
+def _addition(count: Tally) -> dict[str, Any]:
     names = sorted(count.amounts)
     # The number of a float is written as Python writes it: DynamoDB keeps 38 digits of it.
     values = {f":{name}": {"N": repr(count.amounts[name])} for name in names}

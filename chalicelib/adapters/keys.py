@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
@@ -25,12 +25,15 @@ from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
+from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
+from chalicelib.errors import Damaged
 from chalicelib.ports import LISTING_SHARDS, Listing
+from chalicelib.telemetry import logger
 
 E = TypeVar("E")
 
@@ -188,13 +191,30 @@ def _public_listing(listing: AgentListing) -> Key | None:
 
 
 def _open_version(version: Version) -> Key | None:
-    return None if version.state.is_final else Key("WORK#VERSIONS#", f"{version.id}#")
+    if version.state.is_final and not version.owes_deployment:
+        return None
+    return Key("WORK#VERSIONS#", f"{version.id}#")
 
 
 def _open_deployment(deployment: Deployment) -> Key | None:
     if deployment.state.is_final:
         return None
     return Key("WORK#DEPLOYMENTS#", f"{deployment.id}#")
+
+
+def _unsettled(environment: Environment) -> Key | None:
+    if not environment.leftovers:
+        return None
+    return Key("WORK#ENVIRONMENTS#", f"{environment.agent_id}#{environment.name}#")
+
+
+HOST_BUDGET = Key("HOST#", "BUDGET#")
+"""The count of calls at the host. Not an entity: it is added to, never replaced."""
+
+
+def host_lease(environment: str) -> Key:
+    """Who may change the configuration of one of the host's environments."""
+    return Key("HOST#", f"LEASE#{environment}#")
 
 
 LAYOUTS: Mapping[type, Layout] = {
@@ -226,6 +246,7 @@ LAYOUTS: Mapping[type, Layout] = {
     Environment: Layout(
         key=_environment_key,
         key_of=lambda e: _environment_key(e.org_id, e.agent_id, e.name),
+        gsi2=_unsettled,
     ),
     Variables: Layout(
         key=_variables_key,
@@ -340,6 +361,23 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: _identity_key(e.issuer, e.subject),
         gsi1=lambda e: Key(f"USER#{e.user_id}#IDENTITIES#", f"{e.id}#"),
     ),
+    ServiceClaim: Layout(
+        key=lambda service_id: Key(f"HOST#SERVICE#{service_id}#", "CLAIM#"),
+        key_of=lambda e: Key(f"HOST#SERVICE#{e.service_id}#", "CLAIM#"),
+    ),
+    ReconcilerRun: Layout(
+        key=lambda: Key("OPERATIONS#", "RUN#"),
+        key_of=lambda _: Key("OPERATIONS#", "RUN#"),
+    ),
+    Repair: Layout(
+        key=lambda repair_id: Key("OPERATIONS#", f"REPAIR#{repair_id}#"),
+        key_of=lambda e: Key("OPERATIONS#", f"REPAIR#{e.id}#"),
+        expires=True,
+    ),
+    Orphan: Layout(
+        key=lambda service_id: Key("OPERATIONS#", f"ORPHAN#{service_id}#"),
+        key_of=lambda e: Key("OPERATIONS#", f"ORPHAN#{e.service_id}#"),
+    ),
     Remembered: Layout(
         key=_remembered_key,
         key_of=lambda e: _remembered_key(e.org_id, e.key),
@@ -387,6 +425,9 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "identities": lambda user_id: Range("gsi1", f"USER#{user_id}#IDENTITIES#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
+    "unsettled": lambda: Range("gsi2", "WORK#ENVIRONMENTS#"),
+    "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
+    "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }
 
 
@@ -423,6 +464,19 @@ def codec(kind: type[E]) -> TypeAdapter[E]:
 
 
 _CODECS: dict[type, TypeAdapter[Any]] = {}
+
+
+def decoded(kind: type[E], document: str | bytes) -> E:
+    """The entity that was written so; raises Damaged when the document is not one of its kind."""
+    try:
+        return codec(kind).validate_json(document)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
+        logger.error("stored item cannot be read", extra={"kind": kind.__name__, "why": faults})
+        raise Damaged(
+            "Something that we stored cannot be read. That is our fault; quote the trace id when "
+            "you report it."
+        ) from error
 
 
 def revision_of(entity: Any) -> int:

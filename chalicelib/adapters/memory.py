@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from chalicelib.adapters.keys import (
     Key,
     codec,
     counter_key,
+    decoded,
     index_key,
     range_of,
     revision_of,
@@ -23,18 +25,20 @@ from chalicelib.adapters.keys import (
     tally_key,
 )
 from chalicelib.adapters.search_index import SearchIndex
+from chalicelib.domain.budget import HOUR, Allowance, BudgetState, Count, Need, ceilings
 from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.hosting import Verdict, verdict
 from chalicelib.domain.limits import Bucket, Strikes
-from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step
+from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step, settings_of
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.versions import Version
-from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
+from chalicelib.errors import ChangedMeanwhile, HostRefused, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
-    Count,
     HostDeployment,
+    HostService,
     Listing,
     LogLine,
     Page,
@@ -42,6 +46,7 @@ from chalicelib.ports import (
     Released,
     ReleaseNote,
     Sample,
+    Tally,
     UploadForm,
 )
 
@@ -50,19 +55,32 @@ MOST_AT_ONCE = 100
 """Items that one request to DynamoDB may read or write together."""
 
 
+_INDEXES = (None, "gsi1", "gsi2")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An item: what was written, and the keys it is found by."""
+
+    kind: type
+    document: bytes
+    revision: int
+    keys: Mapping[str | None, Key | None]
+
+
 class MemoryStore:
     """Keeps the written form, so that what cannot be stored cannot pass a test either."""
 
     def __init__(self) -> None:
-        self._items: dict[Key, tuple[type, bytes]] = {}
         self._counts: dict[tuple[str, str], dict[str, float]] = {}
+        self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
 
     def get(self, kind: type[E], *key: str) -> E | None:
         self.calls += 1
         found = self._items.get(LAYOUTS[kind].key(*key))
-        return None if found is None else codec(kind).validate_json(found[1])
+        return None if found is None else decoded(kind, found.document)
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
@@ -72,7 +90,7 @@ class MemoryStore:
             raise AssertionError(f"no request reads one item twice, or {len(keys)}: {keys}")
         self.calls += 1
         found = [self._items.get(key) for key in keys]
-        return [None if item is None else codec(item[0]).validate_json(item[1]) for item in found]
+        return [None if item is None else decoded(item.kind, item.document) for item in found]
 
     def page(
         self,
@@ -84,18 +102,18 @@ class MemoryStore:
     ) -> Page[E]:
         self.calls += 1
         where = range_of(listing, *scope)
-        found: list[tuple[str, Any]] = []
-        for kind, document in list(self._items.values()):
-            entity: Any = codec(kind).validate_json(document)
-            key = index_key(entity, where.index)
+        found: list[tuple[str, _Kept]] = []
+        for kept in list(self._items.values()):
+            key = kept.keys[where.index]
             if key is not None and key.pk == where.pk and key.sk.startswith(where.begins):
-                found.append((key.sk, entity))
+                found.append((key.sk, kept))
         found.sort(key=lambda pair: pair[0], reverse=newest_first)
         if after is not None:
             found = [p for p in found if (p[0] < after if newest_first else p[0] > after)]
         shown = found[:limit]
         return Page(
-            tuple(entity for _, entity in shown), shown[-1][0] if len(found) > limit else None
+            tuple(decoded(kept.kind, kept.document) for _, kept in shown),
+            shown[-1][0] if len(found) > limit else None,
         )
 
     def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
@@ -104,9 +122,10 @@ class MemoryStore:
             place = LAYOUTS[kind].key(*key)
             if place not in self._items:
                 return None
-            entity: Any = codec(kind).validate_json(self._items[place][1])
+            kept = self._items[place]
+            entity: Any = decoded(kind, kept.document)
             entity = replace(entity, last_used_at=at.replace(microsecond=0))
-            self._items[place] = (kind, codec(kind).dump_json(entity))
+            self._items[place] = replace(kept, document=codec(kind).dump_json(entity))
             return entity  # type: ignore[no-any-return]
 
     def commit(self, *changes: Change) -> None:
@@ -118,19 +137,24 @@ class MemoryStore:
             lost = frozenset(
                 position
                 for position, (change, key) in enumerate(zip(changes, keys, strict=True))
-                if not isinstance(change, Count)
+                if not isinstance(change, Tally)
                 and self._revision(key)
                 != revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
             )
             if lost:
                 raise ChangedMeanwhile("Somebody else changed this at the same moment.", lost=lost)
             for change, key in zip(changes, keys, strict=True):
-                if isinstance(change, Count):
+                if isinstance(change, Tally):
                     self._count(change)
                     continue
                 kind = type(change.entity)
                 if isinstance(change, Put):
-                    self._items[key] = (kind, codec(kind).dump_json(change.entity))
+                    self._items[key] = _Kept(
+                        kind,
+                        codec(kind).dump_json(change.entity),
+                        revision_of(change.entity),
+                        {index: index_key(change.entity, index) for index in _INDEXES},
+                    )
                 else:
                     del self._items[key]
 
@@ -138,24 +162,22 @@ class MemoryStore:
         self.calls += 1
         return Counts(**self._counts.get((org_id, agent_id), {}))  # type: ignore[arg-type]
 
-    def _count(self, change: Count) -> None:
+    def _count(self, change: Tally) -> None:
         sums = self._counts.setdefault((change.org_id, change.agent_id), {})
         for name, amount in change.amounts.items():
             sums[name] = sums.get(name, 0) + amount
 
     def dump(self) -> dict[Key, bytes]:
         """Everything that is stored, as it is written."""
-        return {key: document for key, (_, document) in self._items.items()}
+        return {key: kept.document for key, kept in self._items.items()}
 
     def _revision(self, key: Key) -> int:
         found = self._items.get(key)
-        if found is None:
-            return 0
-        return revision_of(codec(found[0]).validate_json(found[1]))
+        return 0 if found is None else found.revision
 
 
 def _key_of(change: Change) -> Key:
-    if isinstance(change, Count):
+    if isinstance(change, Tally):
         return tally_key(change.org_id, change.agent_id, change.shard)
     return LAYOUTS[type(change.entity)].key_of(change.entity)
 
@@ -353,56 +375,166 @@ class MemoryBuilder:
         self.builds[build_id] = "STOPPED"
 
 
+class MemoryBudget:
+    """Counts as the shared one does, for one process."""
+
+    def __init__(self, per_hour: int = 10_000, clock: Callable[[], float] = time.time) -> None:
+        self._count = Count(per_hour, 0, 0.0)
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def spend(self, need: Need) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._count.resets_at <= now:
+                self._count = replace(self._count, used=0, resets_at=now + HOUR)
+            fits = self._count.used < ceilings(self._count.limit)[need]
+            if not fits or self._count.paused_until > now:
+                raise self._count.refusal(now)
+            self._count = replace(self._count, used=self._count.used + 1)
+
+    def learn(self, allowance: Allowance | None, *, pause: int = 0) -> None:
+        with self._lock:
+            now = self._clock()
+            until = max(self._count.paused_until, now + pause if pause else 0.0)
+            self._count = replace(self._count.corrected(allowance, now), paused_until=until)
+
+    def state(self) -> BudgetState:
+        return self._count.state(self._clock())
+
+
+class MemoryLease:
+    """One holder at a time, until it lets go or has outlived its time."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, seconds: float = 75) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._held: tuple[str, float] | None = None
+        self._lock = threading.Lock()
+
+    def acquire(self, holder: str) -> bool:
+        with self._lock:
+            now = self._clock()
+            if self._held and self._held[0] != holder and self._held[1] >= now:
+                return False
+            self._held = (holder, now + self._seconds)
+            return True
+
+    def keep(self, holder: str) -> bool:
+        with self._lock:
+            if self._held is None or self._held[0] != holder:
+                return False
+            self._held = (holder, self._clock() + self._seconds)
+            return True
+
+    def release(self, holder: str) -> None:
+        with self._lock:
+            if self._held and self._held[0] == holder:
+                self._held = None
+
+
 @dataclass
 class MemoryHost:
     """Runs nothing, but keeps services and deployments as a host would."""
 
     outcome: str = "SUCCESS"
-    services: dict[str, str] = field(default_factory=dict)
+    services_by_name: dict[str, str] = field(default_factory=dict)
     running: dict[str, HostDeployment] = field(default_factory=dict)
     of_service: dict[str, list[str]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, Mapping[str, str]] = field(default_factory=dict)
     lines: dict[str, list[LogLine]] = field(default_factory=dict)
+    budget: MemoryBudget = field(default_factory=MemoryBudget)
 
     def carry_out(
         self, steps: Sequence[Step], *, requested_at: datetime | None, note: ReleaseNote
     ) -> Released:
         named = next(s for s in steps if isinstance(s, EnsureService))
         configured = next(s for s in steps if isinstance(s, Configure))
-        service = self.services.setdefault(named.name, f"svc-{len(self.services)}")
+        if named.name not in self.services_by_name:
+            made = f"svc-{len(self.services_by_name)}"
+            self.services_by_name[named.name] = made
+            self.of_service[made] = []
+            note(made, "", asking=False)
+        service = self.services_by_name[named.name]
         domain = f"{service}.test"
         self.variables[service] = next(s for s in steps if isinstance(s, SetVariables)).variables
+        self.settings[service] = settings_of(tuple(steps))
         earlier = self.of_service.setdefault(service, [])
         if requested_at is not None and earlier:
             newest = self.running[earlier[-1]]
             if newest.image == configured.image:
                 return Released(service, newest.id, domain)
-        note(service, domain)
+        note(service, domain, asking=True)
+        deployment_id = self.begin(service, configured.image)
+        return Released(service, deployment_id, domain)
+
+    def begin(self, service: str, image: str | None) -> str:
+        """A deployment at the host, asked for by us or by somebody else."""
         deployment_id = f"host-{len(self.running)}"
+        earlier = self.of_service[service]
         if self.outcome == "SUCCESS":
             for old in earlier:
                 self.running[old] = replace(self.running[old], status="REMOVED")
-        self.running[deployment_id] = HostDeployment(deployment_id, self.outcome, configured.image)
+        self.running[deployment_id] = HostDeployment(deployment_id, self.outcome, image)
         earlier.append(deployment_id)
-        return Released(service, deployment_id, domain)
+        return deployment_id
 
-    def deployments(self, ids: Sequence[str]) -> Mapping[str, HostDeployment]:
+    def deployments(
+        self,
+        ids: Sequence[str],
+        *,
+        need: Need = Need.DEPLOY,  # noqa: ARG002 - the port's shape
+    ) -> Mapping[str, HostDeployment]:
         return {i: self.running[i] for i in ids if i in self.running}
 
-    def newest(self, service_id: str) -> HostDeployment | None:
-        ids = self.of_service.get(service_id)
-        return self.running[ids[-1]] if ids else None
+    def recent(
+        self,
+        service_id: str,
+        *,
+        need: Need = Need.DEPLOY,  # noqa: ARG002
+    ) -> list[HostDeployment]:
+        return [self.running[i] for i in reversed(self.of_service.get(service_id, []))]
+
+    def inspect(self, service_id: str) -> HostService | None:
+        if service_id not in self.of_service:
+            return None
+        settings = dict(self.settings.get(service_id, {}))
+        recent = self.recent(service_id)
+        return HostService(
+            id=service_id,
+            name=next(n for n, one in self.services_by_name.items() if one == service_id),
+            image=settings.pop("image", None),
+            domain=f"{service_id}.test",
+            settings=settings,
+            variables=self.variables.get(service_id, {}),
+            latest=recent[0] if recent else None,
+        )
+
+    def services(self) -> list[HostService]:
+        long_ago = datetime(2025, 1, 1, tzinfo=UTC)
+        return [
+            HostService(id=service_id, name=name, created_at=long_ago)
+            for name, service_id in self.services_by_name.items()
+        ]
 
     def restart(self, deployment_id: str) -> None:
         self.set_status(deployment_id, "SUCCESS")
 
     def stop(self, deployment_id: str) -> None:
-        self.set_status(deployment_id, "REMOVED")
+        if deployment_id in self.running:
+            self.running[deployment_id] = replace(self.running[deployment_id], stopped=True)
 
     def cancel(self, deployment_id: str) -> None:
+        found = self.running.get(deployment_id)
+        if found is not None and verdict(found) is not Verdict.COMING:
+            raise HostRefused("Deployment cannot be cancelled: it is not in progress")
         self.set_status(deployment_id, "REMOVED")
 
     def remove_service(self, service_id: str) -> None:
+        self.services_by_name = {
+            name: one for name, one in self.services_by_name.items() if one != service_id
+        }
         for deployment_id in self.of_service.pop(service_id, []):
             self.running.pop(deployment_id, None)
 

@@ -15,6 +15,7 @@ from chalicelib.api.listings import listings
 from chalicelib.api.marketplace import marketplace
 from chalicelib.api.me import me
 from chalicelib.api.members import members
+from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
 from chalicelib.api.reviews import reviews
@@ -42,6 +43,7 @@ BLUEPRINTS = (
     reviews,
     feeds,
     audit,
+    operations,
     webhooks,
 )
 

@@ -17,6 +17,7 @@ from chalicelib.api.cookies import (
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import UserView
 from chalicelib.domain.limits import RateClass
+from chalicelib.domain.sign_in import new_secret
 from chalicelib.services.sessions import SignedIn
 
 auth = Blueprint(__name__)
@@ -171,7 +172,8 @@ def finish_sign_in(call: Call, provider: str, query: ArrivalQuery) -> Answer:
     )
     address = f"{call.platform.settings.web_url}{arrival.path}"
     if arrival.signed_in is None:
-        return _redirect(address)
+        # Proof is due in this browser: it keeps its name for as long again.
+        return _redirect(address, sign_in_cookie(call, visitor(call).browser or new_secret()))
     return _redirect(address, refresh_cookie(call, arrival.signed_in.refresh))
 
 

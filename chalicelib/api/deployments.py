@@ -12,8 +12,16 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import LogLineView, LogPage, LogQuery, PageQuery, ReasonView
 from chalicelib.api.versions import EnvironmentName
-from chalicelib.domain.deployments import Deployment, DeploymentState, Trigger
+from chalicelib.domain.deployments import (
+    Deployment,
+    DeploymentState,
+    Environment,
+    Trigger,
+    differences,
+)
+from chalicelib.domain.release import plan_release, settings_of, strategy_of
 from chalicelib.domain.tenancy import Action
+from chalicelib.domain.versions import Reason
 
 deployments = Blueprint(__name__)
 
@@ -25,9 +33,64 @@ class NewDeployment(Model):
     environment: EnvironmentName = "production"
 
 
+class AskedView(View):
+    """What was asked for: by whom, and what the host is told."""
+
+    at: datetime
+    by: str
+    trigger: Trigger
+    version_number: int
+    version_label: str
+    strategy: str
+    image: str
+    settings: dict[str, Any]
+
+
+class InstanceView(View):
+    """One running copy: the host's id of it and its word for how it is."""
+
+    id: str
+    status: str
+
+
+class HealthView(View):
+    """What the URL answered when we last called it."""
+
+    ok: bool
+    detail: str
+    at: datetime
+    since: datetime
+
+
+class ConfirmedView(View):
+    """What the host confirmed, and when. `proof` says what showed that this version answers:
+    `host_image` (the host's record of the image), `host_deployment` (it built what we sent),
+    `version_header`, `deployment_header`, `agent_card`."""
+
+    at: datetime | None
+    status: str | None
+    image: str | None
+    service_id: str
+    deployment_id: str
+    domain: str
+    proof: dict[str, str]
+    instances: list[InstanceView]
+    health: HealthView | None
+
+
+class TroubleView(View):
+    """What a deployment on its way waits for at the host; `trace` is the host's id of it."""
+
+    code: str
+    detail: str
+    since: datetime
+    trace: str
+
+
 class DeploymentView(View):
-    """What was asked, and what the host confirmed and when. `restarts` counts those that somebody
-    asked for; an agent that keeps crashing becomes `crashed`."""
+    """What was asked, what the host confirmed and when, and where they differ. `url` and
+    `host_status` are those of a deployment that serves or is on its way. `restarts` counts those
+    that somebody asked for, not the host's own; an agent that keeps crashing becomes `crashed`."""
 
     id: str
     agent_id: str
@@ -44,6 +107,11 @@ class DeploymentView(View):
     confirmed_image: str | None
     host_status: str | None
     restarts: int
+    warnings: list[ReasonView]
+    waiting_for: TroubleView | None
+    asked: AskedView
+    confirmed: ConfirmedView
+    differences: list[str]
     timings: Mapping[str, str]
     created_by: str
     created_at: datetime
@@ -63,6 +131,7 @@ class EventView(View):
     state: str
     detail: str
     actor: str
+    facts: dict[str, str]
 
 
 class EventPage(View):
@@ -135,6 +204,125 @@ def create_deployment(call: Call, agent_id: str, body: NewDeployment) -> Answer:
         call.principal, agent_id, version_id=body.version_id, environment=body.environment
     )
     return _accepted(made)
+
+
+class PlanQuery(Model):
+    version_id: VersionId
+    environment: EnvironmentName = "production"
+
+
+class ChangeView(View):
+    """One difference; null stands for what is not there. A variable is only ever `set`."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class PlanView(View):
+    """What a deployment would do. `changes` compare with the deployment that serves (`serving`),
+    `host_changes` with what the host has stored, which somebody may have changed there by hand;
+    they say something only where `host_read` is true, and `host` says the rest."""
+
+    version_id: str
+    version_number: int
+    environment: str
+    strategy: str
+    image: str
+    blocked: str
+    steps: list[str]
+    settings: dict[str, Any]
+    variables: list[str]
+    serving: str | None
+    serving_version_number: int | None
+    changes: list[ChangeView]
+    variable_changes: list[ChangeView]
+    host: str
+    host_read: bool
+    host_changes: list[ChangeView]
+    host_variable_changes: list[ChangeView]
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/agents/{agent_id}/deployments/plan",
+    summary="See what deploying a version would do and change, without doing it",
+    action=Action.DEPLOYMENT_READ,
+    query=PlanQuery,
+    answer=PlanView,
+    errors=(404, 409),
+)
+def plan_deployment(call: Call, agent_id: str, query: PlanQuery) -> PlanView:
+    preview = call.platform.previews.of(
+        call.principal, agent_id, version_id=query.version_id, environment=query.environment
+    )
+    serving = preview.serving
+    return PlanView.model_validate(
+        {
+            **vars(preview),
+            "serving": serving.id if serving else None,
+            "serving_version_number": serving.version_number if serving else None,
+        }
+    )
+
+
+class PauseView(View):
+    """Why builds do not deploy by themselves here, and since when."""
+
+    deployment_id: str
+    detail: str
+    at: datetime
+
+
+class EnvironmentView(View):
+    """Where an agent runs: the deployment that serves, the one that moves, the one that waits.
+    With `paused`, builds with `deploy` become ready and stay undeployed until somebody resumes
+    the environment or deploys by hand."""
+
+    name: str
+    serving: str | None
+    moving: str | None
+    queued: str | None
+    domain: str
+    paused: PauseView | None
+    updated_at: datetime
+    revision: int
+
+
+class EnvironmentList(View):
+    items: list[EnvironmentView]
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/agents/{agent_id}/environments",
+    summary="List where an agent runs, and whether builds deploy there by themselves",
+    action=Action.DEPLOYMENT_READ,
+    answer=EnvironmentList,
+    errors=(404,),
+)
+def list_environments(call: Call, agent_id: str) -> EnvironmentList:
+    found = call.platform.deployments.environments(call.principal, agent_id)
+    return EnvironmentList(items=[_environment(one) for one in found])
+
+
+@endpoint(
+    deployments,
+    "POST",
+    "/agents/{agent_id}/environments/{environment}/resume",
+    summary="Let builds deploy by themselves again after a rollback paused them",
+    action=Action.DEPLOYMENT_CREATE,
+    answer=EnvironmentView,
+    errors=(404, 409),
+)
+def resume_environment(call: Call, agent_id: str, environment: str) -> EnvironmentView:
+    return _environment(call.platform.deployments.resume(call.principal, agent_id, environment))
+
+
+def _environment(environment: Environment) -> EnvironmentView:
+    return EnvironmentView.model_validate(environment)
 
 
 @endpoint(
@@ -266,7 +454,44 @@ def cancel(call: Call, deployment_id: str) -> DeploymentView:
 
 
 def _view(deployment: Deployment) -> DeploymentView:
-    return DeploymentView.model_validate(deployment)
+    known = {
+        name: getattr(deployment, name)
+        for name in DeploymentView.model_fields
+        if hasattr(deployment, name)
+    }
+    host, trouble = deployment.host, deployment.trouble
+    return DeploymentView(
+        **{k: v for k, v in known.items() if k not in ("reasons", "warnings")},
+        reasons=_reasons(deployment.reasons),
+        warnings=_reasons(deployment.warnings),
+        waiting_for=TroubleView.model_validate(trouble) if trouble else None,
+        asked=AskedView(
+            at=deployment.created_at,
+            by=deployment.created_by,
+            trigger=deployment.trigger,
+            version_number=deployment.version_number,
+            version_label=deployment.version_label,
+            strategy=strategy_of(deployment.image).value,
+            image=deployment.image,
+            settings=settings_of(plan_release(deployment, {})),
+        ),
+        confirmed=ConfirmedView(
+            at=deployment.confirmed_at,
+            status=deployment.host_status,
+            image=deployment.confirmed_image,
+            service_id=host.service_id,
+            deployment_id=host.deployment_id,
+            domain=host.domain,
+            proof=dict(deployment.proof),
+            instances=[InstanceView(id=i, status=s) for i, s in deployment.instances],
+            health=HealthView.model_validate(deployment.health) if deployment.health else None,
+        ),
+        differences=differences(deployment, datetime.now(UTC)),
+    )
+
+
+def _reasons(reasons: tuple[Reason, ...]) -> list[ReasonView]:
+    return [ReasonView.model_validate(reason) for reason in reasons]
 
 
 def _accepted(deployment: Deployment) -> Answer:

@@ -217,7 +217,7 @@ def endpoint(
 
 
 class SlipwayApp(Chalice):  # type: ignore[misc]
-    """Chalice, with its own refusals in our shape."""
+    """Chalice, with its own refusals in our shape, and headers that every answer has."""
 
     def __call__(self, event: Any, context: Any) -> Any:
         answer = super().__call__(event, context)
@@ -225,6 +225,7 @@ class SlipwayApp(Chalice):  # type: ignore[misc]
         if answer["statusCode"] >= 400 and headers.get("Content-Type") != PROBLEM:
             start_trace()
             answer = _chalice_refusal(answer)
+        answer["headers"] = {**(answer.get("headers") or {}), **HEADERS}
         return answer
 
 
@@ -244,7 +245,6 @@ def _handle(declared: Endpoint, request: Request, path_values: Mapping[str, str]
             declared,
             PlatformError("This is our fault, not yours. Quote the trace id when you report it."),
         )
-    response.headers.update(HEADERS)
     response.headers.update(quota)
     response.headers["X-Trace-Id"] = trace_id()
     response.headers.setdefault("Cache-Control", "no-store")
@@ -273,7 +273,8 @@ def _respond(
     try:
         return _viewed(declared, call, path_values)
     except Forbidden as error:
-        if who is not None:
+        denials = wired.limits.take(RateClass.DENIED, principal=who) if who else None
+        if who is not None and not (denials and denials.exceeded):
             wired.audit.note(_denied(declared, who, path_values, error))
         raise
 
@@ -535,6 +536,6 @@ def _chalice_refusal(answer: dict[str, Any]) -> dict[str, Any]:
         "detail": message if status != 415 else "Send JSON: Content-Type: application/json.",
         "trace_id": trace_id(),
     }
-    headers = {**(answer.get("headers") or {}), **HEADERS, "Content-Type": PROBLEM}
+    headers = {**(answer.get("headers") or {}), "Content-Type": PROBLEM}
     headers["Cache-Control"] = "no-store"
     return {**answer, "headers": headers, "body": json.dumps(content)}

@@ -49,7 +49,8 @@ def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Ackn
     expected = call.platform.webhook_secret()
     if not hmac.compare_digest(query.secret.encode(), expected.encode()):
         raise Unauthenticated("The secret in this webhook's address is not ours.")
-    named = body.resource.get("deployment")
-    if isinstance(named, dict) and named.get("id"):
-        call.platform.reconciler.hint(str(named["id"]))
+    service, deployment = (body.resource.get(name) for name in ("service", "deployment"))
+    if isinstance(service, dict) and isinstance(service.get("id"), str):
+        named = deployment.get("id") if isinstance(deployment, dict) else None
+        call.platform.reconciler.hint(service["id"][:100], str(named)[:100])
     return Acknowledged(detail="Looked.")

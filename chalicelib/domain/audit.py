@@ -46,6 +46,7 @@ class Audited(StrEnum):
     DEPLOYMENT_RESTARTED = "deployment.restarted"
     DEPLOYMENT_ROLLED_BACK = "deployment.rolled_back"
     DEPLOYMENT_STOPPED = "deployment.stopped"
+    ENVIRONMENT_RESUMED = "environment.resumed"
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
     INVITATION_ACCEPTED = "invitation.accepted"
@@ -207,6 +208,27 @@ def append(
         head, hash=record.hash, at=at, expires_at=expires_at, revision=record.sequence
     )
     return record, following
+
+
+def unreadable(org_id: str, sequence: int, now: datetime) -> AuditRecord:
+    """Stands for a record that somebody has made unreadable: a break where it is."""
+    return AuditRecord(
+        org_id=org_id,
+        sequence=sequence,
+        at=now,
+        actor=SYSTEM,
+        token_id=None,
+        address="",
+        action="record.unreadable",
+        subject=org_id,
+        result="",
+        before={},
+        after={},
+        trace_id="",
+        expires_at=now,
+        previous_expires_at=None,
+        previous="",
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -124,6 +124,26 @@ class HostRef:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """What a deployment on its way waits for at the host, and the host's own id of the failure."""
+
+    code: str
+    detail: str
+    since: datetime
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class HealthSeen:
+    """What the URL last answered when we called it. `since`: from when on it has been so."""
+
+    ok: bool
+    detail: str
+    at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Deployment:
     id: str
     org_id: str
@@ -152,6 +172,15 @@ class Deployment:
     restarts: int = 0
     secret_names: tuple[str, ...] | None = None
     """Which of the variables are secret; None, in what was stored without it: all."""
+    """Restarts that people asked for."""
+    instances: tuple[tuple[str, str], ...] = ()
+    """The running copies as the host last listed them: its id of each, and its word."""
+    trouble: Trouble | None = None
+    proof: Mapping[str, str] = field(default_factory=dict)
+    """What showed that this version is what answers, by kind of proof."""
+    health: HealthSeen | None = None
+    warnings: tuple[Reason, ...] = ()
+    version_label: str = ""
     timings: Mapping[str, str] = field(default_factory=dict)
     revision: int = 1
 
@@ -176,6 +205,29 @@ class HistoryItem:
     state: str
     detail: str = ""
     actor: str = "slipway"
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """For a repair: what we said, what the host said, and what was done."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A deployment that has ended here while the host may still run it, or may yet.
+
+    `restores`: how often the last good one was brought back because of it.
+    """
+
+    deployment_id: str
+    since: datetime
+    restores: int = 0
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why builds do not deploy by themselves here until a person has looked."""
+
+    deployment_id: str
+    detail: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -197,6 +249,8 @@ class Environment:
     """Deployments that were live, newest first; what a rollback may go back to."""
     service_id: str = ""
     domain: str = ""
+    leftovers: tuple[Leftover, ...] = ()
+    paused: Pause | None = None
     revision: int = 0
 
 
@@ -212,3 +266,32 @@ class Variables:
     updated_at: datetime
     updated_by: str
     revision: int = 0
+
+
+STALE = timedelta(minutes=15)
+"""A state that the host has not confirmed for this long is told as a difference."""
+
+
+def differences(deployment: Deployment, now: datetime) -> list[str]:
+    """Where what we say and what was last seen of it disagree, in words; empty when nowhere."""
+    found = []
+    state, word = deployment.state, deployment.host_status
+    expected = {
+        DeploymentState.LIVE: ("SUCCESS",),
+        DeploymentState.ASLEEP: ("SLEEPING",),
+        DeploymentState.CRASHED: ("CRASHED", "FAILED", "STOPPED"),
+    }.get(state)
+    if expected and word and word not in expected:
+        found.append(f"We say {state}; the host's last word was {word}.")
+    image = deployment.confirmed_image
+    is_image = not deployment.image.startswith("source@")
+    if state.is_serving and is_image and image not in (None, deployment.image):
+        found.append(f"The host runs {image}, not {deployment.image}.")
+    if state is DeploymentState.LIVE and deployment.health and not deployment.health.ok:
+        since = deployment.health.since.isoformat(timespec="seconds")
+        found.append(f"The host says it runs, but since {since}: {deployment.health.detail}")
+    confirmed = deployment.confirmed_at
+    if state.is_serving and (confirmed is None or now - confirmed > STALE):
+        at = confirmed.isoformat(timespec="seconds") if confirmed else "never"
+        found.append(f"The host has not been heard of it since {at}.")
+    return found

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 STRIKES_WINDOW = 3600
 _LONGEST_WAIT = 300
@@ -23,6 +24,8 @@ class RateClass(StrEnum):
     WEBHOOK = "webhook"
     CREDENTIAL = "credential"
     """Calls with a token that is none of ours."""
+    DENIED = "denied"
+    """Denied calls that are recorded; more of them in a minute say nothing new."""
     MAIL_TO = "mail_to"
     MAIL_FROM = "mail_from"
 
@@ -86,16 +89,14 @@ class Strikes:
         return max(0, math.ceil(pause - (now - self.last).total_seconds()))
 
 
-def window_of(now: datetime, seconds: int) -> int:
-    """When the present window began, in seconds since 1970."""
-    return int(now.timestamp()) // seconds * seconds
+def window_of(now: datetime, seconds: int) -> tuple[int, int]:
+    """When the present window began, in seconds since 1970, and in how many seconds the next
+    begins, rounded up."""
+    whole = int(now.timestamp())
+    return whole - whole % seconds, seconds - whole % seconds
 
 
-def resets_in(now: datetime, seconds: int) -> int:
-    """Whole seconds until the next window."""
-    return max(1, math.ceil(window_of(now, seconds) + seconds - now.timestamp()))
-
-
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """Whose address it is: one IPv4 address, or the IPv6 network that one customer is given."""
     try:

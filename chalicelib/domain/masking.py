@@ -8,7 +8,6 @@ cut apart, compressed or encrypted, and encodings of encodings other than JSON i
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -52,6 +51,8 @@ class Masker:
 
 
 def _forms(secret: str) -> set[str]:
+    import html  # noqa: PLC0415 - only those who have secrets pay for it
+
     if len(secret.strip()) < SHORTEST:
         return set()
     # A log is made of lines, so a key of many lines must be known by each of them.

@@ -63,6 +63,16 @@ def require_rank(actor: Role, *roles: Role) -> None:
             )
 
 
+def require_person(token_id: str | None, *roles: Role | None) -> None:
+    """Whom an organisation belongs to is changed by people who have signed in, whatever a token's
+    scope: a token that is lost must not cost the organisation. Raises Forbidden."""
+    if token_id is not None and Role.OWNER in roles:
+        raise Forbidden(
+            "An API token makes, changes and removes no owner. Sign in for it.",
+            code="sign_in_required",
+        )
+
+
 def checked_rights(role: Role, *, restricted: bool, grants: Mapping[str, Role]) -> None:
     """Raises Invalid for rights that say nothing, or more than they seem to."""
     errors = []

@@ -95,6 +95,9 @@ class Plan:
     protocol: str = "http"
     tests: tuple[dict[str, Any], ...] = ()
     resources: dict[str, Any] = field(default_factory=dict)
+    #: What happens when the agent ends by itself, and how it is ended when it is replaced.
+    restart: dict[str, Any] = field(default_factory=dict)
+    shutdown: dict[str, Any] = field(default_factory=dict)
 
     @property
     def needs_container(self) -> bool:

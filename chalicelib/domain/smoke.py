@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _EXCERPT = 200
@@ -43,6 +43,12 @@ def judge(
             return f"the answer is not JSON: {_excerpt(body, mask)}"
         return _difference(expect["json"], answer, "$", mask)
     return ""
+
+
+def in_order(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that must pass before advisory ones, and those run once, whose answer is certain,
+    before those that are repeated because it is not."""
+    return sorted(tests, key=lambda t: (bool(t.get("advisory")), int(t.get("runs") or 1) > 1))
 
 
 def _difference(wanted: Any, found: Any, path: str, mask: Callable[[str], str]) -> str:

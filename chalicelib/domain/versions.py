@@ -65,6 +65,8 @@ def _table() -> dict[tuple[VersionState, VersionEvent], VersionState]:
 
 
 TRANSITIONS = _table()
+HELD_BACK = "auto_deploy_paused"
+"""The warning on a version that was not deployed by itself because somebody must look first."""
 
 
 class SourceKind(StrEnum):
@@ -143,6 +145,13 @@ class Version:
     def after(self, event: VersionEvent, at: datetime, **changes: Any) -> Version:
         """The successor, or this same object when the event is repeated or late."""
         return successor(self, TRANSITIONS, event, at, noun="version", **changes)
+
+    @property
+    def owes_deployment(self) -> bool:
+        """Whether it is ready, was to be deployed then, and has been neither that nor held back."""
+        held_back = any(warning.code == HELD_BACK for warning in self.warnings)
+        waits = self.deploy and self.deployment_id is None and not held_back
+        return self.state is VersionState.READY and waits
 
     @property
     def prefix(self) -> str:

@@ -18,6 +18,7 @@ from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.listings import AgentListing
+from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -183,7 +184,9 @@ class Agents:
                 )
             if environment.service_id:
                 self._host.remove_service(environment.service_id)
-            self._store.commit(*self._ended(environment), Delete(environment))
+            self._store.commit(
+                *self._ended(environment), *self._unclaimed(environment), Delete(environment)
+            )
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
@@ -197,6 +200,13 @@ class Agents:
         said = {"name": agent.name, "slug": agent.slug}
         event = AuditEvent.by(principal, Audited.AGENT_DELETED, agent.id, before=said)
         self._audit.commit(event, *changes)
+
+    def _unclaimed(self, environment: Environment) -> list[Change]:
+        """Its service at the host is nobody's any more."""
+        if not environment.service_id:
+            return []
+        claim = self._store.get(ServiceClaim, environment.service_id)
+        return [Delete(claim)] if claim is not None else []
 
     def _ended(self, environment: Environment) -> list[Change]:
         """What served there serves no longer, and says so."""

@@ -23,9 +23,17 @@ from chalicelib.domain.audit import (
     append,
     block_of,
     first_break,
+    unreadable,
 )
 from chalicelib.domain.tenancy import Action, Principal, User
-from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, PlatformError, Unavailable
+from chalicelib.errors import (
+    ChangedMeanwhile,
+    Damaged,
+    FieldError,
+    Invalid,
+    PlatformError,
+    Unavailable,
+)
 from chalicelib.ports import AUDIT, Artifacts, Change, Clock, Put, Store
 from chalicelib.telemetry import logger, trace_id
 
@@ -226,7 +234,7 @@ class Audit:
             return Break(last, "The last record is not the one that was written last.")
         prefix = _checkpoints(org_id)
         beyond = self._artifacts.keys(prefix, after=f"{prefix}{head.revision:012d}~", limit=1)
-        following = self._store.get(AuditRecord, org_id, str(head.revision + 1))
+        following = self._record(org_id, head.revision + 1)
         if not beyond and following is None:
             return None
         reached = following.sequence if following else _of_checkpoint(beyond[0])[0]
@@ -256,7 +264,7 @@ class Audit:
         sequence, digest = _anchor(anchor, "anchor")
         if sequence > head.revision:
             return Break(head.revision + 1, "The log ends before your anchor; records are gone.")
-        record = self._store.get(AuditRecord, org_id, str(sequence))
+        record = self._record(org_id, sequence)
         if record is not None and digest and record.hash != digest:
             return Break(sequence, "It is not the record that your anchor was made of.")
         return None
@@ -273,16 +281,28 @@ class Audit:
     def _head(self, org_id: str) -> AuditHead:
         return self._store.get(AuditHead, org_id) or AuditHead(org_id)
 
-    def _block(self, org_id: str, block: int, *, newest_first: bool) -> Iterator[AuditRecord]:
+    def _block(self, org_id: str, block: int, *, newest_first: bool) -> list[AuditRecord]:
+        found: list[AuditRecord] = []
         after: str | None = None
-        while True:
-            page = self._store.page(
-                AUDIT, org_id, str(block), limit=BLOCK, after=after, newest_first=newest_first
-            )
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next
+        try:
+            while True:
+                page = self._store.page(
+                    AUDIT, org_id, str(block), limit=BLOCK, after=after, newest_first=newest_first
+                )
+                found += page.items
+                if page.next is None:
+                    return found
+                after = page.next
+        except Damaged:
+            records = [self._record(org_id, block * BLOCK + n + 1) for n in range(BLOCK)]
+            there = [record for record in records if record is not None]
+            return there[::-1] if newest_first else there
+
+    def _record(self, org_id: str, sequence: int) -> AuditRecord | None:
+        try:
+            return self._store.get(AuditRecord, org_id, str(sequence))
+        except Damaged:
+            return unreadable(org_id, sequence, self._clock.now())
 
     def _backwards(self, org_id: str, top: int) -> Iterator[AuditRecord]:
         if top < 1:
@@ -305,8 +325,8 @@ class Audit:
         low, high = 0, block_of(max(top, 1))
         while low < high:
             middle = (low + high + 1) // 2
-            page = self._store.page(AUDIT, org_id, str(middle), limit=1, newest_first=False)
-            if not page.items or page.items[0].at <= until:
+            records = self._block(org_id, middle, newest_first=False)
+            if not records or records[0].at <= until:
                 low = middle
             else:
                 high = middle - 1

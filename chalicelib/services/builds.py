@@ -19,6 +19,7 @@ def build_order(
     variables: EnvironmentVariables,
     artifacts: Artifacts,
     repository: str,
+    strategy: str,
     limit: timedelta,
 ) -> dict[str, Any]:
     """Everything the build program needs to know. The values of secrets are not in it."""
@@ -45,6 +46,8 @@ def build_order(
         "plan": dict(version.plan or {}),
         "output": {"bucket": artifacts.artifacts_bucket, "prefix": version.prefix},
         "repository": f"{repository}/{version.agent_id.replace('_', '-')}",
+        # What is published: an image in the registry, or the packed source for the host to build.
+        "strategy": strategy,
         "variables": {**plain, **dict.fromkeys(sorted(secret), SECRET_AT_BUILD)},
         "secret_names": sorted(secret),
         "limits": {

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.domain.agents import Agent, SlugClaim, Visibility
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
-from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.deployments import Deployment, Environment
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.members import Headcount
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Principal
@@ -67,7 +67,11 @@ from chalicelib.telemetry import logger
 GRACE = timedelta(days=7)
 SETTLED_AFTER = timedelta(minutes=2)
 """Until then, somebody whose rights are remembered may still begin something."""
+WHILE_ASKED = timedelta(seconds=10)
+"""How long somebody who closes an organisation waits for its agents to stop, at most."""
 _BATCH = 25
+_OVER = frozenset({"REMOVED", "REMOVING", "FAILED", "CRASHED", "SKIPPED"})
+"""What the host says of something that runs no more."""
 _WHY = Reason(
     "organisation_closing", "Its organisation is being deleted. Restore the organisation first."
 )
@@ -137,7 +141,7 @@ class Closing:
                 continue
             self._access.forget()
             self._schedule.enable()
-            self._stop(closing)
+            self._stop(closing, within=WHILE_ASKED)
             return Belonging(closing, actor)
         raise changing_too_fast()
 
@@ -175,7 +179,7 @@ class Closing:
         for _ in range(TRIES):
             if organisation.removing or self._abandoned(organisation, actor, address):
                 self._schedule.enable()
-                self._stop(organisation)
+                self._stop(organisation, within=WHILE_ASKED)
                 return
             found = self._store.get(Organisation, organisation.id)
             if found is None:
@@ -238,15 +242,23 @@ class Closing:
             after={"closes_at": now},
         )
         headcount = self._store.get(Headcount, organisation.id) or Headcount(organisation.id)
+        if headcount.members > 1:
+            raise Conflict(
+                f"Somebody has just joined {organisation.name}. Make them an owner, or remove "
+                "them; then delete your account.",
+                code="last_owner",
+            )
         try:
             self._audit.commit(event, Put(closing), Put(headcount.after()))
         except ChangedMeanwhile:
             return False
         return True
 
-    def _stop(self, organisation: Organisation) -> int:
-        """Ends tokens and whatever runs; returns how much of it there was."""
+    def _stop(self, organisation: Organisation, *, within: timedelta | None = None) -> int:
+        """Ends tokens and whatever runs; returns how much of it there was. What takes longer than
+        `within` is left to the reconciler."""
         found = 0
+        until = None if within is None else self._clock.now() + within
         for member in list(every(self._store, MEMBERS, organisation.id)):
             if self._tokens.of(member.org_id, member.user_id):
                 found += 1
@@ -255,16 +267,28 @@ class Closing:
         for agent in list(every(self._store, AGENTS, organisation.id)):
             found += self._unlist(agent)
             for environment in every(self._store, ENVIRONMENTS, organisation.id, agent.id):
-                # What waits goes first: it would otherwise get the turn of what moves.
-                for held in (environment.queued, environment.moving, environment.serving):
-                    if held is None:
-                        continue
-                    try:
-                        found += self._deployments.halt_by_id(organisation.id, held, _WHY)
-                    except PlatformError as error:
+                if until is not None and self._clock.now() > until:
+                    return found + 1
+                found += self._stop_environment(environment)
+        return found
+
+    def _stop_environment(self, environment: Environment) -> int:
+        found = 0
+        try:
+            # What waits goes first: it would otherwise get the turn of what moves.
+            for held in (environment.queued, environment.moving, environment.serving):
+                if held is not None:
+                    found += self._deployments.halt_by_id(environment.org_id, held, _WHY)
+            # A release that was under way may have reached the host after we had ended it.
+            if environment.service_id:
+                for seen in self._host.recent(environment.service_id):
+                    if not seen.stopped and seen.status not in _OVER:
                         found += 1
-                        # The reconciler tries again.
-                        logger.warning("not stopped yet", extra={"detail": error.detail})
+                        self._host.stop(seen.id)
+        except PlatformError as error:
+            # The reconciler tries again.
+            logger.warning("not stopped yet", extra={"detail": error.detail})
+            return found + 1
         return found
 
     def _unlist(self, agent: Agent) -> int:

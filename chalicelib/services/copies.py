@@ -32,7 +32,7 @@ from chalicelib.errors import (
     NotFound,
     PlatformError,
 )
-from chalicelib.ports import Artifacts, Change, Clock, Count, Put, Store
+from chalicelib.ports import Artifacts, Change, Clock, Put, Store, Tally
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
@@ -212,7 +212,7 @@ class Copies:
         visitor = sha256(said.encode()).hexdigest()[:32]
         seen = View(listing.org_id, listing.agent_id, day, visitor, now + timedelta(days=2))
         try:
-            self._store.commit(Put(seen), Count(listing.org_id, listing.agent_id, {"views": 1}))
+            self._store.commit(Put(seen), Tally(listing.org_id, listing.agent_id, {"views": 1}))
         except ChangedMeanwhile:
             return
 
@@ -295,7 +295,7 @@ class Copies:
             run = Run(*key, copies=(made,), at=now)
         else:
             run = replace(run, copies=(made, *run.copies)[:_KEPT], revision=run.revision + 1)
-        return [Put(run), Count(listing.org_id, listing.agent_id, amounts)]
+        return [Put(run), Tally(listing.org_id, listing.agent_id, amounts)]
 
     def _lay_out(self, offered: PublishedVersion, version: Version) -> None:
         """What people read of a version that was built elsewhere: where it came from, its pages."""

@@ -7,7 +7,7 @@ queued one and waits for the one that moves.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,10 +21,11 @@ from chalicelib.domain.deployments import (
     HistoryItem,
     Trigger,
 )
+from chalicelib.domain.hosting import clean_line, runs, word
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.release import Step, plan_release
 from chalicelib.domain.tenancy import Action, Principal
-from chalicelib.domain.versions import Reason, Version, VersionState
+from chalicelib.domain.versions import HELD_BACK, Reason, Version, VersionState
 from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
@@ -32,7 +33,7 @@ from chalicelib.errors import (
     HostRefused,
     Invalid,
     NotFound,
-    PlatformError,
+    Unavailable,
 )
 from chalicelib.ports import (
     DEPLOYMENTS,
@@ -47,12 +48,16 @@ from chalicelib.ports import (
 )
 from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
-from chalicelib.services.turns import Turns, item
+from chalicelib.services.history import item
+from chalicelib.services.settling import Settling
+from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables, secret_names
-from chalicelib.telemetry import logger
 
 _NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
+
+
+_TRIES = 8
 
 
 class Deployments:
@@ -65,9 +70,11 @@ class Deployments:
         turns: Turns,
         agents: Agents,
         variables: EnvironmentVariables,
+        settling: Settling,
         clock: Clock,
         release_limit: timedelta,
     ) -> None:
+        self._settling = settling
         self._store = store
         self._audit = audit
         self._host = host
@@ -85,17 +92,7 @@ class Deployments:
         """A deployment of a ready version, started or queued behind the one that moves."""
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_CREATE, agent_id)
-        version = (
-            self._store.get(Version, agent.org_id, version_id) if is_id(version_id, "ver") else None
-        )
-        if version is None or version.agent_id != agent.id:
-            raise NotFound("This agent has no version with this id.")
-        if version.state is not VersionState.READY or version.image is None:
-            raise Conflict(
-                f"Version {version.number} is {version.state}; only a ready version can be "
-                "deployed.",
-                code="version_not_ready",
-            )
+        version = self._deployable(agent.org_id, agent.id, version_id)
         draft = self._draft(
             version, environment_name(environment), principal.user_id, Trigger.REQUEST
         )
@@ -105,21 +102,74 @@ class Deployments:
     def request_for_build(self, version: Version) -> Version:
         """The deployment a version asked for when it was made; noted on the version in the same
         transaction, so that a repeated build event makes no second one."""
-        draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
+        for _ in range(_TRIES):
+            if not version.owes_deployment:
+                return version
+            environment = self._store.get(
+                Environment, version.org_id, version.agent_id, version.environment
+            )
+            if environment is not None and environment.paused is not None:
+                return self._not_deployed(version, environment)
+            draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
+            noted = replace(
+                version,
+                deployment_id=draft.id,
+                updated_at=self._clock.now(),
+                revision=version.revision + 1,
+            )
+            event = AuditEvent(
+                draft.org_id, SYSTEM, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft)
+            )
+            try:
+                self._turns.admit(draft, event, Put(noted))
+            except ChangedMeanwhile:
+                # The version was changed, or its environment was: only reading tells.
+                version = self._store.get(Version, version.org_id, version.id) or version
+                continue
+            return noted
+        raise Conflict("This agent is changing too fast; try again in a moment.")
+
+    def _not_deployed(self, version: Version, environment: Environment) -> Version:
+        """A version that stays ready: nothing deploys by itself here until somebody has looked."""
+        if environment.paused is None:
+            return version
+        why = Reason(
+            HELD_BACK,
+            f"Not deployed: after a deployment was rolled back, builds do not deploy by "
+            f"themselves to {environment.name} until somebody has looked. It was rolled back "
+            f"because: {environment.paused.detail} Deploy this version by hand, or resume the "
+            "environment.",
+        )
         noted = replace(
             version,
-            deployment_id=draft.id,
+            warnings=(*version.warnings, why),
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
-        event = AuditEvent(
-            draft.org_id, SYSTEM, Audited.DEPLOYMENT_REQUESTED, draft.id, after=_said(draft)
-        )
         try:
-            self._turns.admit(draft, event, Put(noted))
+            self._store.commit(Put(noted))
         except ChangedMeanwhile:
             return self._store.get(Version, version.org_id, version.id) or version
         return noted
+
+    def environments(self, principal: Principal, agent_id: str) -> list[Environment]:
+        """Where the agent runs, and what moves, waits or is paused there."""
+        agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_READ, agent_id)
+        return self._agents.environments_of(agent)
+
+    def resume(self, principal: Principal, agent_id: str, environment: str) -> Environment:
+        """Somebody has looked: builds deploy by themselves again."""
+        agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_CREATE, agent_id)
+        name = environment_name(environment)
+        found = self._store.get(Environment, agent.org_id, agent.id, name)
+        if found is None:
+            raise NotFound(f"Nothing of this agent was ever deployed to {name}.")
+        event = AuditEvent.by(
+            principal, Audited.ENVIRONMENT_RESUMED, agent.id, after={"environment": name}
+        )
+        return self._turns.resume(found, event)
 
     def roll_back(self, principal: Principal, deployment_id: str) -> Deployment:
         """A new deployment of an earlier one's version and variables, without a build.
@@ -189,6 +239,7 @@ class Deployments:
             return [], None
         since, seen = _log_position(cursor)
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
+        lines = [replace(line, message=clean_line(line.message)) for line in lines]
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
         mask = self._variables.masker(found)
         fresh = [replace(line, message=mask(line.message)) for line in fresh]
@@ -208,9 +259,14 @@ class Deployments:
             return {}
         return self._host.metrics(found.host.service_id, start=start, end=end)
 
-    def plan(self, deployment: Deployment) -> Sequence[Step]:
+    def steps_of(self, deployment: Deployment) -> Sequence[Step]:
         """The steps this deployment's release takes at the host."""
-        return plan_release(deployment, self.opened_variables(deployment))
+        environment = self._turns.environment(deployment)
+        former = ""
+        if environment.serving and environment.serving != deployment.id:
+            serving = self._turns.stored(deployment.org_id, environment.serving)
+            former = serving.host.deployment_id if serving else ""
+        return plan_release(deployment, self.opened_variables(deployment), environment, former)
 
     def opened_variables(self, deployment: Deployment) -> dict[str, str]:
         return self._variables.reopen(
@@ -242,8 +298,7 @@ class Deployments:
                 principal, Audited.DEPLOYMENT_CANCELLED, found.id, before={"state": found.state}
             ),
         )
-        if ended.host.deployment_id:
-            self._try_at_host(self._host.cancel, ended)
+        self._settling.try_now(ended)
         return ended
 
     def stop(self, principal: Principal, deployment_id: str) -> Deployment:
@@ -256,11 +311,23 @@ class Deployments:
             raise Conflict(
                 f"This deployment is {found.state}; cancel it instead.", code="deployment_state"
             )
-        self._host.stop(found.host.deployment_id)
+        named = found.host.deployment_id
+        try:
+            self._host.stop(named)
+        except HostRefused:
+            # It says so too of what runs no more.
+            if runs(self._host.deployments([named]).get(named)):
+                raise
+        seen = self._host.deployments([named]).get(named)
+        if runs(seen):
+            raise Unavailable(
+                "The host was asked to stop it and has not yet. Ask again in a moment.",
+                retry_after=2,
+            )
         event = AuditEvent.by(
             principal, Audited.DEPLOYMENT_STOPPED, found.id, before={"state": found.state}
         )
-        return self._turns.leave(found, actor=principal.user_id, by=event)
+        return self._turns.leave(found, actor=principal.user_id, host_status=word(seen), by=event)
 
     def restart(self, principal: Principal, deployment_id: str) -> Deployment:
         """Starts the running version anew, with the variables it was deployed with."""
@@ -309,6 +376,25 @@ class Deployments:
 
     # --- how ----------------------------------------------------------------------------------
 
+    def draft(self, principal: Principal, agent_id: str, version_id: str, name: str) -> Deployment:
+        """What `request` would store, without storing it."""
+        agent = self._agents.get(principal, agent_id)
+        principal.require(Action.DEPLOYMENT_READ, agent_id)
+        version = self._deployable(agent.org_id, agent.id, version_id)
+        return self._draft(version, environment_name(name), principal.user_id, Trigger.REQUEST)
+
+    def _deployable(self, org_id: str, agent_id: str, version_id: str) -> Version:
+        version = self._store.get(Version, org_id, version_id) if is_id(version_id, "ver") else None
+        if version is None or version.agent_id != agent_id:
+            raise NotFound("This agent has no version with this id.")
+        if version.state is not VersionState.READY or version.image is None:
+            raise Conflict(
+                f"Version {version.number} is {version.state}; only a ready version can be "
+                "deployed.",
+                code="version_not_ready",
+            )
+        return version
+
     def _draft(
         self, version: Version, environment: str, actor: str, trigger: Trigger
     ) -> Deployment:
@@ -330,6 +416,7 @@ class Deployments:
             created_at=now,
             updated_at=now,
             trigger=trigger,
+            version_label=version.label,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},
         )
@@ -372,13 +459,6 @@ class Deployments:
             "There is no earlier deployment of another version that was live here to go back to.",
             code="nothing_to_roll_back_to",
         )
-
-    def _try_at_host(self, action: Callable[[str], None], deployment: Deployment) -> None:
-        try:
-            action(deployment.host.deployment_id)
-        except PlatformError as error:
-            detail = self._variables.masker(deployment)(error.detail)
-            logger.warning("host did not follow", extra={"detail": detail})
 
 
 def _said(draft: Deployment) -> dict[str, Any]:

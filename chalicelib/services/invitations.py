@@ -21,7 +21,7 @@ from chalicelib.domain.invitations import (
     parsed_secret,
     plain_line,
 )
-from chalicelib.domain.members import Headcount, checked_rights, require_rank
+from chalicelib.domain.members import Headcount, checked_rights, require_person, require_rank
 from chalicelib.domain.tenancy import (
     PERMISSIONS,
     Action,
@@ -129,6 +129,7 @@ class Invitations:
         )
         for _ in range(TRIES):
             organisation, headcount, inviter = self._scene(principal)
+            require_person(principal.token_id, role)
             require_rank(inviter.role, role, *grants.values())
             self._require_room(organisation, headcount, address, now)
             try:
@@ -156,6 +157,7 @@ class Invitations:
         for _ in range(TRIES):
             organisation, headcount, inviter = self._scene(principal)
             old = self._waiting(principal, invitation_id)
+            require_person(principal.token_id, old.role)
             require_rank(inviter.role, old.role, *old.grants.values())
             now = self._clock.now()
             wait = old.sent_at + SENT_AT_MOST_EVERY - now

@@ -14,7 +14,6 @@ from chalicelib.domain.limits import (
     Quota,
     RateClass,
     network_of,
-    resets_in,
     window_of,
 )
 from chalicelib.domain.tenancy import Principal
@@ -23,7 +22,8 @@ from chalicelib.ports import Clock, Counters
 from chalicelib.telemetry import logger
 
 _HOUR = 3600
-_KEPT = timedelta(hours=1)
+_KEPT = timedelta(hours=2)
+"""At least the longest window."""
 ANYBODY = "anybody"
 """The row of limits for those of whom only the address is known."""
 
@@ -37,6 +37,7 @@ class Limits:
         self._counters = counters
         self._clock = clock
         self._table = table
+        self._limits: dict[tuple[str, RateClass], Limit] = {}
 
     def take(
         self, rate: RateClass, *, principal: Principal | None = None, address: str = ""
@@ -51,7 +52,7 @@ class Limits:
     def patience(self, address: str) -> None:
         """Raises TooManyRequests while this place has to wait after wrong credentials."""
         now = self._clock.now()
-        window = window_of(now, STRIKES_WINDOW)
+        window, _ = window_of(now, STRIKES_WINDOW)
         strikes = self._counters.strikes(_strikes(address), window=window)
         wait = strikes.wait(now, self._free) if strikes else 0
         if wait:
@@ -64,11 +65,9 @@ class Limits:
     def failed(self, address: str) -> None:
         """A wrong credential came from this place: the next one may have to wait."""
         now = self._clock.now()
-        window = window_of(now, STRIKES_WINDOW)
+        window, _ = window_of(now, STRIKES_WINDOW)
         try:
-            self._counters.strike(
-                _strikes(address), window=window, at=now, expires_at=now + 2 * _KEPT
-            )
+            self._counters.strike(_strikes(address), window=window, at=now, expires_at=now + _KEPT)
         except Unavailable as error:
             logger.warning("a wrong attempt was not counted", extra={"detail": error.detail})
 
@@ -87,22 +86,23 @@ class Limits:
         return self._table[ANYBODY]["attempts"]
 
     def _count(self, bucket: Bucket, tier: str, seconds: int = 60) -> Quota | None:
-        rates = self._table.get(tier) or self._table["free"]
-        limit = Limit(rates[bucket.rate], seconds)
+        limit = self._limits.get((tier, bucket.rate))
+        if limit is None:
+            rates = self._table.get(tier) or self._table["free"]
+            limit = Limit(rates[bucket.rate], seconds)
+            self._limits[tier, bucket.rate] = limit
         now = self._clock.now()
+        window, resets_in = window_of(now, seconds)
         try:
             used = self._counters.take(
-                bucket,
-                window=window_of(now, seconds),
-                limit=limit.count,
-                expires_at=now + timedelta(seconds=seconds) + _KEPT,
+                bucket, window=window, limit=limit.count, expires_at=now + _KEPT
             )
         except Unavailable as error:
             if bucket.rate in CLOSED:
                 raise
             logger.warning("a request was not counted", extra={"detail": error.detail})
             return None
-        return Quota(bucket.rate, limit, used, resets_in(now, seconds))
+        return Quota(bucket.rate, limit, used, resets_in)
 
 
 def _strikes(address: str) -> Bucket:

@@ -12,6 +12,7 @@ from chalicelib.domain.members import (
     Headcount,
     changed_rights,
     owner_difference,
+    require_person,
     require_rank,
 )
 from chalicelib.domain.tenancy import (
@@ -91,6 +92,7 @@ class Members:
         for _ in range(TRIES):
             scene = self._scene(principal, user_id, Action.MEMBER_UPDATE)
             before = scene.target
+            require_person(principal.token_id, before.role, role)
             if if_revision is not None and if_revision != before.revision:
                 raise PreconditionFailed(
                     "Somebody changed this member since you read them. Read again and repeat."
@@ -129,6 +131,7 @@ class Members:
                     code="organisation_personal",
                 )
             if not leaving:
+                require_person(principal.token_id, scene.target.role)
                 require_rank(scene.actor.role, scene.target.role)
             owners = owner_difference(scene.target.role, None)
             event = AuditEvent.by(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.identities import OFFER_LIFETIME, Identity, Offer, PendingLink, Profile
+from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import (
     SIGN_IN_LIFETIME,
     Handshake,
@@ -31,6 +32,7 @@ from chalicelib.services.sessions import Sessions, SignedIn, Visitor
 from chalicelib.services.sign_in import SignIn
 
 _MAX_PARAMETER = 4096
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,11 @@ class Providers:
 
     def _arrived(self, profile: Profile, visitor: Visitor, handshake: Handshake) -> Arrival:
         identity = self._store.get(Identity, profile.issuer, profile.subject)
-        if identity is None:
+        user = None if identity is None else self._store.get(User, identity.user_id)
+        if identity is not None and user is None:
+            # It was linked in the very moment in which its account was deleted.
+            self._store.commit(Delete(identity))
+        if user is None:
             if profile.email is None:
                 raise ProviderRefused(
                     "Your account there has no verified email address. Verify one there, then try "
@@ -180,11 +186,6 @@ class Providers:
             if claim is not None:
                 return self._proof_due(profile, claim, visitor)
             user = self._accounts.of_profile(profile)
-        else:
-            found = self._store.get(User, identity.user_id)
-            if found is None:
-                raise Unauthenticated("This account no longer exists.", code="account_gone")
-            user = found
         signed = self._sign_in.complete(user, visitor, method=profile.provider)
         return Arrival(handshake.return_to, replace(signed, return_to=handshake.return_to))
 
@@ -206,11 +207,7 @@ class Providers:
 
     def _offered(self, profile: Profile, visitor: Visitor, handshake: Handshake) -> Arrival:
         """Somebody signed in has come back with one more identity: they confirm it next."""
-        session = self._sessions.of_cookie(visitor)
-        if session is None:
-            raise Unauthenticated(
-                "Your session ended on the way. Sign in, then add it again.", code="session_ended"
-            )
+        session = self._session(visitor)
         identity = self._store.get(Identity, profile.issuer, profile.subject)
         if identity is not None:
             if identity.user_id != session.user_id:
@@ -220,8 +217,22 @@ class Providers:
                 )
             return Arrival(handshake.return_to)
         offer = Offer(profile, self._clock.now() + OFFER_LIFETIME)
-        self._sessions.save(replace(session, offer=offer))
-        return Arrival(f"/sign-in/link?provider={quote(profile.provider)}")
+        for _ in range(_TRIES):
+            try:
+                self._sessions.save(replace(self._session(visitor), offer=offer))
+            except ChangedMeanwhile:
+                continue  # another tab has refreshed it
+            return Arrival(f"/sign-in/link?provider={quote(profile.provider)}")
+        raise ChangedMeanwhile("Your session is being refreshed elsewhere. Add it again.")
+
+    def _session(self, visitor: Visitor) -> Session:
+        """The session in which somebody adds a way to sign in."""
+        session = self._sessions.of_cookie(visitor)
+        if session is None:
+            raise Unauthenticated(
+                "Your session ended on the way. Sign in, then add it again.", code="session_ended"
+            )
+        return session
 
     def _provider(self, provider_id: str) -> Provider:
         found = self._providers.get(provider_id)

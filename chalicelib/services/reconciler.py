@@ -1,40 +1,59 @@
 """Comparing what we say with what is true, and mending the difference.
 
 Takes up whatever a lost event, a dead execution or a restart left behind. Everything it does can
-be done twice; it may itself be killed at any point.
+be done twice; it may itself be killed at any point. What it mends it writes down: what we said,
+what the host said, what was done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from chalicelib.domain.deployments import Deployment, DeploymentEvent, DeploymentState
+from chalicelib.domain import hosting
+from chalicelib.domain.budget import Need
+from chalicelib.domain.deployments import (
+    Deployment,
+    DeploymentEvent,
+    DeploymentState,
+    Environment,
+)
+from chalicelib.domain.operations import Difference, ReconcilerRun, ServiceClaim
+from chalicelib.domain.release import is_image_of
 from chalicelib.domain.versions import Reason
-from chalicelib.errors import PlatformError
+from chalicelib.errors import ChangedMeanwhile, PlatformError
 from chalicelib.ports import (
     CLOSING,
     OPEN_DEPLOYMENTS,
     OPEN_VERSIONS,
+    UNSETTLED,
     Clock,
     Engine,
     Host,
     HostDeployment,
+    Put,
     Schedule,
     Store,
     every,
 )
 from chalicelib.services.closing import Closing
+from chalicelib.services.health import Health
+from chalicelib.services.orphans import Orphans
+from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
 
-BATCH = 50
-CONFIRM_EVERY = timedelta(seconds=50)
+BATCH = 100
+CONFIRM_EVERY = timedelta(minutes=5)
 """A state that has not changed is written down again this often: it is what people are shown."""
 OVERDUE = timedelta(seconds=30)
+QUEUED_AT_MOST = timedelta(hours=1)
+SHARE_OF_CALLS = 0.25
+"""The part of the hour's calls that comparing may take: the more agents, the more rarely."""
 
 
 @dataclass
@@ -45,8 +64,11 @@ class Run:
     moving: int = 0
     serving: int = 0
     closing: int = 0
+    compared: int = 0
+    leftovers: int = 0
     repaired: int = 0
     failed: int = 0
+    problem: str = ""
 
 
 class Reconciler:
@@ -60,6 +82,9 @@ class Reconciler:
         versions: Versions,
         turns: Turns,
         closing: Closing,
+        settling: Settling,
+        health: Health,
+        orphans: Orphans,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -69,12 +94,18 @@ class Reconciler:
         self._versions = versions
         self._turns = turns
         self._closing = closing
+        self._settling = settling
+        self._health = health
+        self._orphans = orphans
         self._clock = clock
 
-    def run(self) -> Run:
+    def run(self, *, paced: bool = False) -> Run:
         """Looks at everything that is not final. With nothing left, it turns its own schedule
-        off: an unused platform costs nothing."""
+        off: an unused platform costs nothing. `paced`: what serves is compared no more often than
+        its share of the host's calls allows."""
         run = Run()
+        last = self._store.get(ReconcilerRun)
+        began = self._clock.now()
         closing = {organisation.id: organisation for organisation in every(self._store, CLOSING)}
         run.closing = len(closing)
         for version in list(every(self._store, OPEN_VERSIONS)):
@@ -92,23 +123,35 @@ class Reconciler:
                 self._guard(run, partial(self._take_up, deployment, run))
             else:
                 serving.append(deployment)
+        for environment in list(every(self._store, UNSETTLED)):
+            run.leftovers += 1
+            self._guard(run, partial(self._settle, environment, run))
         run.serving = len(serving)
-        for batch in _batches(serving):
-            self._guard(run, partial(self._compare, batch, run))
+        compared_at = self._compare_all(serving, run, last, paced=paced)
+        searched_at = self._search(run, last)
         for organisation in closing.values():
             # Last, for removing one may take long.
             self._guard(run, partial(self._closing.reconcile, organisation))
-        if not (run.versions or run.moving or run.serving or run.closing):
+        self._write_down(run, last, began, compared_at, searched_at)
+        if not (run.versions or run.moving or run.serving or run.leftovers or run.closing):
             self._rest()
         return run
 
-    def hint(self, host_deployment_id: str) -> None:
-        """Somebody says that this deployment changed at the host: look at it now."""
-        for deployment in every(self._store, OPEN_DEPLOYMENTS):
-            if deployment.host.deployment_id == host_deployment_id:
-                if deployment.state.is_serving:
-                    self._compare([deployment], Run())
-                return
+    def hint(self, service_id: str, host_deployment_id: str) -> None:
+        """Somebody says that something changed there at the host: look at it now.
+
+        A hint may be false, late, doubled or for another tenant's ears: it only causes a look.
+        """
+        claim = self._store.get(ServiceClaim, service_id) if service_id else None
+        if claim is None:
+            return
+        environment = self._store.get(Environment, claim.org_id, claim.agent_id, claim.environment)
+        if environment is None or not environment.serving:
+            return
+        serving = self._turns.stored(claim.org_id, environment.serving)
+        if serving is not None and serving.state.is_serving:
+            logger.info("hint", extra={"host_deployment": host_deployment_id})
+            self._compare([serving], Run(), Need.READ)
 
     def _rest(self) -> None:
         """Switches the schedule off; on again, if work has come in between."""
@@ -117,6 +160,7 @@ class Reconciler:
             self._store.page(OPEN_VERSIONS, limit=1).items
             or self._store.page(OPEN_DEPLOYMENTS, limit=1).items
             or self._store.page(CLOSING, limit=1).items
+            or self._store.page(UNSETTLED, limit=1).items
         ):
             self._schedule.enable()
 
@@ -126,53 +170,127 @@ class Reconciler:
             work()
         except PlatformError as error:
             run.failed += 1
+            run.problem = run.problem or error.detail
             logger.warning("could not reconcile", extra={"detail": error.detail})
-        except Exception:  # noqa: BLE001 - a fault in one is no reason to leave the others
+        except Exception as error:  # noqa: BLE001 - a fault in one is no reason to leave others
             run.failed += 1
+            run.problem = run.problem or f"{type(error).__name__}: {error}"
             logger.exception("could not reconcile")
+
+    def _write_down(
+        self,
+        run: Run,
+        last: ReconcilerRun | None,
+        began: datetime,
+        compared_at: datetime | None,
+        searched_at: datetime | None,
+    ) -> None:
+        done = ReconcilerRun(
+            started_at=began,
+            ended_at=self._clock.now(),
+            compared_at=compared_at,
+            searched_at=searched_at,
+            revision=(last.revision if last else 0) + 1,
+            **vars(run),
+        )
+        try:
+            self._store.commit(Put(done))
+        except ChangedMeanwhile:
+            logger.info("another run has ended meanwhile; its record stays")
+
+    # --- what moves ---------------------------------------------------------------------
 
     def _take_up(self, deployment: Deployment, run: Run) -> None:
         """A moving deployment needs a living execution, or its turn."""
         environment = self._turns.environment(deployment)
+        now = self._clock.now()
         if environment.moving != deployment.id:
             if environment.moving is None and environment.queued in (None, deployment.id):
                 run.repaired += 1
                 self._turns.give_turn(deployment)
+            elif now - deployment.created_at > QUEUED_AT_MOST:
+                self._end(deployment, run, "It waited for its turn for too long. Deploy again.")
+            return
+        if deployment.deadline_at and now > deployment.deadline_at + OVERDUE:
+            # The machine keeps this limit; whoever is later than that is not coming.
+            self._end(deployment, run, "It did not become live in time. Deploy again.")
             return
         if self._engine.is_running(deployment):
-            return
-        if deployment.deadline_at and self._clock.now() > deployment.deadline_at + OVERDUE:
-            run.repaired += 1
-            self._turns.end(
-                deployment,
-                DeploymentEvent.FAILED,
-                reasons=(
-                    Reason("deploy_timeout", "It did not become live in time. Deploy again."),
-                ),
-                restore=deployment.state is DeploymentState.VERIFYING,
-            )
             return
         run.repaired += 1
         again = self._turns.note(deployment, attempt=deployment.attempt + 1)
         if again.state.is_moving:
             self._engine.start(again)
 
-    def _compare(self, batch: list[Deployment], run: Run) -> None:
-        found = self._host.deployments([d.host.deployment_id for d in batch])
-        for deployment in batch:
-            before = deployment.state
-            after = self._settle(deployment, found.get(deployment.host.deployment_id))
-            if after.state is not before:
-                run.repaired += 1
-                logger.info(
-                    "state corrected",
-                    extra={"deployment_id": deployment.id, "was": before, "now": after.state},
-                )
+    def _end(self, deployment: Deployment, run: Run, why: str) -> None:
+        run.repaired += 1
+        switched = deployment.state is DeploymentState.VERIFYING
+        ended = self._turns.end(
+            deployment,
+            DeploymentEvent.ROLLED_BACK if switched else DeploymentEvent.FAILED,
+            reasons=(Reason("deploy_timeout", why),),
+            restore=switched,
+            difference=Difference(
+                deployment.state.value, deployment.host_status or "unknown", "ended: out of time"
+            ),
+        )
+        self._settling.try_now(ended)
 
-    def _settle(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
+    def _settle(self, environment: Environment, run: Run) -> None:
+        run.repaired += self._settling.settle(environment)
+
+    # --- what serves --------------------------------------------------------------------
+
+    def _compare_all(
+        self, serving: list[Deployment], run: Run, last: ReconcilerRun | None, *, paced: bool
+    ) -> datetime | None:
+        """Compares all that serves, unless that was done not long ago; when it was done last."""
+        before = last.compared_at if last else None
+        if paced and before and self._clock.now() - before < self._compare_every(len(serving)):
+            return before
+        whole = True
+        began = self._clock.now()
+        for batch in _batches(serving):
+            failed = run.failed
+            self._guard(run, partial(self._compare, batch, run, Need.BACKGROUND))
+            whole = whole and run.failed == failed
+        if run.compared:
+            self._guard(run, partial(self._health.look, serving))
+        return began if whole else before
+
+    def _compare_every(self, count: int) -> timedelta:
+        calls = -(-count // BATCH)
+        a_second = self._host.budget.state().limit * SHARE_OF_CALLS / 3600
+        return timedelta(seconds=calls / a_second)
+
+    def _compare(self, batch: list[Deployment], run: Run, need: Need) -> None:
+        found = self._host.deployments([d.host.deployment_id for d in batch], need=need)
+        for deployment in batch:
+            run.compared += 1
+            self._guard(run, partial(self._settle_one, deployment, found, run))
+
+    def _settle_one(
+        self, deployment: Deployment, found: Mapping[str, HostDeployment], run: Run
+    ) -> None:
+        seen = found.get(deployment.host.deployment_id)
+        before = deployment.state
+        after = self._agree(deployment, seen)
+        if after.state is not before or after.host != deployment.host:
+            run.repaired += 1
+            logger.info(
+                "state corrected",
+                extra={"deployment_id": deployment.id, "was": before, "now": after.state},
+            )
+
+    def _agree(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
+        """The deployment as the host says it is."""
         if seen is None or seen.status in ("REMOVED", "REMOVING"):
-            return self._gone(deployment)
-        facts = {"confirmed_at": self._clock.now(), "host_status": seen.status}
+            return self._gone(deployment, seen)
+        now = self._clock.now()
+        facts: dict[str, Any] = {
+            "host_status": hosting.word(seen),
+            "instances": seen.instances,
+        }
         if seen.status == "SLEEPING":
             event = DeploymentEvent.FELL_ASLEEP
         elif seen.status == "SUCCESS" and not seen.stopped:
@@ -181,49 +299,81 @@ class Reconciler:
             event = DeploymentEvent.CRASHED
         else:
             return deployment
-        if deployment.after(event, self._clock.now()) is deployment:
+        if deployment.after(event, now) is deployment:
             last = deployment.confirmed_at
-            if last is None or self._clock.now() - last > CONFIRM_EVERY:
-                return self._turns.note(deployment, **facts)
+            if last is None or now - last > CONFIRM_EVERY:
+                return self._turns.note(deployment, confirmed_at=now, **facts)
             return deployment
         reasons: tuple[Reason, ...] = ()
         if event is DeploymentEvent.CRASHED:
             reasons = (self._crash(deployment, seen),)
-        return self._turns.move(deployment, event, reasons=reasons, **facts)
+        said, says = deployment.state.value, hosting.word(seen)
+        return self._turns.move(
+            deployment,
+            event,
+            reasons=reasons,
+            confirmed_at=now,
+            difference=Difference(said, says, f"now {deployment.after(event, now).state}"),
+            **facts,
+        )
 
-    def _gone(self, deployment: Deployment) -> Deployment:
+    def _gone(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
         """Not at the host any more: replaced there by one with our image, or taken away."""
-        newest = self._host.newest(deployment.host.service_id)
-        if (
-            newest is not None
-            and newest.id != deployment.host.deployment_id
-            and newest.status in ("SUCCESS", "SLEEPING")
-            and newest.image == deployment.image
-        ):
-            return self._turns.adopt(deployment, newest)
+        environment = self._turns.environment(deployment)
+        if environment.moving is not None or environment.leftovers:
+            # What moves has taken its place, or will; what is left over is dealt with first.
+            return deployment
+        recent = self._host.recent(deployment.host.service_id, need=Need.BACKGROUND)
+        listed = next((d for d in recent if d.id == deployment.host.deployment_id), None)
+        if seen is None and hosting.runs(listed):
+            # A read that lost one of many is no proof that it is gone.
+            return deployment
+        newest = next((d for d in recent if hosting.verdict(d) is not hosting.Verdict.DOWN), None)
+        if newest is not None and newest.id != deployment.host.deployment_id:
+            if is_image_of(deployment, newest.image):
+                # While it is still coming, the next look decides.
+                return self._turns.adopt(deployment, newest) if hosting.runs(newest) else deployment
+            if hosting.runs(newest):
+                self._orphans.report_deployment(deployment, newest)
+        says = hosting.word(seen)
+        now_runs = f"; it runs {newest.image} ({newest.id})" if newest else ""
         return self._turns.leave(
             deployment,
+            host_status=says,
+            difference=Difference(deployment.state.value, f"{says}{now_runs}", "now stopped"),
             reasons=(
                 Reason(
                     "removed_at_host",
-                    "Somebody removed this deployment at the host. Deploy again to bring it back.",
+                    "Somebody removed this deployment at the host"
+                    + (f" and put another one there ({newest.image})" if newest else "")
+                    + ". Deploy again to bring it back.",
                 ),
             ),
         )
 
     def _crash(self, deployment: Deployment, seen: HostDeployment) -> Reason:
         tail = self._host.logs(deployment.host.deployment_id, since=None, limit=10)
-        text = "\n".join(line.message for line in tail)
+        text = "\n".join(hosting.clean_line(line.message) for line in tail)
         what = (
             "The agent ended by itself with exit code 0."
             if seen.stopped
-            else seen.detail or "The agent crashed and its restarts are used up."
+            else "The agent crashed and its restarts are used up."
         )
         return Reason(
             "agent_crashed",
             f"{what} Mend the cause and deploy again, or restart it."
             + (f"\nIts last output:\n{text}" if text else ""),
         )
+
+    def _search(self, run: Run, last: ReconcilerRun | None) -> datetime | None:
+        """Looks for orphans now and then."""
+        before = last.searched_at if last else None
+        now = self._clock.now()
+        if before and not self._orphans.is_due(before):
+            return before
+        failed = run.failed
+        self._guard(run, self._orphans.search)
+        return now if run.failed == failed else before
 
 
 def _batches(items: list[Deployment]) -> Iterable[list[Deployment]]:

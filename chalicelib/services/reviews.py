@@ -19,11 +19,11 @@ from chalicelib.ports import (
     VOTES,
     Change,
     Clock,
-    Count,
     Delete,
     Page,
     Put,
     Store,
+    Tally,
     every,
 )
 from chalicelib.services.agents import Agents
@@ -225,8 +225,8 @@ class Reviews:
         return self._store.get(Review, org_id, agent_id, review)
 
 
-def _count(review: Review, **amounts: int) -> Count:
-    return Count(review.org_id, review.agent_id, amounts)
+def _count(review: Review, **amounts: int) -> Tally:
+    return Tally(review.org_id, review.agent_id, amounts)
 
 
 def _unknown() -> NotFound:

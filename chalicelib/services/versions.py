@@ -47,7 +47,7 @@ from chalicelib.services.agents import NO_AGENT, Agents, environment_name, requi
 from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
 from chalicelib.services.deployments import Deployments
-from chalicelib.services.turns import item
+from chalicelib.services.history import item
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
@@ -75,6 +75,7 @@ class Versions:
         schedule: Schedule,
         clock: Clock,
         image_repository: str,
+        strategy: str,
         upload_limit: timedelta,
         build_limit: timedelta,
     ) -> None:
@@ -88,6 +89,7 @@ class Versions:
         self._schedule = schedule
         self._clock = clock
         self._image_repository = image_repository
+        self._strategy = strategy
         self._upload_limit = upload_limit
         self._build_limit = build_limit
 
@@ -316,7 +318,7 @@ class Versions:
             return version
         if not version.state.is_final:
             version = self._conclude(version, status)
-        if version.state is VersionState.READY and version.deploy and not version.deployment_id:
+        if version.owes_deployment:
             return self._deployments.request_for_build(version)
         return version
 
@@ -334,6 +336,8 @@ class Versions:
                 self._look_at_build(version, age)
             case VersionState.BUILDING:
                 self._start_build(version)
+            case VersionState.READY if version.owes_deployment:
+                self._deployments.request_for_build(version)
 
     def halt(self, version: Version, why: Reason) -> None:
         """Ends a version on its way, on the platform's own behalf."""
@@ -479,6 +483,7 @@ class Versions:
             variables=self._variables,
             artifacts=self._artifacts,
             repository=self._image_repository,
+            strategy=self._strategy,
             limit=self._build_limit,
         )
         self._artifacts.put_json(order_key, order)

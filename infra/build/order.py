@@ -54,6 +54,8 @@ class Order:
     variables: Mapping[str, str] = field(default_factory=dict)
     secret_names: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    strategy: str = "image"
+    """What is published: an `image` in the registry, or the packed `source`."""
     digest: str | None = None
     """SHA-256 of the packed source that was reviewed, in hex; None when nobody noted it."""
 
@@ -93,6 +95,7 @@ def _order(record: dict[str, Any]) -> Order:
         variables={str(k): str(v) for k, v in (record.get("variables") or {}).items()},
         secret_names=frozenset(record.get("secret_names") or ()),
         limits=Limits(**limits),
+        strategy="source" if record.get("strategy") == "source" else "image",
         digest=str(record["source"].get("digest") or "").removeprefix("sha256:") or None,
     )
 

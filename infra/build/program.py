@@ -14,7 +14,7 @@ from types import FrameType
 
 from infra.build.deadline import Deadline
 from infra.build.faults import BuildFault, Failed, Reason, Rejected, Stopped
-from infra.build.grounds import Ground, Job, load_ground
+from infra.build.grounds import Ground, Job, Published, load_ground
 from infra.build.journal import Journal
 from infra.build.masking import Masker
 from infra.build.order import Location, Order, OrderUnreadable
@@ -87,11 +87,12 @@ def _build(order: Order, storage: Storage, env: Mapping[str, str], report: Repor
             _scan(job)
         with report.step("build"):
             job.deadline = Deadline(order.limits.build_seconds, "build")
+            context = _context(job)
             ground.build(job)
         _prove(job, ground)
         with report.step("publish"):
             job.deadline = Deadline(max(60.0, order.limits.build_seconds), "publish")
-            published = ground.publish(job)
+            published = _published(context, job, storage) if context else ground.publish(job)
             report.image = published.image
             report.size_bytes = published.size_bytes
             report.journal.info(f"Published {published.image} ({published.size_bytes:,} bytes)")
@@ -100,6 +101,27 @@ def _build(order: Order, storage: Storage, env: Mapping[str, str], report: Repor
             ground.close()
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _context(job: Job) -> Path | None:
+    """The packed source, for hosts that build it themselves; taken before anything of it runs."""
+    if job.order.strategy != "source":
+        return None
+    from infra.build.context import NAME, pack_context  # noqa: PLC0415 - the rarer strategy
+
+    packed = job.scratch / NAME
+    pack_context(job, packed)
+    return packed
+
+
+def _published(context: Path, job: Job, storage: Storage) -> Published:
+    from infra.build.context import NAME, published  # noqa: PLC0415
+
+    output = job.order.output
+    storage.write(
+        Location(output.bucket, output.key + NAME), context.read_bytes(), "application/gzip"
+    )
+    return published(context)
 
 
 def _fetch(job: Job, storage: Storage) -> None:

@@ -117,6 +117,16 @@ def test_what_was_denied_is_recorded(client: Client, world: World) -> None:
     assert denied["actor"]["token_id"].startswith("tok_")
 
 
+def test_a_flood_of_denied_calls_is_recorded_so_far_as_it_says_something() -> None:
+    world = World(env={})
+    client = Client(world, world.access_token())
+    viewer = token_of(world, client, role=Role.VIEWER)
+    refused = [viewer("POST", "/agents", {"name": "x"}).status for _ in range(40)]
+    assert refused == [403] * 40
+    found = client("GET", "/audit?result=denied&limit=100").json["items"]
+    assert len(found) == 30
+
+
 def test_nobody_reads_another_organisations(client: Client, stranger: Client) -> None:
     client("POST", "/agents", {"name": "Mine alone"})
     assert "Mine alone" not in stranger("GET", "/audit").text
@@ -273,6 +283,19 @@ def test_tampering_is_found_and_the_first_broken_record_named(
     found = client("GET", "/audit/verify").json
     assert not found["sound"]
     assert found["broken"]["sequence"] == 7
+
+
+def test_a_record_that_cannot_be_read_is_found_and_hides_no_others(
+    client: Client, intruder: Intruder
+) -> None:
+    key = LAYOUTS[AuditRecord].key_of(intruder.record(7))
+    kind, document = intruder.world.store._items[key]
+    intruder.world.store._items[key] = (kind, document.replace(b"trace_id", b"trice_id"))
+    found = client("GET", "/audit/verify").json
+    assert found["broken"]["sequence"] == 7
+    listed = [item["sequence"] for item in client("GET", "/audit?limit=100").json["items"]]
+    assert listed == list(range(intruder.head().revision, 0, -1))
+    assert client("GET", "/audit/export").status == 200
 
 
 def test_a_tail_cut_off_is_found_against_the_head(client: Client, intruder: Intruder) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import app as _app  # noqa: F401 - registers the endpoints
-from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.api.http import ENDPOINTS, HEADERS, Endpoint
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Action
 from tests.api.conftest import Client
@@ -40,6 +40,7 @@ BODIES = {
     "update_me": {"name": "x"},
     "delete_me": {"confirm": "x"},
 }
+QUERIES = {"plan_deployment": f"?version_id={new_id('ver')}"}
 VALUES = {
     "agent_id": new_id("agt"),
     "version_id": new_id("ver"),
@@ -54,6 +55,7 @@ VALUES = {
     "slug": "no-such-agent",
     "review_id": "rev_unknown",
     "report_id": "rep_unknown",
+    "service_id": "svc-1",
 }
 
 
@@ -85,7 +87,8 @@ def test_nobody_gets_401_as_a_problem(endpoint: Endpoint, nobody: Client) -> Non
     ids=named,
 )
 def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Client) -> None:
-    reply = client(endpoint.method, endpoint.path, BODIES.get(endpoint.name), **values(endpoint))
+    path = endpoint.path + QUERIES.get(endpoint.name, "")
+    reply = client(endpoint.method, path, BODIES.get(endpoint.name), **values(endpoint))
     assert reply.status == 404
     assert set(reply.json) >= {"type", "title", "status", "code", "detail", "trace_id"}
 
@@ -117,9 +120,28 @@ def test_a_query_nobody_knows_is_named(
 
 
 def test_every_endpoint_but_the_public_ones_names_its_permission() -> None:
-    assert [e.name for e in PRIVATE if not isinstance(e.action, Action)] == []
+    without = {e.name for e in PRIVATE if not isinstance(e.action, Action)}
+    assert without == {e.name for e in PRIVATE if e.tag == "operations"}
 
 
 def test_names_and_routes_are_unique() -> None:
     assert len({e.name for e in ENDPOINTS}) == len(ENDPOINTS)
     assert len({(e.method, e.path) for e in ENDPOINTS}) == len(ENDPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/agents", 401),
+        ("GET", "/nothing", 405),
+        ("PUT", "/me", 405),
+    ],
+)
+def test_every_answer_carries_the_security_headers(
+    method: str, path: str, status: int, nobody: Client
+) -> None:
+    reply = nobody(method, path)
+    assert reply.status == status
+    assert {name: reply.headers[name.lower()] for name in HEADERS} == HEADERS
+    assert "no-store" in reply.headers["cache-control"]

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from chalicelib import bootstrap
+from chalicelib.domain.tenancy import Role
 from tests.api.wsgi import wsgi
 from tests.conftest import World
 
@@ -36,7 +37,14 @@ def fuzzed() -> dict[str, str]:
     who = world.platform.access.principal(token)
     agent = world.agent(who)
     live = world.live(who, agent)
+    made = world.platform.organisations.create(who, name="Fuzzed")
+    owner = world.within(made.organisation.id, "ada@example.com")
+    member = world.join(owner, "member@example.com", Role.VIEWER)
+    waiting = world.platform.invitations.invite(owner, email="x@example.com", role=Role.VIEWER)
     return {
+        "org_id": owner.org_id,
+        "user_id": member.user_id,
+        "invitation_id": waiting.id,
         "token": token,
         "agent_id": agent.id,
         "version_id": live.version_id,

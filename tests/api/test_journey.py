@@ -218,7 +218,10 @@ def test_the_railway_webhook_needs_its_secret_and_makes_us_look(
     client: Client, nobody: Client, world: World
 ) -> None:
     _, deployment_id = make_live(client, world)
-    sent = {"type": "Deployment.crashed", "resource": {"deployment": {"id": "host-0"}}}
+    sent = {
+        "type": "Deployment.crashed",
+        "resource": {"service": {"id": "svc-0"}, "deployment": {"id": "host-0"}},
+    }
     assert nobody("POST", "/webhooks/railway", sent).status == 422
     assert nobody("POST", "/webhooks/railway?secret=guess", sent).status == 401
     world.host.set_status("host-0", "CRASHED")

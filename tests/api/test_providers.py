@@ -11,7 +11,8 @@ import pytest
 from chalicelib.adapters.github_sign_in import GitHubSignIn
 from chalicelib.adapters.oidc import OidcSignIn
 from chalicelib.adapters.provider_http import ProviderHttp
-from chalicelib.domain.identities import OFFER_LIFETIME
+from chalicelib.domain.identities import OFFER_LIFETIME, Identity
+from chalicelib.ports import Put
 from tests.api.conftest import Reply
 from tests.api.test_auth import Browser
 from tests.conftest import World
@@ -171,6 +172,25 @@ def test_what_was_proven_elsewhere_or_by_another_is_not_offered(
     eve = browser("POST", "/auth/email/redeem", {"token": browser.ask("eve@example.com")})
     browser.token = eve.json["access_token"]
     assert browser("GET", "/me/identities/pending").json["items"] == []
+
+
+def test_the_browser_keeps_its_name_while_proof_is_due(
+    browser: Browser, issuer: Issuer, world: World
+) -> None:
+    world.session("ada@example.com")
+    query = at_acme(browser, issuer)
+    name = browser.jar["slipway_sign_in"]
+    (cookie,) = back(browser, query, "acme").cookies
+    assert cookie.startswith(f"slipway_sign_in={name};")
+
+
+def test_an_identity_whose_account_is_gone_makes_a_new_one(
+    browser: Browser, issuer: Issuer, world: World
+) -> None:
+    left = Identity("idn_1", ISSUER, "ada-1", "usr_gone", "acme", None, "", world.clock.now())
+    world.store.commit(Put(left))
+    assert back(browser, at_acme(browser, issuer), "acme").headers["location"] == f"{WEB}/"
+    assert whose(browser)["email"] == "ada@example.com"
 
 
 def test_an_offer_does_not_wait_for_ever(browser: Browser, issuer: Issuer, world: World) -> None:

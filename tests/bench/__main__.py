@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tests.bench import dispatch, floor, identity, load, search
+from tests.bench import dispatch, floor, guard, host, identity, load, search
+from tests.e2e import sources
 from tests.e2e.conftest import LocalCloud, end, new_cloud
 
 ROOT = Path(__file__).parents[2]
@@ -46,13 +47,17 @@ def main() -> None:
     """Runs every measurement and shows it as soon as it is there."""
     figures: Figures = {}
     print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
-    for measure in (_dispatch, _identity, _cold_import, _package, _search):
+    for measure in (
+        *(_dispatch, _identity, _guard, _cold_import, _package),
+        *(_host_calls, _reconciling, _search),
+    ):
         _show(figures, measure())
     cloud = new_cloud()
     try:
         _show(figures, _starts(cloud))
         _show(figures, _api(cloud))
         _show(figures, _deploys(cloud))
+        _show(figures, _rollbacks(cloud))
     finally:
         end(cloud)
     RESULT.parent.mkdir(exist_ok=True)
@@ -75,6 +80,15 @@ def _show(figures: Figures, found: Figures) -> None:
 def _dispatch() -> Figures:
     _, bare, ours = dispatch.ratio()
     return {"dispatch with validation": Figure(ours, "µs", 1.6 * bare, "1.6 x bare Chalice")}
+
+
+def _guard() -> Figures:
+    calls, microseconds = guard.counting()
+    return {
+        "counting a request: calls to the table": Figure(calls, "", 1, "limit"),
+        "counting a request: processor": Figure(microseconds, "µs", 700, "limit"),
+        "10,000 audit records proven": Figure(guard.verifying(), "s", 1, "limit"),
+    }
 
 
 def _identity() -> Figures:
@@ -120,6 +134,43 @@ def _search() -> Figures:
         "search: load, 100,000 agents": Figure(large["load"] * 1000, "ms", 1000, "limit"),
         "search: take up 20 changes": Figure(large["apply"] * 1000, "ms", 1000, "limit"),
         "search: index, 100,000 agents": Figure(large["bytes"] / 1e6, "MB", 100, "limit"),
+    }
+
+
+def _host_calls() -> Figures:
+    return {
+        f"Railway calls, {what}": Figure(count, "", 15, "limit, queued to live")
+        for what, count in host.calls().items()
+    }
+
+
+def _reconciling() -> Figures:
+    found = host.reconciling()
+    # A quarter of the smallest plan's 1,000 calls an hour, in runs a minute apart.
+    per_hour = 60 * (found.read_units * 0.125e-6 + found.write_units * 0.625e-6)
+    where = "a run over 1,000 live deployments"
+    return {
+        "reconciler: Railway calls": Figure(found.calls, "", 20, f"limit, {where}"),
+        "reconciler: DynamoDB read units": Figure(found.read_units, "", 1000, f"limit, {where}"),
+        "reconciler: DynamoDB write units": Figure(found.write_units, "", 2000, f"limit, {where}"),
+        "reconciler: DynamoDB, an hour": Figure(per_hour * 100, "c", 10, "limit, in US cents"),
+        "reconciler: time of CPU": Figure(found.seconds, "s", 10, f"limit, {where}"),
+    }
+
+
+def _rollbacks(cloud: LocalCloud) -> Figures:
+    person = cloud.sign_in("bench@example.org")
+    agent = person.create("/agents", {"name": "Bench rollback"})
+    for word in ("one", "two"):
+        page = sources.server().replace("b'served'", f"b'{word}'")
+        cloud.deploy(person, agent["id"], sources.python("health: {path: /}\n", main_py=page))
+    found = host.times(cloud, person, agent["id"])
+    return {
+        "rollback without a build, p50": Figure(found.rollback_p50, "s", 30, "limit"),
+        "rollback without a build, p95": Figure(found.rollback_p95, "s", 60, "limit"),
+        "control plane, a deployment": Figure(
+            found.control_plane, "s", 5, "limit, without build and host"
+        ),
     }
 
 

@@ -18,8 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.local.yard import health
 from infra.local.yard.__main__ import main
-from infra.local.yard.runs import Job, Run, StartFailed, Usage, ended, in_thread
+from infra.local.yard.runs import (
+    Hear,
+    Job,
+    Run,
+    StartFailed,
+    Usage,
+    ended,
+    free_port,
+    in_thread,
+    pipes,
+)
 
 
 class PlainGround:
@@ -29,14 +40,19 @@ class PlainGround:
         """Says so."""
         return {"tier": "none", "name": "plain processes (tests only)", "missing": ["everything"]}
 
-    async def start(self, job: Job) -> Run:
+    def port(self) -> int:
+        """A port nobody listens on now."""
+        return free_port()
+
+    async def start(self, job: Job, out: Hear, err: Hear) -> Run:
         """Starts a bare child process."""
         for source, destination, _ in job.binds:
             place = job.app / destination.removeprefix("/app/")
             if destination.startswith("/app/") and not place.is_symlink():
                 place.rmdir()
                 place.symlink_to(source)
-        return await in_thread(self._start, job)
+        async with pipes(out, err) as (stdout, stderr):
+            return await in_thread(self._start, job, stdout, stderr)
 
     def remove(self, folder: Path) -> None:
         """Removes a folder."""
@@ -46,15 +62,15 @@ class PlainGround:
         """Nothing to do."""
 
     @staticmethod
-    def _start(job: Job) -> Run:
+    def _start(job: Job, stdout: int, stderr: int) -> Run:
         try:
             process = subprocess.Popen(
                 list(job.command),
                 cwd=job.app,
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **job.env},
                 stdin=subprocess.DEVNULL,
-                stdout=job.stdout,
-                stderr=job.stderr,
+                stdout=stdout,
+                stderr=stderr,
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no locks
             )
@@ -109,6 +125,10 @@ class PlainRun:
             made.close()
             raise
         return made
+
+    async def probe(self, port: int, path: str, seconds: float) -> int | None:
+        """One GET."""
+        return await health.probe(self.connect, port, path, seconds)
 
     async def usage(self) -> Usage:
         """CPU and memory of the first process only."""

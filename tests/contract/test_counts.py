@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.search import Counts, trend_of
 from chalicelib.errors import ChangedMeanwhile
-from chalicelib.ports import COUNTER_SHARDS, Count, Put, Store
+from chalicelib.ports import COUNTER_SHARDS, Put, Store, Tally
 from tests.contract.test_store import NOW, agent
 
 WHERE = ("org_1", "agt_1")
@@ -20,7 +20,7 @@ def test_nothing_counted_is_zero(store: Store) -> None:
 
 def test_many_at_once_lose_none(store: Store) -> None:
     def count(number: int) -> None:
-        changes = [Count(*WHERE, {"deployments": 1, "stars": number % 5})]
+        changes = [Tally(*WHERE, {"deployments": 1, "stars": number % 5})]
         # Alone and within a transaction, it is the same.
         store.commit(*changes, *([Put(agent("org_1"))] if number % 2 else []))
 
@@ -32,23 +32,23 @@ def test_many_at_once_lose_none(store: Store) -> None:
 
 def test_what_is_counted_is_counted_with_its_change_or_not_at_all(store: Store) -> None:
     one = agent("org_1")
-    store.commit(Put(one), Count(*WHERE, {"users": 1}))
+    store.commit(Put(one), Tally(*WHERE, {"users": 1}))
     with pytest.raises(ChangedMeanwhile) as lost:
-        store.commit(Count(*WHERE, {"users": 1}), Put(one))
+        store.commit(Tally(*WHERE, {"users": 1}), Put(one))
     assert lost.value.lost == {1}
     assert store.counts(*WHERE).users == 1
 
 
 def test_counting_down_and_every_shard_counts(store: Store) -> None:
     for shard in range(COUNTER_SHARDS):
-        store.commit(Count(*WHERE, {"ratings": 1, "stars": 5}, shard))
-    store.commit(Count(*WHERE, {"ratings": -1, "stars": -5}))
+        store.commit(Tally(*WHERE, {"ratings": 1, "stars": 5}, shard))
+    store.commit(Tally(*WHERE, {"ratings": -1, "stars": -5}))
     found = store.counts(*WHERE)
     assert (found.ratings, found.stars) == (COUNTER_SHARDS - 1, 5 * (COUNTER_SHARDS - 1))
     assert store.counts("org_1", "agt_2") == Counts()
 
 
 def test_a_trend_survives_being_stored(store: Store) -> None:
-    store.commit(Count(*WHERE, {"trend": trend_of(NOW)}, 0))
-    store.commit(Count(*WHERE, {"trend": trend_of(NOW)}, 1))
+    store.commit(Tally(*WHERE, {"trend": trend_of(NOW)}, 0))
+    store.commit(Tally(*WHERE, {"trend": trend_of(NOW)}, 1))
     assert store.counts(*WHERE).trend == pytest.approx(2 * trend_of(NOW))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, build_client_schema, build_schema, parse, validate
 
-from chalicelib.adapters import railway
+from chalicelib.adapters import railway_documents as railway
 from chalicelib.domain.hosting import VERDICTS
 
 ROOT = Path(__file__).parents[2]

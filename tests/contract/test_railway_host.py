@@ -9,13 +9,23 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.adapters.railway import CREATE_SERVICE, FIND_SERVICES, RailwayApi, RailwayHost
+from chalicelib.adapters.memory import MemoryBudget, MemoryLease
+from chalicelib.adapters.railway import RailwayHost, _Progress
+from chalicelib.adapters.railway_api import RailwayApi
+from chalicelib.adapters.railway_documents import CREATE_SERVICE, FIND_SERVICES
 from chalicelib.errors import Conflict, HostRefused, HostUnavailable, NotFound, PlatformError
 
 
-def api(answer: Callable[[dict[str, Any]], httpx.Response]) -> RailwayApi:
+def api(
+    answer: Callable[[dict[str, Any]], httpx.Response], budget: MemoryBudget | None = None
+) -> RailwayApi:
     """The client, over a transport that answers each request."""
-    made = RailwayApi("http://railway.test/graphql/v2", lambda: "token")
+    made = RailwayApi(
+        "http://railway.test/graphql/v2",
+        lambda: "token",
+        budget=budget or MemoryBudget(),
+        sleep=lambda _: None,
+    )
 
     def respond(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer token"
@@ -39,7 +49,7 @@ def failing(message: str, status: int = 200) -> Callable[[dict[str, Any]], httpx
         ("Failed to create service domain, please try again", HostUnavailable),
         ("an operation is already in progress", HostUnavailable),
         ("Problem processing request", HostUnavailable),
-        ("Not Authorized", HostRefused),
+        ("Not Authorized", HostUnavailable),
         ("Something new", HostRefused),
     ],
 )
@@ -86,6 +96,14 @@ def test_a_service_made_before_a_timeout_is_found_and_not_made_again() -> None:
         services = {"edges": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}
         return httpx.Response(200, json={"data": {"project": {"services": services}}})
 
-    host = RailwayHost(api(answer), project_id="p", environment_id="e", credentials=lambda: None)
-    assert host._ensure_service("agent") == "svc"
+    host = RailwayHost(
+        api(answer),
+        project_id="p",
+        environment_id="e",
+        credentials=lambda: None,
+        lease=MemoryLease(),
+    )
+    at = _Progress(name="agent")
+    host._create_service(at)
+    assert at.service_id == "svc"
     assert made == ["agent"]

@@ -12,7 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.yard_harness import ADMIN, ENVIRONMENT, PROJECT, Yard, running, server
+from tests.contract.yard_harness import (
+    ADMIN,
+    ENVIRONMENT,
+    PROJECT,
+    GraphQLFailed,
+    Yard,
+    running,
+    server,
+)
 
 RUN = "exec python3 main.py"
 ASK = "query { apiToken { workspaces { id } } }"
@@ -146,6 +154,8 @@ class TestTheWire:
         yard.fault("rate_limit", retry_after=7)
         answer = yard.post(ASK)
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+        assert answer.headers["x-ratelimit-remaining"] == "0"
+        assert int(answer.headers["x-ratelimit-reset"]) > time.time()
 
     def test_create_throttle(self, yard: Yard, name: str) -> None:
         yard.fault("create_throttle", operation="serviceCreate")
@@ -244,6 +254,17 @@ class TestTheHost:
         service.wait(deployment, "FAILED")
         assert "308" in service.logs(deployment, "buildLogs")[-1]
 
+    @pytest.mark.parametrize("code", [3, 0])
+    def test_an_end_before_live(self, yard: Yard, name: str, image: str, code: int) -> None:
+        service = yard.service(f"{name}-{code}", image, healthcheckPath="/")
+        good = service.up()
+        yard.fault("crash_before_live", exit_code=code, service=f"{name}-{code}")
+        deployment = service.deploy()
+        service.wait(deployment, "FAILED")
+        assert f"exit code {code}" in service.logs(deployment, "buildLogs")[-1]
+        assert service.read(good)["status"] == "SUCCESS"
+        assert service.get("/").status_code == 200
+
     def test_a_crash_after_live(self, yard: Yard, name: str, image: str) -> None:
         yard.fault("crash_after_live", seconds=0.3, exit_code=9, service=name)
         service = yard.service(name, image, healthcheckPath="/")
@@ -269,6 +290,72 @@ class TestTheHost:
         service.wait(deployment, "CRASHED")
         assert any("Out of memory" in line for line in service.logs(deployment))
         receiver.wait_for(service.id, "Deployment.oom_killed")
+
+
+class TestAccidents:
+    def test_a_deployment_is_removed_after_it_is_live(
+        self, yard: Yard, name: str, image: str
+    ) -> None:
+        yard.fault("removed_by_hand", service=name, seconds=0.3)
+        service = yard.service(name, image, healthcheckPath="/")
+        deployment = service.up()
+        service.wait(deployment, "REMOVED")
+        assert service.get("/").status_code == 404
+
+    def test_a_deployment_is_removed_as_soon_as_it_is_asked_for(
+        self, yard: Yard, name: str, image: str
+    ) -> None:
+        service = yard.service(name, image, healthcheckPath="/")
+        yard.fault("removed_by_hand", service=name, operation="serviceInstanceDeployV2")
+        service.wait(service.deploy(), "REMOVED")
+        service.up()
+
+    @pytest.mark.parametrize("operation", ["variableCollectionUpsert", None])
+    def test_a_service_is_deleted(
+        self, yard: Yard, name: str, image: str, operation: str | None
+    ) -> None:
+        named = f"{name}-{bool(operation)}"
+        service = yard.service(named, image, healthcheckPath="/")
+        yard.fault("service_deleted", service=named, operation=operation)
+        if operation:
+            service.variables({"COLOUR": "red"})
+        else:
+            service.wait(service.deploy(), "REMOVED")
+        deadline = time.monotonic() + 10
+        while exists(yard, named):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with pytest.raises(GraphQLFailed, match="Service not found"):
+            service.configure(image)
+
+    def test_the_host_moves_what_runs(self, yard: Yard, name: str, image: str) -> None:
+        yard.fault("migrated", service=name, seconds=0.3)
+        service = yard.service(name, image, healthcheckPath="/")
+        first = service.up()
+        service.wait(first, "REMOVED")
+        newest = service.deployments()[0]
+        assert (newest["status"], newest["meta"]["reason"]) == ("SUCCESS", "migration")
+        assert newest["meta"]["image"] == image
+        assert service.get("/").status_code == 200
+
+    def test_a_token_is_revoked_in_the_middle(self, yard: Yard, name: str) -> None:
+        yard.fault("token_revoked", operation="serviceCreate")
+        assert "errors" not in create(yard, name).json()
+        assert yard.post(ASK).json()["errors"][0]["message"] == "Not Authorized"
+        assert yard.post(ASK, token="workspace-token").json()["data"]
+        yard.clear_faults()
+        assert "errors" not in yard.post(ASK).json()
+
+    def test_it_may_be_revoked_for_a_while(self, yard: Yard, name: str) -> None:
+        yard.fault("token_revoked", operation="serviceCreate", seconds=0.3)
+        create(yard, name)
+        assert "errors" in yard.post(ASK).json()
+        time.sleep(0.4)
+        assert "errors" not in yard.post(ASK).json()
+
+    def test_it_names_the_operation_it_is_revoked_at(self, yard: Yard) -> None:
+        with pytest.raises(AssertionError, match="needs the operation"):
+            yard.fault("token_revoked")
 
 
 class TestWebhooks:

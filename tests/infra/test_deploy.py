@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -265,8 +266,44 @@ def test_a_missing_environment_is_made() -> None:
 
 def test_a_refusal_says_which_token_is_needed() -> None:
     refusal = {"errors": [{"message": "Not Authorized"}]}
-    with pytest.raises(DeployError, match="account or workspace token"):
+    with pytest.raises(DeployError, match="RAILWAY_TOKEN_KIND says"):
         ensure_place(TARGET, railway(lambda _: refusal, []))
+
+
+def test_a_projects_token_says_itself_which_project_it_is_for() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["project-access-token"] == TARGET.railway_token
+        assert "authorization" not in request.headers
+        scope = {"projectId": "p", "environmentId": "e"}
+        return httpx.Response(200, json={"data": {"projectToken": scope}})
+
+    given = replace(TARGET, railway_token_kind="project")
+    assert ensure_place(given, httpx.MockTransport(answer)) == Place("p", "e")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAILWAY_TOKEN_KIND", "personal"),
+        ("RAILWAY_CALLS_PER_HOUR", "many"),
+        ("SLIPWAY_RELEASE_STRATEGY", "magic"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "LAMBDA_PYTHON", sys.version_info[:2])
+    env = {
+        "AWS_REGION": "eu-central-1",
+        "RAILWAY_TOKEN": "t",
+        "SLIPWAY_IMAGE_REPOSITORY": "ghcr.io/x",
+        "SLIPWAY_REGISTRY_USERNAME": "u",
+        "SLIPWAY_REGISTRY_PASSWORD": "p",
+        "SLIPWAY_MAIL_FROM": "a@b.c",
+    }
+    assert aws_target("prod", env).release_strategy == "image"
+    with pytest.raises(DeployError, match=name):
+        aws_target("prod", {**env, name: value})
 
 
 # ---- what is published ---------------------------------------------------------------------------

@@ -137,7 +137,9 @@ def test_the_audit_log_is_append_only_for_the_platform_itself(
     denied = [s for s in mine if s["Effect"] == "Deny"]
     [log] = [s for s in denied if "dynamodb:DeleteItem" in listed(s["Action"])]
     assert set(log["Action"]) == {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}
-    [pattern] = log["Condition"]["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"]
+    [pattern] = log["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    # Without a key nothing is meant; ForAllValues would take it for a match.
+    assert log["Condition"]["Null"] == {"dynamodb:LeadingKeys": False}
     for key in (LAYOUTS[AuditRecord].key("org_1", "1"), LAYOUTS[AuditHead].key("org_1")):
         assert fnmatch.fnmatchcase(key.pk, pattern)
     others = [LAYOUTS[SlugClaim].key("org_1", "audit"), LAYOUTS[Organisation].key("org_1")]

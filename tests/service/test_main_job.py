@@ -239,7 +239,7 @@ def test_a_first_version_that_fails_its_checks_is_stopped_at_the_host(world: Wor
     world.caller.answer = Answer(0, {}, b"", "connection refused")
     failed = world.live(who, world.agent(who))
     assert failed.state is DeploymentState.FAILED
-    assert world.host.running[failed.host.deployment_id].status == "REMOVED"
+    assert world.host.running[failed.host.deployment_id].stopped
 
 
 def test_a_host_that_runs_another_image_is_never_called_live(world: World) -> None:

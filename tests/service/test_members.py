@@ -247,6 +247,26 @@ def test_tokens_follow_every_change_at_once(world: World, people: dict[Role, Pri
         access(secret)
 
 
+def test_no_token_makes_changes_or_removes_an_owner(
+    world: World, people: dict[Role, Principal]
+) -> None:
+    owner = people[OWNER]
+    _, secret = world.platform.tokens.create(owner, name="ci", scope=Scope.ADMIN, expires_at=None)
+    token = world.platform.access.principal(secret)
+    world.join(owner, "second@example.com", OWNER)
+    second = world.within(owner.org_id, "second@example.com")
+    for work in (
+        lambda: change(world, token, people[VIEWER], role=OWNER),
+        lambda: change(world, token, second, role=VIEWER),
+        lambda: world.platform.members.remove(token, second.user_id),
+        lambda: world.platform.invitations.invite(token, email="x@example.com", role=OWNER),
+    ):
+        with pytest.raises(Forbidden) as refused:
+            work()
+        assert refused.value.code == "sign_in_required"
+    assert change(world, token, people[VIEWER], role=ADMIN).role is ADMIN
+
+
 def test_a_transfer_reaches_both_peoples_tokens(
     world: World, people: dict[Role, Principal]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.adapters.keys import Key
 from chalicelib.domain.deployments import DeploymentState
+from chalicelib.domain.hosting import runs
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Role, Scope, User
 from chalicelib.domain.versions import VersionState
@@ -109,7 +110,7 @@ def test_closing_stops_everything_at_once_and_members_see_it(world: World) -> No
     _, secret = world.platform.tokens.create(dev, name="ci", scope=Scope.DEPLOY, expires_at=None)
     closed = world.platform.closing.close(acme, confirm="Acme").organisation
     assert closed.closes_at is not None
-    assert world.host.running[live.host.deployment_id].status == "REMOVED"
+    assert not runs(world.host.running[live.host.deployment_id])
     assert world.platform.turns.stored(acme.org_id, live.id).state is DeploymentState.STOPPED  # type: ignore[union-attr]
     with pytest.raises(Unauthenticated):
         world.platform.access.principal(secret)
@@ -143,7 +144,7 @@ def test_what_was_begun_with_remembered_rights_is_stopped_too(world: World) -> N
     ended = world.platform.turns.stored(acme.org_id, late.id)
     assert ended is not None
     assert ended.state is DeploymentState.STOPPED
-    assert all(d.status == "REMOVED" for d in world.host.running.values())
+    assert not any(runs(d) for d in world.host.running.values())
 
 
 def test_a_deployment_on_its_way_is_ended_by_closing(world: World) -> None:
@@ -163,6 +164,28 @@ def test_a_deployment_on_its_way_is_ended_by_closing(world: World) -> None:
     assert world.host.running == {}
 
 
+def test_what_reached_the_host_after_it_was_ended_is_stopped_too(world: World) -> None:
+    acme = world.founded()
+    live = world.live(acme, world.agent(acme))
+    world.platform.closing.close(acme, confirm="Acme")
+    world.host.set_status(live.host.deployment_id, "SUCCESS")
+    world.platform.reconciler.run()
+    assert not runs(world.host.running[live.host.deployment_id])
+    stored = world.store.get(Organisation, acme.org_id)
+    assert stored is not None
+    assert not stored.settled
+
+
+def test_nobody_is_abandoned_who_joined_at_the_last_moment(world: World) -> None:
+    acme = world.founded()
+    organisation = world.platform.organisations.get(acme).organisation
+    world.join(acme, "dev@example.com")
+    with pytest.raises(Conflict) as refused:
+        world.platform.closing.abandon(organisation, actor=acme.user_id, address="")
+    assert refused.value.code == "last_owner"
+    assert not world.platform.organisations.get(acme).organisation.closing
+
+
 def test_a_host_that_does_not_answer_delays_the_stop_but_loses_none(world: World) -> None:
     acme = world.founded()
     live = world.live(acme, world.agent(acme))
@@ -178,7 +201,7 @@ def test_a_host_that_does_not_answer_delays_the_stop_but_loses_none(world: World
     assert still.state is DeploymentState.LIVE
     world.host.stop = stop  # type: ignore[method-assign]
     world.platform.reconciler.run()
-    assert world.host.running[live.host.deployment_id].status == "REMOVED"
+    assert not runs(world.host.running[live.host.deployment_id])
 
 
 def test_only_an_owner_restores_and_agents_stay_stopped(world: World) -> None:
@@ -231,7 +254,7 @@ def test_a_settled_organisation_costs_no_look_at_its_things(world: World) -> Non
     world.platform.reconciler.run()
     world.store.calls = 0
     world.platform.reconciler.run()
-    assert world.store.calls == 3
+    assert world.store.calls == 6
 
 
 def test_after_the_grace_nothing_of_it_is_left_but_the_audit_log(world: World) -> None:
@@ -301,7 +324,7 @@ def test_an_account_that_is_deleted_leaves_and_takes_what_nobody_else_has(world:
     count = world.store.get(Headcount, acme.org_id)
     assert (count.owners, count.members) == (1, 1)  # type: ignore[union-attr]
     assert world.host.running[stays.host.deployment_id].status == "SUCCESS"
-    assert world.host.running[live.host.deployment_id].status == "REMOVED"
+    assert not runs(world.host.running[live.host.deployment_id])
     world.platform.reconciler.run()
     left = {k.pk for k in world.store.dump() if alone.org_id in k.pk or home.org_id in k.pk}
     assert {pk.split("#")[2] for pk in left} <= {"AUDIT"}

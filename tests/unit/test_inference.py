@@ -334,6 +334,7 @@ class TestManifest:
                 "timeout_seconds": 10,
                 "runs": 3,
                 "passes": 3,
+                "advisory": False,
             },
         )
 

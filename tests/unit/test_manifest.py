@@ -200,6 +200,8 @@ def test_the_schema_takes_what_the_parser_takes() -> None:
         "protocol",
         "env",
         "resources",
+        "restart",
+        "shutdown",
         "tests",
     }
     jsonschema = pytest.importorskip("jsonschema")

@@ -24,7 +24,7 @@ def apply_manifest(given: Mapping[str, Any], draft: Draft, packages: Packages) -
         draft.set("health_path", health.get("path", "/"), "agent.yaml health")
         seconds = health.get("timeout_seconds", 60)
         draft.set("health_timeout_seconds", seconds, "agent.yaml health")
-    for name in ("port", "protocol", "resources"):
+    for name in ("port", "protocol", "resources", "restart", "shutdown"):
         if given.get(name):
             draft.set(name, given[name], f"agent.yaml {name}")
     if given.get("tests"):
@@ -70,6 +70,7 @@ def complete_test(test: Mapping[str, Any]) -> dict[str, Any]:
         "timeout_seconds": test.get("timeout_seconds", 10),
         "runs": runs,
         "passes": test.get("passes") or runs,
+        "advisory": bool(test.get("advisory", False)),
     }
 
 

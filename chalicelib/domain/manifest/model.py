@@ -140,6 +140,36 @@ class Resources(_Part):
     sleep: bool = Field(False, description="May be put to sleep while nobody calls it.")
 
 
+class RestartPolicy(StrEnum):
+    """When an agent that has ended is started again."""
+
+    ON_FAILURE = "on_failure"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Restart(_Part):
+    """What happens when the agent ends by itself."""
+
+    policy: RestartPolicy = Field(
+        RestartPolicy.ON_FAILURE, description="on_failure, always or never."
+    )
+    retries: int = Field(
+        5, ge=0, le=10, description="How often it is started again before it counts as crashed."
+    )
+
+
+class Shutdown(_Part):
+    """How the agent is ended when another deployment takes its place."""
+
+    grace_seconds: int = Field(
+        10, ge=0, le=300, description="From SIGTERM to SIGKILL: time to finish open requests."
+    )
+    overlap_seconds: int = Field(
+        0, ge=0, le=300, description="How long it keeps running beside the new deployment."
+    )
+
+
 class Request(_Part):
     """What a test sends."""
 
@@ -200,6 +230,9 @@ class Test(_Part):
     passes: int | None = Field(
         None, ge=1, le=20, description="How many runs must pass; all, when not given."
     )
+    advisory: bool = Field(
+        False, description="A failure is only a warning: nothing is held back for it."
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -242,6 +275,10 @@ class Manifest(_Part):
         default_factory=list, max_length=200, description="Variables the agent reads."
     )
     resources: Resources | None = Field(None, description="What it may use.")
+    restart: Restart | None = Field(
+        None, description="What happens when it ends by itself; restarted 5 times when not given."
+    )
+    shutdown: Shutdown | None = Field(None, description="How it is ended when it is replaced.")
     tests: list[Test] = Field(
         default_factory=list,
         max_length=50,

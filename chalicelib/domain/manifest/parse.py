@@ -35,6 +35,8 @@ _EXAMPLES = {
     "start": "`start: {command: python app.py}`",
     "health": "`health: {path: /health}`",
     "resources": "`resources: {memory_mb: 512}`",
+    "restart": "`restart: {policy: on_failure, retries: 5}`",
+    "shutdown": "`shutdown: {grace_seconds: 10}`",
     "env": "`env: [{name: API_KEY, required: true, secret: true}]`",
     "tests": "`tests: [{name: says hello, request: {path: /}, expect: {status: 200}}]`",
 }

@@ -6,7 +6,7 @@ Where to look:
     wire           GraphQL over HTTP as Railway answers it; schema.graphql is the exact subset
     projects, services, variables, deployments, domains, logs, metrics
                    the resolvers, one noun each; core is what they work with, views how things look
-    access, faults tokens and budgets; what can be made to go wrong
+    access, faults tokens and budgets; what can be made to go wrong; accidents: by whom else
     deployer       how a deployment comes about: snapshot, record, begin
     rollout        how it becomes live; slots and live: where and what runs; replica: one process
     fleet          what may be done to what runs, and how it comes back after a restart
@@ -19,5 +19,5 @@ Where to look:
     codebuild      the build API; builds, build_record, buildspec, warden: really executed
     events, webhooks, outgoing
                    what is told to others
-    store, records, config, errors
+    store, records, config, errors, clock
 """

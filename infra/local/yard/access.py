@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from infra.local.yard import clock
 from infra.local.yard.config import Config, RateLimit
 from infra.local.yard.errors import NotAuthorized
 from infra.local.yard.store import Store
@@ -139,7 +139,7 @@ class Budget:
 class Meter:
     """Counts calls per token in whole hours and whole seconds."""
 
-    def __init__(self, limit: RateLimit, clock: Clock = time.time) -> None:
+    def __init__(self, limit: RateLimit, clock: Clock = clock.seconds) -> None:
         self._limit = limit
         self._clock = clock
         self._windows: dict[str, _Window] = {}

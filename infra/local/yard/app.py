@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.local.yard.access import Gate, Meter, same
+from infra.local.yard.accidents import Accidents
 from infra.local.yard.blobs import Blobs
 from infra.local.yard.builds import Builds
 from infra.local.yard.bundles import Bundle, Bundles
@@ -46,6 +47,8 @@ from infra.local.yard.services import Services
 from infra.local.yard.slots import Slots
 from infra.local.yard.store import Row, Store, now
 from infra.local.yard.traffic import Traffic
+from infra.local.yard.upload_api import UploadApi
+from infra.local.yard.uploads import Uploads
 from infra.local.yard.variables import Variables, given_names, process_environment, rendered
 from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Wire, make_schema
@@ -54,7 +57,16 @@ log = logging.getLogger(__name__)
 
 
 class Yard:
-    """Everything of one running yard."""
+    """Everything of one running yard.
+
+    The types named first reach out of the program; a simulation has its own.
+    """
+
+    bundles_type: type[Bundles] = Bundles
+    edge_type: type[Edge] = Edge
+    webhooks_type: type[Webhooks] = Webhooks
+    events_type: type[Events] = Events
+    make_schema = staticmethod(make_schema)
 
     def __init__(self, config: Config, ground: Ground | None = None) -> None:
         self.config = config
@@ -65,7 +77,7 @@ class Yard:
         self.records = Records(self.store)
         self.blobs = Blobs(config.data_dir / "registry", self.store)
         self.registry = Registry(self.blobs, config.registry_username, config.registry_password)
-        self.bundles = Bundles(
+        self.bundles = self.bundles_type(
             config.data_dir / "layers", self.blobs, config.registry_hosts, self.registry.knows
         )
         slots = Slots(
@@ -77,14 +89,15 @@ class Yard:
             faults=self.faults,
             environment=self._environment,
         )
+        self.uploads = slots.uploads = Uploads(config)
         self.fleet = Fleet(slots)
         self.traffic = Traffic(self.store)
         self.proxy = Proxy(self.fleet, self.traffic, config.hosting)
-        self.edge = Edge(config, self.store, self.proxy.serve)
+        self.edge = self.edge_type(config, self.store, self.proxy.serve)
         self.meter = Meter(config.rate_limit)
-        self.webhooks = Webhooks(config, self.store, self.faults)
+        self.webhooks = self.webhooks_type(config, self.store, self.faults)
         self.records.listen(self.webhooks.tell)
-        self.events = Events(config.aws, self.store, self.faults)
+        self.events = self.events_type(config.aws, self.store, self.faults)
         self.builds = Builds(config, self.store, self.events)
         self.deployer = Deployer(self.records, self.fleet, self.faults, self._render)
         self.core = Core(
@@ -98,6 +111,8 @@ class Yard:
             faults=self.faults,
             meter=self.meter,
         )
+        self.accidents = Accidents(self.core)
+        slots.accident = self.accidents.happen
         self.wire = self._wire()
         self.sampler = Sampler(self.fleet, self.store, config.hosting.sample_interval)
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,7 +133,8 @@ class Yard:
             mutations |= part.mutations()
         queries |= Logs(core).queries() | Metrics(core).queries()
         gate = Gate(self.config, self.store)
-        return Wire(make_schema(queries, mutations), gate, self.meter, self.faults)
+        schema = self.make_schema(queries, mutations)
+        return Wire(schema, gate, self.meter, self.faults, self.accidents.after)
 
     def _render(self, service_id: str, environment_id: str) -> Mapping[str, str]:
         given = given_names(self.core, service_id, environment_id)
@@ -178,7 +194,16 @@ class Yard:
             Route("/yard/faults", self._faults, methods=["GET", "POST", "DELETE"]),
             Route("/yard/faults/{id}", self._faults, methods=["DELETE"]),
         ]
-        graphql = Starlette(routes=[Route("/graphql/v2", self.wire.answer, methods=["POST"]), *own])
+        up = UploadApi(self.core, self.uploads, self.wire)
+        graphql = Starlette(
+            routes=[
+                Route("/graphql/v2", self.wire.answer, methods=["POST"]),
+                Route(
+                    "/project/{project}/environment/{environment}/up", up.answer, methods=["POST"]
+                ),
+                *own,
+            ]
+        )
         registry = Starlette(routes=[*self.registry.routes(), Route("/v2", self.registry.answer)])
         codebuild = CodeBuild(
             self.builds, self.config.codebuild.project_name, self.config.codebuild.secret

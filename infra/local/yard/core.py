@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
+from infra.local.yard import clock
 from infra.local.yard.access import Meter
 from infra.local.yard.bundles import Bundles
 from infra.local.yard.config import Config
@@ -71,7 +71,7 @@ class Core:
             " AND i.visible_at <= ?",
             service_id,
             environment_id,
-            time.time(),
+            clock.seconds(),
         )
         if row is None:
             raise NotFound("ServiceInstance")

@@ -29,8 +29,7 @@ class Deployer:
         credentials = settings.pop("registryCredentials", None) or {}
         image = settings.pop("image", None)
         if self._faults.take("stale_image", services=[instance["service_id"], _name(instance)]):
-            latest = self._records.latest(instance["service_id"], instance["environment_id"])
-            image = Snapshot.of(latest).image if latest else image
+            image = self._older(instance, image) or image
         snapshot = Snapshot(
             image=image,
             username=credentials.get("username", ""),
@@ -40,6 +39,33 @@ class Deployer:
             variables=self._render(instance["service_id"], instance["environment_id"]),
         )
         return await self._begin(instance, snapshot, reason)
+
+    async def upload(self, instance: Row, keep: Callable[[str], None]) -> str:
+        """A source that was sent: `keep` puts it where the rollout finds it, by the new id."""
+        settings: dict[str, Any] = json.loads(instance["settings"])
+        settings.pop("registryCredentials", None)
+        settings.pop("image", None)
+        snapshot = Snapshot(
+            image=None,
+            username="",
+            password="",
+            settings=settings,
+            limits=json.loads(instance["limits"] or "{}"),
+            variables=self._render(instance["service_id"], instance["environment_id"]),
+        )
+        meta = {"image": None, "reason": "deploy", "standIn": True}
+        deployment_id = await self._records.create(instance, instance["project_id"], snapshot, meta)
+        keep(deployment_id)
+        self._fleet.begin(deployment_id)
+        return deployment_id
+
+    def _older(self, instance: Row, image: str | None) -> str | None:
+        """The last image that was live here and is not the one configured now."""
+        for row in self._records.lived(instance["service_id"], instance["environment_id"]):
+            found = Snapshot.of(row).image
+            if found != image:
+                return found
+        return None
 
     async def rerun(self, instance: Row, former: Row, reason: str) -> str:
         """An earlier deployment's image and configuration with today's variables."""

@@ -49,7 +49,7 @@ class Edge:
     async def open_all(self) -> None:
         """At the start: listens on every port given out before."""
         for row in self._store.rows("SELECT * FROM domains ORDER BY rowid"):
-            if not await self._listen(row):
+            if not await self.listen(row):
                 self.unbound[row["id"]] = row["port"]
                 self._retries.add(asyncio.create_task(self._keep_trying(row)))
 
@@ -63,7 +63,7 @@ class Edge:
             row = await self._record(service_id, environment_id, port, target)
             if row is None:
                 continue
-            if await self._listen(row):
+            if await self.listen(row):
                 return row
             await self._store.execute("DELETE FROM domains WHERE id = ?", row["id"])
         return None
@@ -109,7 +109,8 @@ class Edge:
         for row in self.domains(service_id, environment_id):
             await self.drop(row["id"])
 
-    async def _listen(self, row: Row) -> bool:
+    async def listen(self, row: Row) -> bool:
+        """Takes connections on the domain's port; False when it cannot be had."""
         domain_id = row["id"]
         self._rows[domain_id] = row
 
@@ -139,7 +140,7 @@ class Edge:
     async def _keep_trying(self, row: Row) -> None:
         while row["id"] in self._rows:
             await asyncio.sleep(REBIND_SECONDS)
-            if await self._listen(row):
+            if await self.listen(row):
                 self.unbound.pop(row["id"], None)
                 return
 

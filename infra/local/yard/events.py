@@ -71,14 +71,15 @@ class Events:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            if await self._deliver(row["entry"]):
+            if await self.deliver(row["entry"]):
                 await self._store.execute("DELETE FROM outbox WHERE seq = ?", row["seq"])
                 pause = FIRST_RETRY
             else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_RETRY)
 
-    async def _deliver(self, entry: str) -> bool:
+    async def deliver(self, entry: str) -> bool:
+        """One try; whether it need not be tried again."""
         body = json.dumps({"Entries": [json.loads(entry)]}).encode()
         try:
             reply = await call_aws(self._aws, "events", "AWSEvents.PutEvents", body, seconds=10)

@@ -1,9 +1,12 @@
 """The faults that can be switched on, so that tests can prove what the platform does then.
 
 Wire faults strike the GraphQL answer, host faults strike what runs, delivery faults strike events
-on their way out. Each has a count (or lasts until it is switched off), a probability, and may
-name an operation (a root field such as `serviceCreate`, or the document's operation name) and a
-service (id or name).
+on their way out, and accidents are what people and the host do behind the caller's back. Each has
+a count (or lasts until it is switched off), a probability, and may name an operation (a root field
+such as `serviceCreate`, or the document's operation name) and a service (id or name).
+
+An accident that names an operation happens right after that operation's effect; one that names
+none happens `seconds` after the next deployment is live.
 """
 
 from __future__ import annotations
@@ -31,11 +34,17 @@ KINDS: dict[str, str] = {
     "message": "HTTP 200 with the error text in `message`, before the effect",
     # host
     "slow_visibility": '"ServiceInstance not found" for `seconds` after serviceCreate',
-    "stale_image": "serviceInstanceDeployV2 runs the image before the one configured",
+    "stale_image": "serviceInstanceDeployV2 runs the image that was live before another one",
     "queued": "the deployment stays QUEUED for `seconds`",
     "health_status": "the health probe sees `status` whatever the agent answers",
+    "crash_before_live": "the agent ends with `exit_code` (default 1) `seconds` after its start",
     "crash_after_live": "the agent ends with `exit_code` (default 1) `seconds` after it is live",
     "out_of_memory": "the agent is killed for lack of memory `seconds` after it is live",
+    # accidents
+    "removed_by_hand": "somebody removes what the service runs",
+    "service_deleted": "somebody deletes the service",
+    "migrated": "the host itself moves what runs to a new deployment of the same image",
+    "token_revoked": "the caller's token is refused from then on, for `seconds` or until cleared",
     # delivery
     "build_event_lost": "the build's final event is never sent",
     "build_event_doubled": "it is sent twice",
@@ -44,6 +53,8 @@ KINDS: dict[str, str] = {
     "webhook_doubled": "it is sent twice",
     "webhook_delayed": "it is sent `seconds` later, so that later ones overtake it",
 }
+
+ACCIDENTS = ("removed_by_hand", "service_deleted", "migrated", "token_revoked")
 
 
 @dataclass
@@ -85,6 +96,8 @@ def parse_fault(raw: Any) -> Fault:
     fault = Fault(**raw)
     if not 0 <= fault.probability <= 1:
         raise FaultError("probability lies between 0 and 1")
+    if fault.kind == "token_revoked" and fault.operation is None:
+        raise FaultError("token_revoked needs the operation after which the token is refused")
     return fault
 
 
@@ -123,6 +136,8 @@ class Faults:
                 continue
             if fault.operation is not None and fault.operation not in called:
                 continue
+            if fault.kind in ACCIDENTS and fault.operation is None and called:
+                continue
             if fault.service is not None and fault.service not in named:
                 continue
             if self._random.random() >= fault.probability:
@@ -130,6 +145,14 @@ class Faults:
             fault.struck += 1
             return fault
         return None
+
+    def await_any(self, *kinds: str) -> bool:
+        """Whether a fault of one of these kinds may still strike."""
+        return any(one.kind in kinds and not one.spent for one in self._active)
+
+    def stands(self, fault_id: str) -> bool:
+        """Whether a fault has not been switched off, spent or not."""
+        return any(one.id == fault_id for one in self._active)
 
     def describe(self) -> list[dict[str, Any]]:
         """All faults, spent ones included, with how often each struck."""

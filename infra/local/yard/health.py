@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 
 import h11
-
-from infra.local.yard.runs import Run
 
 HEALTH_HOST = "healthcheck.railway.app"
 ENOUGH = 1 << 20
@@ -23,11 +22,14 @@ class Unhealthy(Exception):
         self.reason = reason
 
 
-async def probe(run: Run, port: int, path: str, timeout: float) -> int | None:  # noqa: ASYNC109
+Connect = Callable[[int], Awaitable[socket.socket]]
+
+
+async def probe(connect: Connect, port: int, path: str, timeout: float) -> int | None:  # noqa: ASYNC109
     """The status of one complete GET, or None without an HTTP answer."""
     try:
         async with asyncio.timeout(max(0.05, timeout)):
-            return await _get(await run.connect(port), path)
+            return await _get(await connect(port), path)
     except (OSError, TimeoutError, h11.ProtocolError):
         return None
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from infra.local.yard import clock
+
 LINE_LIMIT = 32_768
 STAMP = slice(6, 36)
 """Where the timestamp stands in every stored line: {"t":"2026-11-22T10:00:00.000000000Z",…"""
@@ -48,7 +50,7 @@ class Journal:
     ) -> None:
         """Appends a line."""
         # A clock set back must not put lines before those that readers have seen already.
-        self._last = max(time.time_ns(), self._last + 1)
+        self._last = max(int(clock.seconds() * 1e9), self._last + 1)
         record = {
             "t": stamp(self._last),
             "s": severity,

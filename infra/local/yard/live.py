@@ -156,8 +156,6 @@ class Live:
             app=folder,
             command=command or self.command,
             env={**self._env, "RAILWAY_REPLICA_ID": replica_id},
-            stdout=-1,
-            stderr=-1,
             workdir=self.bundle.workdir,
             writable=self.bundle.writable,
             binds=self.bundle.binds,

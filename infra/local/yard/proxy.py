@@ -104,7 +104,7 @@ class Proxy:
             self._traffic.add(passage)
 
     async def _answer(self, exchange: Exchange) -> None:
-        live = await self._find(exchange.slot)
+        live = await self.find(exchange.slot)
         exchange.passage.deployment_id = live.id
         live.inflight += 1
         try:
@@ -118,8 +118,8 @@ class Proxy:
             live.rx_bytes += exchange.passage.rx
             live.tx_bytes += exchange.passage.tx
 
-    async def _find(self, slot: tuple[str, str]) -> Live:
-        """The deployment to ask, woken or waited for where that helps."""
+    async def find(self, slot: tuple[str, str]) -> Live:
+        """The deployment to ask, woken or waited for where that helps; raises Down."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:

@@ -58,6 +58,15 @@ class Records:
             environment_id,
         )
 
+    def lived(self, service_id: str, environment_id: str) -> list[Row]:
+        """Deployments that were live once, newest first."""
+        return self._store.rows(
+            "SELECT * FROM deployments WHERE service_id = ? AND environment_id = ? AND was_live"
+            " ORDER BY seq DESC LIMIT 50",
+            service_id,
+            environment_id,
+        )
+
     async def create(
         self, instance: Row, project_id: str, snapshot: Snapshot, meta: Mapping[str, Any]
     ) -> str:
@@ -126,6 +135,21 @@ class Records:
             dump(replicas),
             now(),
             deployment_id,
+        )
+
+    async def built(self, deployment_id: str, snapshot: Snapshot) -> None:
+        """What a deployment of an uploaded source runs with is known once it has been built."""
+        row = self.get(deployment_id)
+        if row is None:
+            return
+        stored = {
+            **json.loads(row["snapshot"]),
+            "image": snapshot.image,
+            "username": snapshot.username,
+            "password": snapshot.password,
+        }
+        await self._store.execute(
+            "UPDATE deployments SET snapshot = ? WHERE id = ?", dump(stored), deployment_id
         )
 
     async def amend_meta(self, deployment_id: str, **values: Any) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from infra.local.yard.config import Hosting
-from infra.local.yard.health import Unhealthy, probe
+from infra.local.yard.health import Unhealthy
 from infra.local.yard.journal import Journal, Pump, Rate
 from infra.local.yard.runs import Ground, Job, Run, StartFailed
 
@@ -193,26 +192,15 @@ class Replica:
         job = self._job
         env = dict(job.env)
         # A fresh port each time: some servers cannot bind the one they just had.
-        env.setdefault("PORT", str(free_port()))
+        env.setdefault("PORT", str(self._ground.port()))
         self.wanted_port = int(env["PORT"]) if env["PORT"].isdigit() else 0
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        try:
-            await self._pump(out_read, "info")
-            await self._pump(err_read, "error")
-            self._say("Starting the container")
-            return await self._ground.start(
-                replace(job, env=env, stdout=out_write, stderr=err_write)
-            )
-        finally:
-            os.close(out_write)
-            os.close(err_write)
-
-    async def _pump(self, handle: int, severity: str) -> None:
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: Pump(self._journal, severity, self.id, self._rate),
-            os.fdopen(handle, "rb", buffering=0),
+        self._say("Starting the container")
+        return await self._ground.start(
+            replace(job, env=env), partial(self._pump, "info"), partial(self._pump, "error")
         )
+
+    def _pump(self, severity: str) -> Pump:
+        return Pump(self._journal, severity, self.id, self._rate)
 
     async def _find_port(self, run: Run) -> None:
         """Waits for a listening port: $PORT, or after some patience whatever there is."""
@@ -250,7 +238,7 @@ class Replica:
         """Of several ports the first that answers HTTP; the lowest when none does."""
         if len(ports) > 1:
             for port in ports:
-                if await probe(run, port, "/", 2.0) is not None:
+                if await run.probe(port, "/", 2.0) is not None:
                     return port
         return ports[0]
 
@@ -268,7 +256,7 @@ class Replica:
                 await self._wait_for_port(min(0.5, deadline - loop.time()))
                 continue
             attempts += 1
-            answered = await probe(self.run, self.port, path, min(10.0, deadline - loop.time()))
+            answered = await self.run.probe(self.port, path, min(10.0, deadline - loop.time()))
             status = override() or answered
             if status == 200:
                 return attempts
@@ -282,9 +270,11 @@ class Replica:
 
     async def _wait_for_port(self, seconds: float) -> None:
         waits = {asyncio.create_task(one.wait()) for one in (self.ready, self.over)}
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def _how_it_ended(self) -> str:
         if self.last_oom:
@@ -322,11 +312,3 @@ class Replica:
         for one in self.idle:
             one.close()
         self.idle.clear()
-
-
-def free_port() -> int:
-    """A port nobody listens on now, in this network namespace."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

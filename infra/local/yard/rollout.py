@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from infra.local.yard.bundles import Bundle, Credentials, PullFailed
+from infra.local.yard.faults import ACCIDENTS, Fault
 from infra.local.yard.health import Unhealthy
 from infra.local.yard.journal import Journal
 from infra.local.yard.live import Live
@@ -13,6 +15,7 @@ from infra.local.yard.records import ENDED, Snapshot
 from infra.local.yard.replica import Doom
 from infra.local.yard.slots import Rollout, Slot, Slots
 from infra.local.yard.store import Row
+from infra.local.yard.uploads import BuildFailed
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,9 @@ class Rollouts:
             if rollout.live is not None and rollout.live is not slot.current:
                 await rollout.live.halt(rollout.live.drain_seconds, "REMOVED")
                 await self._slots.forget(rollout.live)
+            # One that was given up before it had begun does not do this itself.
+            if not self._slots.closing:
+                slot.pending.pop(deployment_id, None)
         await self._slots.records.status(
             deployment_id, "REMOVED", event="removed", unless=("SUCCESS", *ENDED)
         )
@@ -67,6 +73,7 @@ class Rollouts:
         snapshot = Snapshot.of(row)
         build = self._slots.journal(deployment_id, "build")
         await self._queue(row)
+        snapshot = await self._built(row, snapshot, build)
         bundle = await self._pull(row, snapshot, build)
         await self._slots.records.status(deployment_id, "DEPLOYING", event="deploying")
         live = self._slots.make_live(row, snapshot, bundle)
@@ -79,6 +86,10 @@ class Rollouts:
             raise _Failed(str(exc)) from exc
         await live.started()
         await self._slots.records.end_step(step)
+        if fault := self._slots.faults.take(
+            "crash_before_live", services=self._slots.named(live.place.service_id)
+        ):
+            self._strike_later(live, fault)
         if live.health_path:
             await self._check_health(live, build)
         await self._switch(slot, live)
@@ -88,6 +99,29 @@ class Rollouts:
         if fault := self._slots.faults.take("queued", services=services):
             await self._slots.records.status(row["id"], "QUEUED", event="queued")
             await asyncio.sleep(fault.seconds or 0)
+
+    async def _built(self, row: Row, snapshot: Snapshot, build: Journal) -> Snapshot:
+        """With the image that an uploaded source is built into; the same when there is none."""
+        uploads = self._slots.uploads
+        if snapshot.image or uploads is None or not uploads.has(row["id"]):
+            return snapshot
+        await self._slots.records.status(row["id"], "BUILDING", event="building")
+        step = await self._slots.records.begin_step(row["id"], "BUILD_IMAGE")
+        try:
+            image = await uploads.build(row["id"], row["service_id"], build)
+        except BuildFailed as exc:
+            await self._slots.records.end_step(step, error=str(exc))
+            raise _Failed(str(exc)) from exc
+        await self._slots.records.end_step(step)
+        config = self._slots.config
+        built = replace(
+            snapshot,
+            image=image,
+            username=config.registry_username,
+            password=config.registry_password,
+        )
+        await self._slots.records.built(row["id"], built)
+        return built
 
     async def _pull(self, row: Row, snapshot: Snapshot, build: Journal) -> Bundle:
         if not snapshot.image:
@@ -177,13 +211,24 @@ class Rollouts:
 
     def _arm_faults(self, live: Live) -> None:
         services = self._slots.named(live.place.service_id)
-        fault = self._slots.faults.take("crash_after_live", "out_of_memory", services=services)
-        if fault is None:
-            return
+        if fault := self._slots.faults.take("crash_after_live", "out_of_memory", services=services):
+            self._strike_later(live, fault)
+        if fault := self._slots.faults.take(*ACCIDENTS, services=services):
+            self._slots.spawn(self._accident_later(live, fault))
+
+    @staticmethod
+    def _strike_later(live: Live, fault: Fault) -> None:
         oom = fault.kind == "out_of_memory"
         doom = Doom(137 if oom else fault.exit_code, oom)
-        loop = asyncio.get_running_loop()
-        loop.call_later(fault.seconds or 0, live.strike, doom)
+        if fault.seconds:
+            asyncio.get_running_loop().call_later(fault.seconds, live.strike, doom)
+        else:
+            live.strike(doom)
+
+    async def _accident_later(self, live: Live, fault: Fault) -> None:
+        await asyncio.sleep(fault.seconds or 0)
+        if self._slots.accident is not None:
+            await self._slots.accident(fault, live.place.service_id)
 
 
 class _Failed(Exception):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from chalicelib.errors import PlatformError
 from infra.local import sandbox
+from infra.local.yard import health
 
 T = TypeVar("T")
 CONNECT_SECONDS = 5.0
@@ -33,8 +35,6 @@ class Job:
     app: Path
     command: tuple[str, ...]
     env: Mapping[str, str]
-    stdout: int
-    stderr: int
     workdir: str = "/app"
     writable: bool = True
     binds: tuple[tuple[Path, str, bool], ...] = ()
@@ -79,7 +79,15 @@ class Run(Protocol):
         """A non-blocking connection to one of them; OSError when refused."""
         ...
 
+    async def probe(self, port: int, path: str, seconds: float) -> int | None:
+        """The status of one GET to one of them, or None without an HTTP answer."""
+        ...
+
     async def usage(self) -> Usage: ...
+
+
+Hear = Callable[[], asyncio.Protocol]
+"""Makes what takes the output of a process, line by line as it comes."""
 
 
 class Ground(Protocol):
@@ -89,8 +97,12 @@ class Ground(Protocol):
         """The isolation people are told about."""
         ...
 
-    async def start(self, job: Job) -> Run:
-        """Starts a process; raises StartFailed."""
+    def port(self) -> int:
+        """A port that a process started next may listen on."""
+        ...
+
+    async def start(self, job: Job, out: Hear, err: Hear) -> Run:
+        """Starts a process whose output goes to `out` and `err`; raises StartFailed."""
         ...
 
     def remove(self, folder: Path) -> None:
@@ -105,6 +117,30 @@ class Ground(Protocol):
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
     """Runs something blocking in a thread that lives as long as the yard."""
     return await asyncio.get_running_loop().run_in_executor(THREADS, work, *args)
+
+
+@contextlib.asynccontextmanager
+async def pipes(out: Hear, err: Hear) -> AsyncIterator[tuple[int, int]]:
+    """Two descriptors for a child to write to; ours are closed when it has been started."""
+    loop = asyncio.get_running_loop()
+    writers: list[int] = []
+    try:
+        for hear in (out, err):
+            read, write = os.pipe()
+            writers.append(write)
+            await loop.connect_read_pipe(hear, os.fdopen(read, "rb", buffering=0))
+        yield writers[0], writers[1]
+    finally:
+        for one in writers:
+            os.close(one)
+
+
+def free_port() -> int:
+    """A port nobody listens on now, in this network namespace."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 async def ended(pid: int) -> None:
@@ -140,8 +176,16 @@ class SandboxGround:
         """Tier, name and what is missing from full isolation."""
         return self._isolation.to_json()
 
-    async def start(self, job: Job) -> Run:
+    def port(self) -> int:
+        """A port nobody listens on now, in this network namespace."""
+        return free_port()
+
+    async def start(self, job: Job, out: Hear, err: Hear) -> Run:
         """Starts a sandboxed process."""
+        async with pipes(out, err) as (stdout, stderr):
+            return await self._start(job, stdout, stderr)
+
+    async def _start(self, job: Job, stdout: int, stderr: int) -> Run:
         tools = sandbox.toolchains(job.runtime, "run")
         env = {**tools.env, **job.env}
         env.setdefault("PATH", ":".join((*tools.path, SYSTEM_PATH)))
@@ -154,8 +198,8 @@ class SandboxGround:
             binds=(*tools.binds, *job.binds),
             egress=self._egress,
             workdir=job.workdir,
-            stdout=job.stdout,
-            stderr=job.stderr,
+            stdout=stdout,
+            stderr=stderr,
         )
         try:
             return SandboxRun(await in_thread(self._box.start, spec))
@@ -225,6 +269,10 @@ class SandboxRun:
         made = making.result()
         made.setblocking(False)
         return made
+
+    async def probe(self, port: int, path: str, seconds: float) -> int | None:
+        """The status of one complete GET, or None without an HTTP answer."""
+        return await health.probe(self.connect, port, path, seconds)
 
     async def usage(self) -> Usage:
         """What it uses right now."""

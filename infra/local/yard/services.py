@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from infra.local.yard import clock
 from infra.local.yard.core import Core
 from infra.local.yard.errors import BadInput, NotFound, NotImplementedHere, Refusal
 from infra.local.yard.records import UP
@@ -129,7 +129,7 @@ class Services:
         fault = self._core.faults.take(
             "slow_visibility", operations=call.operations, services=[name]
         )
-        return time.time() + (fault.seconds or 3.0) if fault else 0.0
+        return clock.seconds() + (fault.seconds or 3.0) if fault else 0.0
 
     async def _delete(self, call: Call, args: Args) -> Any:
         service = self._core.service(call, args["id"])
@@ -138,31 +138,7 @@ class Services:
             call.who.require_wide()
         else:
             call.who.require(service["project_id"], environment_id)
-        rows = self._store.rows(
-            "SELECT environment_id FROM instances WHERE service_id = ?", service["id"]
-        )
-        all_places = [row["environment_id"] for row in rows]
-        places = [one for one in all_places if environment_id in (None, one)]
-        await self._core.fleet.vacate((service["id"], one) for one in places)
-        for one in places:
-            await self._core.edge.forget(service["id"], one)
-
-        def delete(db: sqlite3.Connection) -> None:
-            for one in places:
-                db.execute(
-                    "DELETE FROM instances WHERE service_id = ? AND environment_id = ?",
-                    (service["id"], one),
-                )
-                db.execute(
-                    "DELETE FROM variables WHERE service_id = ? AND environment_id = ?",
-                    (service["id"], one),
-                )
-            if len(places) == len(all_places):
-                db.execute(
-                    "UPDATE services SET deleted_at = ? WHERE id = ?", (now(), service["id"])
-                )
-
-        await self._store.write(delete)
+        await delete_service(self._core, service["id"], environment_id)
         return True
 
     async def _rename(self, call: Call, args: Args) -> Any:
@@ -195,7 +171,7 @@ class Services:
             rows = self._store.rows(
                 "SELECT * FROM instances WHERE service_id = ? AND visible_at <= ?",
                 service["id"],
-                time.time(),
+                clock.seconds(),
             )
             if not rows:
                 raise NotFound("ServiceInstance")
@@ -261,6 +237,31 @@ class Services:
             row["id"],
         )
         return True
+
+
+async def delete_service(core: Core, service_id: str, environment_id: str | None = None) -> None:
+    """Ends what a service runs and forgets it: everywhere, or in one environment."""
+    rows = core.store.rows("SELECT environment_id FROM instances WHERE service_id = ?", service_id)
+    all_places = [row["environment_id"] for row in rows]
+    places = [one for one in all_places if environment_id in (None, one)]
+    await core.fleet.vacate((service_id, one) for one in places)
+    for one in places:
+        await core.edge.forget(service_id, one)
+
+    def delete(db: sqlite3.Connection) -> None:
+        for one in places:
+            db.execute(
+                "DELETE FROM instances WHERE service_id = ? AND environment_id = ?",
+                (service_id, one),
+            )
+            db.execute(
+                "DELETE FROM variables WHERE service_id = ? AND environment_id = ?",
+                (service_id, one),
+            )
+        if len(places) == len(all_places):
+            db.execute("UPDATE services SET deleted_at = ? WHERE id = ?", (now(), service_id))
+
+    await core.store.write(delete)
 
 
 def _apply_source(settings: dict[str, Any], source: Mapping[str, Any]) -> None:

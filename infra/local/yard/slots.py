@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,18 @@ from typing import Any
 from infra.local.yard.bundles import Bundle, Bundles
 from infra.local.yard.config import Config
 from infra.local.yard.errors import NotFound
-from infra.local.yard.faults import Faults
+from infra.local.yard.faults import Fault, Faults
 from infra.local.yard.journal import Journal
 from infra.local.yard.live import Live, Place
 from infra.local.yard.records import ENDED, Records, Snapshot
 from infra.local.yard.runs import Ground, in_thread
 from infra.local.yard.store import Row, Store
+from infra.local.yard.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 SlotKey = tuple[str, str]
+Accident = Callable[[Fault, str], Awaitable[None]]
 Environment = Callable[[Row, Snapshot, Bundle], Mapping[str, str]]
 
 
@@ -67,6 +69,10 @@ class Slots:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.journals: dict[tuple[str, str], Journal] = {}
         self.closing = False
+        self.uploads: Uploads | None = None
+        """Sources that were sent, and what builds them."""
+        self.accident: Accident | None = None
+        """What happens when the fault of an accident strikes."""
         self.ground = ground
         self._environment = environment
         self._dirty: set[Live] = set()

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from infra.local.yard import clock
+
 T = TypeVar("T")
 Row = sqlite3.Row
 
@@ -168,7 +170,7 @@ class Store:
 
 def now() -> str:
     """The present moment as Railway writes it: ISO 8601, milliseconds, Z."""
-    return iso(datetime.now(UTC))
+    return iso(clock.moment())
 
 
 def iso(moment: datetime) -> str:

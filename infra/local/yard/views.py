@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from infra.local.yard import clock
 from infra.local.yard.records import IN_PROGRESS, Snapshot
 from infra.local.yard.store import Row
 
@@ -53,7 +54,7 @@ def can_roll_back(core: Core, row: Row) -> bool:
         return False
     hours = core.config.hosting.image_retention_hours
     left_at = datetime.fromisoformat(row["status_at"])
-    if datetime.now(UTC) - left_at > timedelta(hours=hours):
+    if clock.moment() - left_at > timedelta(hours=hours):
         return False
     return core.bundles.available(Snapshot.of(row).image or "")
 

@@ -49,7 +49,7 @@ class Webhooks:
         body = json.dumps(payload).encode()
         for url in self._config.webhook_urls:
             for _ in range(2 if kind == "webhook_doubled" else 1):
-                task = asyncio.create_task(_send(url, body, delay))
+                task = asyncio.create_task(self._later(url, body, delay))
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
 
@@ -85,21 +85,24 @@ class Webhooks:
             "standIn": True,
         }
 
+    async def _later(self, url: str, body: bytes, delay: float) -> None:
+        await asyncio.sleep(delay)
+        for attempt in range(TRIES):
+            if await self.send(url, body):
+                return
+            await asyncio.sleep(2**attempt)
+
+    async def send(self, url: str, body: bytes) -> bool:
+        """One try; whether it arrived."""
+        try:
+            reply = await request("POST", url, {"Content-Type": "application/json"}, body)
+        except (OSError, TimeoutError) as exc:
+            log.info("webhook %s: %s", url, exc)
+            return False
+        return reply.status < 400
+
     async def close(self) -> None:
         """Gives up on what is still being sent."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-
-
-async def _send(url: str, body: bytes, delay: float) -> None:
-    await asyncio.sleep(delay)
-    for attempt in range(TRIES):
-        try:
-            reply = await request("POST", url, {"Content-Type": "application/json"}, body)
-        except (OSError, TimeoutError) as exc:
-            log.info("webhook %s: %s", url, exc)
-        else:
-            if reply.status < 400:
-                return
-        await asyncio.sleep(2**attempt)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from graphql import (
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from infra.local.yard import clock
 from infra.local.yard.access import Budget, Gate, Meter, Principal
 from infra.local.yard.errors import NotAuthorized, NotFound, NotImplementedHere, Refusal
 from infra.local.yard.faults import Fault, Faults
@@ -62,13 +64,14 @@ class Call:
 
 Resolver = Callable[[Call, Args], Any]
 Resolvers = Mapping[str, Resolver]
+After = Callable[[Sequence[str], Mapping[str, Any] | None], Awaitable[None]]
+"""Called with the operations and variables of a request that has had its effect."""
 
 
 def make_schema(queries: Resolvers, mutations: Resolvers) -> GraphQLSchema:
     """The subset schema with resolvers attached, and a plain refusal where there is none."""
     schema = build_schema(SCHEMA_FILE.read_text())
-    _attach(schema.query_type, queries)
-    _attach(schema.mutation_type, mutations)
+    attach(schema, queries, mutations)
     moments = schema.type_map["DateTime"]
     assert isinstance(moments, GraphQLScalarType)  # noqa: S101 - our own file says so
     moments.parse_value = parse_moment  # type: ignore[method-assign]
@@ -78,6 +81,12 @@ def make_schema(queries: Resolvers, mutations: Resolvers) -> GraphQLSchema:
     variables.parse_value = _parse_variables  # type: ignore[method-assign]
     variables.coerce_input_value = _parse_variables
     return schema
+
+
+def attach(schema: GraphQLSchema, queries: Resolvers, mutations: Resolvers) -> None:
+    """Answers with these resolvers, and with no earlier ones."""
+    _attach(schema.query_type, queries)
+    _attach(schema.mutation_type, mutations)
 
 
 def _attach(root: GraphQLObjectType | None, resolvers: Resolvers) -> None:
@@ -133,16 +142,22 @@ class _Prepared:
 class Wire:
     """The handler of `POST /graphql/v2`."""
 
-    def __init__(self, schema: GraphQLSchema, gate: Gate, meter: Meter, faults: Faults) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, gate: Gate, meter: Meter, faults: Faults, after: After
+    ) -> None:
         self._schema = schema
         self._gate = gate
         self._meter = meter
         self._faults = faults
+        self._after = after
+        self._revoked: dict[str, tuple[str, float]] = {}
         self._cache: OrderedDict[str, _Prepared] = OrderedDict()
 
     async def answer(self, request: Request) -> Response:
         """Answers one request."""
         principal = self._gate.principal(request.headers)
+        if principal is not None and self._is_revoked(principal):
+            principal = None
         budget = self._meter.spend(principal.key if principal else "anonymous")
         if budget.retry_after is not None:
             return _too_many(budget)
@@ -165,9 +180,47 @@ class Wire:
             return early
         call = Call(principal, operations, "project-access-token" in request.headers)
         response = await self._execute(prepared, variables, name, call)
+        await self._after(operations, variables)
+        if principal and (revoked := self._faults.take("token_revoked", operations=operations)):
+            self._revoked[revoked.id] = (
+                principal.key,
+                clock.seconds() + (math.inf if revoked.seconds is None else revoked.seconds),
+            )
         if fault:
             return await _after(request, fault)
         return response
+
+    async def guard(
+        self,
+        request: Request,
+        operation: str,
+        work: Callable[[Call], Awaitable[Response]],
+    ) -> Response:
+        """For what is not GraphQL: the same tokens, the same budget, the same faults."""
+        principal = self._gate.principal(request.headers)
+        if principal is not None and self._is_revoked(principal):
+            principal = None
+        budget = self._meter.spend(principal.key if principal else "anonymous")
+        if budget.retry_after is not None:
+            return _too_many(budget)
+        fault = self._faults.take(*_WIRE_FAULTS, operations=(operation,))
+        if fault and (early := await self._before(request, fault, (operation,), budget)):
+            return early
+        call = Call(principal, (operation,), "project-access-token" in request.headers)
+        response = await work(call)
+        await self._after((operation,), None)
+        if fault:
+            response = await _after(request, fault)
+        for name, value in budget.headers().items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _is_revoked(self, principal: Principal) -> bool:
+        moment = clock.seconds()
+        return any(
+            key == principal.key and moment < until and self._faults.stands(fault_id)
+            for fault_id, (key, until) in self._revoked.items()
+        )
 
     def _prepare(self, query: str) -> _Prepared:
         """Parsed and validated once: clients send the same few documents again and again."""
@@ -363,9 +416,10 @@ def _problem() -> Response:
 
 
 def _too_many(budget: Budget, retry_after: int | None = None) -> Response:
-    headers = budget.headers()
     if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
+        reset = int(clock.seconds()) + retry_after
+        budget = replace(budget, remaining=0, reset=reset, retry_after=retry_after)
+    headers = budget.headers()
     return JSONResponse({"message": "Too Many Requests"}, 429, headers)
 
 

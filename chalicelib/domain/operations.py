@@ -1,0 +1,78 @@
+"""What those who operate the platform see: the reconciler's runs, its repairs, orphans, claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+REPAIRS_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What we said, what the host said, and what was done about it."""
+
+    said: str
+    host: str
+    done: str
+
+
+@dataclass(frozen=True)
+class ServiceClaim:
+    """Whose a service at the host is. A service that nobody claims is an orphan."""
+
+    service_id: str
+    org_id: str
+    agent_id: str
+    environment: str
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class ReconcilerRun:
+    """The reconciler's last run: when, what it looked at and did, and what is due when."""
+
+    started_at: datetime
+    ended_at: datetime
+    versions: int = 0
+    moving: int = 0
+    serving: int = 0
+    compared: int = 0
+    leftovers: int = 0
+    closing: int = 0
+    repaired: int = 0
+    failed: int = 0
+    problem: str = ""
+    compared_at: datetime | None = None
+    """When everything that serves was last compared with the host."""
+    searched_at: datetime | None = None
+    """When orphans were last looked for."""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One difference between what we said and what the host said, and what was done about it."""
+
+    id: str
+    at: datetime
+    org_id: str
+    deployment_id: str
+    said: str
+    host: str
+    done: str
+    expires_at: datetime
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A service at the host that no agent claims, or whose deployment is none of ours."""
+
+    service_id: str
+    name: str
+    detail: str
+    found_at: datetime
+    seen_at: datetime
+    deployment_id: str = ""
+    revision: int = 1

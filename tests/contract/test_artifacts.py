@@ -1,0 +1,65 @@
+"""Artifacts: what is removed with a prefix, and what stays, in memory and in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters import aws
+from chalicelib.adapters.artifacts import S3Artifacts
+from chalicelib.adapters.memory import MemoryArtifacts
+from chalicelib.ports import Artifacts
+
+MANY = 1001
+"""One more than S3 lists and removes at once."""
+
+
+@dataclass
+class Kept:
+    artifacts: Artifacts
+    s3: Any = None
+
+    def put_source(self, key: str) -> None:
+        if isinstance(self.artifacts, MemoryArtifacts):
+            self.artifacts.sources[key] = b"x"
+        else:
+            self.s3.put_object(Bucket="sources", Key=key, Body=b"x")
+
+
+@pytest.fixture(params=["memory", "s3"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    if request.param == "memory":
+        yield Kept(MemoryArtifacts())
+        return
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    forget = [found for found in vars(aws).values() if hasattr(found, "cache_clear")]
+    for cached in forget:
+        cached.cache_clear()
+    with mock_aws():
+        s3 = aws.client("s3")
+        for bucket in ("sources", "artifacts"):
+            s3.create_bucket(Bucket=bucket)
+        yield Kept(S3Artifacts("sources", "artifacts"), s3)
+    for cached in forget:
+        cached.cache_clear()
+
+
+def test_all_of_one_organisation_goes_and_nothing_of_another(kept: Kept) -> None:
+    artifacts = kept.artifacts
+    for number in range(MANY):
+        artifacts.put_json(f"org_1/agt_1/{number:05d}.json", number)
+    artifacts.put_json("org_11/agt_1/order.json", 1)
+    kept.put_source("org_1/agt_1/ver_1/source")
+    kept.put_source("org_11/agt_1/ver_1/source")
+    artifacts.remove_all("org_1/")
+    assert artifacts.keys("org_1/") == []
+    assert artifacts.source_size("org_1/agt_1/ver_1/source") is None
+    assert artifacts.get_json("org_11/agt_1/order.json") == 1
+    assert artifacts.source_size("org_11/agt_1/ver_1/source") == 1
+    artifacts.remove_all("org_1/")
