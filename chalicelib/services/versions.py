@@ -121,7 +121,7 @@ class Versions:
                 ),
             )
         name = PurePosixPath(filename.replace("\\", "/")).name or "source.zip"
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(SourceKind.UPLOAD, name, key, size),
@@ -153,7 +153,7 @@ class Versions:
                 errors=(FieldError("template", f"Choose one of: {', '.join(sorted(known))}."),),
             )
         chosen = known[template]
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(
@@ -374,7 +374,7 @@ class Versions:
 
     # --- how ----------------------------------------------------------------------------
 
-    def _create(
+    def create(
         self,
         principal: Principal,
         agent_id: str,
