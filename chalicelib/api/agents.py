@@ -81,7 +81,7 @@ class AgentDetail(AgentView):
     environments: list[AgentEnvironmentView] = Field(default_factory=list)
 
 
-class StandingView(View):
+class ProductionView(View):
     """What runs in production, at a glance."""
 
     deployment_id: str
@@ -94,7 +94,7 @@ class StandingView(View):
 class ListedAgent(AgentView):
     """`production` is there when it was asked for with `include`, and null when nothing runs."""
 
-    production: StandingView | None = None
+    production: ProductionView | None = None
 
 
 class AgentQuery(PageQuery):
@@ -131,10 +131,10 @@ def list_agents(call: Call, query: AgentQuery) -> AgentPage:
     return AgentPage(items=items, next_cursor=page.next)
 
 
-def _standing(deployment: Deployment | None) -> StandingView | None:
+def _standing(deployment: Deployment | None) -> ProductionView | None:
     if deployment is None:
         return None
-    return StandingView(
+    return ProductionView(
         deployment_id=deployment.id,
         version_number=deployment.version_number,
         state=deployment.state,
