@@ -127,7 +127,7 @@ function Filters({
     if (wanted.actor !== given.actor || wanted.subject !== given.subject) choose(wanted);
   };
   return (
-    <search aria-label="Filter the records">
+    <section aria-label="Filter the records">
       <form
         className="grid grid-cols-2 items-end gap-3 border-b border-line px-4 py-3 md:grid-cols-3 lg:grid-cols-6"
         onSubmit={(event) => {
@@ -205,6 +205,6 @@ function Filters({
           </div>
         ) : null}
       </form>
-    </search>
+    </section>
   );
 }
