@@ -14,6 +14,7 @@ from chalicelib.adapters.memory import (
     MemoryArtifacts,
     MemoryBuilder,
     MemoryCaller,
+    MemoryCatalogue,
     MemoryClock,
     MemoryCounters,
     MemoryEngine,
@@ -82,6 +83,7 @@ class World:
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
     mail: MemoryMail = field(default_factory=MemoryMail)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
@@ -102,6 +104,7 @@ class World:
             host=self.host,
             builder=self.builder,
             artifacts=self.artifacts,
+            catalogue=self.catalogue,
             mail=self.mail,
             vault=self.vault,
             signer=self.signer,

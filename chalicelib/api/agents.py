@@ -65,11 +65,23 @@ class AgentEnvironmentView(View):
     queued: str | None
 
 
+class OriginView(View):
+    """The published version that a copy runs; a fork is made of its source."""
+
+    slug: str
+    version_id: str
+    label: str
+    fork: bool
+
+
 class AgentDetail(AgentView):
+    """`origin` is there when the agent is a copy: GET …/updates tells what is newer."""
+
+    origin: OriginView | None = None
     environments: list[AgentEnvironmentView] = Field(default_factory=list)
 
 
-class StandingView(View):
+class ProductionView(View):
     """What runs in production, at a glance."""
 
     deployment_id: str
@@ -82,7 +94,7 @@ class StandingView(View):
 class ListedAgent(AgentView):
     """`production` is there when it was asked for with `include`, and null when nothing runs."""
 
-    production: StandingView | None = None
+    production: ProductionView | None = None
 
 
 class AgentQuery(PageQuery):
@@ -119,10 +131,10 @@ def list_agents(call: Call, query: AgentQuery) -> AgentPage:
     return AgentPage(items=items, next_cursor=page.next)
 
 
-def _standing(deployment: Deployment | None) -> StandingView | None:
+def _standing(deployment: Deployment | None) -> ProductionView | None:
     if deployment is None:
         return None
-    return StandingView(
+    return ProductionView(
         deployment_id=deployment.id,
         version_number=deployment.version_number,
         state=deployment.state,
@@ -163,6 +175,7 @@ def get_agent(call: Call, agent_id: str) -> Answer:
     detail = AgentDetail(
         **AgentView.model_validate(agent).model_dump(),
         environments=[AgentEnvironmentView.model_validate(e) for e in environments],
+        origin=OriginView.model_validate(agent.origin) if agent.origin else None,
     )
     # For If-Match only: what serves may change without a new revision of the agent.
     return Answer(detail, headers={"ETag": f'"{agent.revision}"'})

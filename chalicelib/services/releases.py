@@ -113,7 +113,7 @@ class Releases:
 
     def _held_up(self, deployment: Deployment, error: Unavailable) -> Outcome:
         """Waits as data, and says for what: not a failure before the deadline."""
-        logger.warning("host not available", extra={"detail": error.detail, "code": error.code})
+        self._warn(deployment, "host not available", error)
         if not deployment.state.is_moving:
             return DONE
         asked = deployment.timings.get("host_asked")
@@ -122,8 +122,9 @@ class Releases:
             return self._fail(deployment, Reason(error.code, error.detail), settled=True)
         if deployment.trouble is None or deployment.trouble.code != error.code:
             trace = error.trace if isinstance(error, HostUnavailable) else ""
-            trouble = Trouble(error.code, error.detail, self._clock.now(), trace)
-            self._turns.note(deployment, event="host_trouble", detail=error.detail, trouble=trouble)
+            detail = self._turns.masker(deployment)(error.detail)
+            trouble = Trouble(error.code, detail, self._clock.now(), trace)
+            self._turns.note(deployment, event="host_trouble", detail=detail, trouble=trouble)
         return Outcome("wait", max(1, min(error.retry_after or 2, MAX_WAIT)))
 
     # --- release ------------------------------------------------------------------------

@@ -7,12 +7,13 @@ manifest's tests pass. Each is asked of the public URL, as anybody would.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.masking import Masker
 from chalicelib.domain.smoke import in_order, judge
 from chalicelib.domain.versions import Reason
 from chalicelib.ports import Answer, Caller, Clock
@@ -34,8 +35,16 @@ class Smoke:
 
 
 class Verification:
-    def __init__(self, *, caller: Caller, clock: Clock, smoke_limit: timedelta) -> None:
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        masker: Callable[[Deployment], Masker],
+        clock: Clock,
+        smoke_limit: timedelta,
+    ) -> None:
         self._caller = caller
+        self._masker = masker
         self._clock = clock
         self._smoke_limit = smoke_limit
 
@@ -57,9 +66,13 @@ class Verification:
         url = f"{deployment.url}{path or '/'}"
         answer = self._caller.call("GET", url, timeout_seconds=5)
         problem = _health_problem(answer, path, url)
+        proof: dict[str, str] = {}
+        if problem is None:
+            problem, proof = _version_of(deployment, answer, url)
         if problem is not None:
-            return problem, {}
-        return _version_of(deployment, answer, url)
+            # What an agent answers may hold its secrets.
+            problem = replace(problem, detail=self._masker(deployment)(problem.detail))
+        return problem, proof
 
     def smoke(self, deployment: Deployment) -> Smoke:
         """The manifest's tests, the certain ones first; what a time cap leaves unrun has failed."""
@@ -89,6 +102,7 @@ class Verification:
         needed = int(test.get("passes") or runs)
         headers, body = _request_body(request)
         passed, failure = 0, ""
+        mask = self._masker(deployment)
         until = self._clock.now() + timedelta(seconds=left)
         for done in range(runs):
             left = (until - self._clock.now()).total_seconds()
@@ -104,7 +118,7 @@ class Verification:
                 timeout_seconds=min(float(test.get("timeout_seconds") or 10), left),
             )
             wrong = answer.error or judge(
-                test.get("expect") or {}, answer.status, answer.headers, answer.body
+                test.get("expect") or {}, answer.status, answer.headers, answer.body, mask
             )
             passed += not wrong
             failure = wrong or failure

@@ -121,7 +121,7 @@ class Versions:
                 ),
             )
         name = PurePosixPath(filename.replace("\\", "/")).name or "source.zip"
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(SourceKind.UPLOAD, name, key, size),
@@ -154,7 +154,7 @@ class Versions:
                 errors=(FieldError("template", f"Choose one of: {', '.join(sorted(known))}."),),
             )
         chosen = known[template]
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(
@@ -376,7 +376,7 @@ class Versions:
 
     # --- how ----------------------------------------------------------------------------
 
-    def _create(
+    def create(
         self,
         principal: Principal,
         agent_id: str,

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from chalicelib.adapters.memory import MemoryStore
+from chalicelib.adapters.memory import MemoryBudget, MemoryStore
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.identities import Identity, Offer, Profile
@@ -27,9 +27,10 @@ def copied(world: World) -> World:
     """Another world in the same state, that shares nothing which changes."""
     store = MemoryStore()
     store._items = dict(world.store._items)
+    host = deepcopy(world.host, {id(world.host.budget): MemoryBudget()})
     return World(
         store=store,
-        host=deepcopy(world.host),
+        host=host,
         builder=deepcopy(world.builder),
         artifacts=deepcopy(world.artifacts),
         mail=deepcopy(world.mail),

@@ -41,7 +41,7 @@ def test_the_main_job_leaves_its_records(client: Client, world: World) -> None:
     agent_id, deployment_id = make_live(client, world)
     client("POST", "/deployments/{deployment_id}/restart", deployment_id=deployment_id)
     client("POST", "/deployments/{deployment_id}/stop", deployment_id=deployment_id)
-    client("PATCH", "/agents/{agent_id}", {"visibility": "public"}, agent_id=agent_id)
+    client("PATCH", "/agents/{agent_id}", {"visibility": "organisation"}, agent_id=agent_id)
     client("DELETE", "/agents/{agent_id}", agent_id=agent_id)
     assert [
         a for a in actions(client) if a.split(".")[0] in ("agent", "version", "deployment")
@@ -57,7 +57,7 @@ def test_the_main_job_leaves_its_records(client: Client, world: World) -> None:
     [updated] = client("GET", "/audit?action=agent.updated").json["items"]
     assert (updated["before"], updated["after"]) == (
         {"visibility": "private"},
-        {"visibility": "public"},
+        {"visibility": "organisation"},
     )
     assert updated["actor"]["email"] == "ada@example.com"
     assert updated["address"] == "127.0.0.1"
@@ -215,7 +215,9 @@ class Intruder:
     def put(self, *entities: Any) -> None:
         for entity in entities:
             key = LAYOUTS[type(entity)].key_of(entity)
-            self.world.store._items[key] = (type(entity), codec(type(entity)).dump_json(entity))
+            written = codec(type(entity)).dump_json(entity)
+            kept = self.world.store._items[key]
+            self.world.store._items[key] = replace(kept, document=written)
 
     def remove(self, sequence: int) -> None:
         del self.world.store._items[LAYOUTS[AuditRecord].key_of(self.record(sequence))]
@@ -289,8 +291,9 @@ def test_a_record_that_cannot_be_read_is_found_and_hides_no_others(
     client: Client, intruder: Intruder
 ) -> None:
     key = LAYOUTS[AuditRecord].key_of(intruder.record(7))
-    kind, document = intruder.world.store._items[key]
-    intruder.world.store._items[key] = (kind, document.replace(b"trace_id", b"trice_id"))
+    kept = intruder.world.store._items[key]
+    damaged = kept.document.replace(b"trace_id", b"trice_id")
+    intruder.world.store._items[key] = replace(kept, document=damaged)
     found = client("GET", "/audit/verify").json
     assert found["broken"]["sequence"] == 7
     listed = [item["sequence"] for item in client("GET", "/audit?limit=100").json["items"]]
@@ -390,7 +393,7 @@ def test_no_persons_name_or_email_address_stands_in_a_record(
 ) -> None:
     client("POST", "/agents", {"name": "x"})
     raw = b"".join(
-        document for kind, document in world.store._items.values() if kind is AuditRecord
+        kept.document for kept in world.store._items.values() if kept.kind is AuditRecord
     )
     assert b"ada" not in raw
     assert b"example.com" not in raw

@@ -380,6 +380,12 @@ PERSONAL = {
     "Handshake",
     "ApiToken",  # found by its hash, before any organisation is known
 }
+OF_THE_PLATFORM = {
+    "Orphan",
+    "ReconcilerRun",
+    "Repair",
+    "ServiceClaim",  # whose a service at the host is; for operators and the reconciler alone
+}
 
 
 def key_of(kind: type, org_id: str) -> Key:
@@ -398,8 +404,8 @@ def key_of(kind: type, org_id: str) -> Key:
 def test_every_key_of_a_tenants_thing_begins_with_its_organisation(kind: type) -> None:
     fields = [f for f in kind.__dataclass_fields__ if f == "org_id"]  # type: ignore[attr-defined]
     of_tenant = bool(fields) or kind.__name__ == "Organisation"
-    if not of_tenant or kind.__name__ in PERSONAL:
-        assert kind.__name__ in PERSONAL, f"{kind.__name__}: say whose it is"
+    if not of_tenant or kind.__name__ in PERSONAL | OF_THE_PLATFORM:
+        assert kind.__name__ in PERSONAL | OF_THE_PLATFORM, f"{kind.__name__}: say whose it is"
         return
     key = key_of(kind, "org_x")
     assert key.pk.startswith("ORG#org_x#")
@@ -408,13 +414,13 @@ def test_every_key_of_a_tenants_thing_begins_with_its_organisation(kind: type) -
 
 def test_an_organisations_prefix_is_no_prefix_of_anothers() -> None:
     for kind in LAYOUTS:
-        if kind.__name__ not in PERSONAL:
+        if kind.__name__ not in PERSONAL | OF_THE_PLATFORM:
             assert not key_of(kind, "org_11").pk.startswith(key_of(kind, "org_1").pk)
 
 
 def test_every_list_of_a_tenants_things_is_in_its_own_partition() -> None:
     listings = [v for v in vars(ports).values() if isinstance(v, ports.Listing)]
-    shared = {"OPEN_VERSIONS", "OPEN_DEPLOYMENTS", "CLOSING"}
+    shared = {"OPEN_VERSIONS", "OPEN_DEPLOYMENTS", "CLOSING", "UNSETTLED", "REPAIRS", "ORPHANS"}
     of_people = {"sessions", "memberships", "identities"}
     for listing in listings:
         if listing.name.upper() in shared or listing.name in of_people:

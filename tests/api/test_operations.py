@@ -24,7 +24,7 @@ def operator(world: World) -> Client:
 
 
 def live(world: World, client: Client) -> Any:
-    who = world.platform.accounts.principal(str(client.token))
+    who = world.platform.access.principal(str(client.token))
     return who, world.live(who, world.agent(who))
 
 
@@ -35,9 +35,7 @@ def test_nobody_else_is_told_that_there_are_operations(
     reply = client(endpoint.method, endpoint.path, service_id="svc-0")
     assert (reply.status, reply.json["code"]) == (404, "not_found")
     who = world.sign_in(OPERATOR)
-    _, secret = world.platform.accounts.create_token(
-        who, name="ci", scope=Scope.DEPLOY, expires_at=None
-    )
+    _, secret = world.platform.tokens.create(who, name="ci", scope=Scope.DEPLOY, expires_at=None)
     token = Client(world, secret)
     assert token(endpoint.method, endpoint.path, service_id="svc-0").status == 404
 
@@ -111,7 +109,7 @@ def test_somebodys_deployment_at_the_host_is_told_and_left(
 
 
 def test_work_that_does_not_move_is_told(world: World, client: Client, operator: Client) -> None:
-    who = world.platform.accounts.principal(str(client.token))
+    who = world.platform.access.principal(str(client.token))
     agent = world.agent(who)
     version = world.ready(who, agent, deploy=True)
     world.clock.sleep(400)

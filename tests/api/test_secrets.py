@@ -209,8 +209,8 @@ def test_no_answer_no_item_and_no_line_holds_a_planted_secret(told: tuple[Story,
     assert "agent_crashed" in "".join(story.answers)
     for answer in story.answers:
         assert not traces(answer), answer[:200]
-    for key, (kind, document) in story.world.store._items.items():
-        assert not traces(document.decode()), f"{kind.__name__} {key}"
+    for key, kept in story.world.store._items.items():
+        assert not traces(kept.document.decode()), f"{kept.kind.__name__} {key}"
     assert "host not available" in logged
     for line in logged.splitlines():
         assert not traces(line), line[:200]

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tests.bench import dispatch, floor, guard, host, identity, load, scroll
+from tests.bench import dispatch, floor, guard, host, identity, load, scroll, search
 from tests.e2e import sources
 from tests.e2e.conftest import LocalCloud, end, new_cloud
 
@@ -49,7 +49,7 @@ def main() -> None:
     print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
     for measure in (
         *(_dispatch, _identity, _guard, _cold_import, _package),
-        *(_host_calls, _reconciling),
+        *(_host_calls, _reconciling, _search),
     ):
         _show(figures, measure())
     cloud = new_cloud()
@@ -121,6 +121,21 @@ def _package() -> Figures:
     package = max((ROOT / ".local" / "package").rglob("*.zip"), key=lambda p: p.stat().st_mtime)
     size = package.stat().st_size / 1e6
     return {"Lambda package": Figure(size, "MB", 15, "limit")}
+
+
+def _search() -> Figures:
+    ours, theirs = search.quality()
+    large = search.large()
+    return {
+        # The other way about than the rest: below 1 is better than plain matching.
+        "search: nDCG@10, plain over ours": Figure(
+            theirs, "", ours, f"ours {ours:.3f}, plain term matching {theirs:.3f}"
+        ),
+        "search: p95, 100,000 agents": Figure(large["p95"] * 1000, "ms", 50, "limit"),
+        "search: load, 100,000 agents": Figure(large["load"] * 1000, "ms", 1000, "limit"),
+        "search: take up 20 changes": Figure(large["apply"] * 1000, "ms", 1000, "limit"),
+        "search: index, 100,000 agents": Figure(large["bytes"] / 1e6, "MB", 100, "limit"),
+    }
 
 
 def _host_calls() -> Figures:
