@@ -27,7 +27,7 @@ GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs token rotate-keys test test-fast check format gen bench deploy tools deploy-tools web web-dev screenshots
+.PHONY: help up down reset status logs demo token rotate-keys test test-fast check format gen bench deploy tools deploy-tools web web-dev screenshots
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ status: .venv/.ready ## what runs, where, how agents are isolated and what is mi
 logs: .venv/.ready ## follow the logs (PART=aws|yard|web|deploy|api|on-upload|…, FOLLOW=0, LINES=40)
 	@$(PY) -m infra.local logs $(if $(PART),--part $(PART)) $(if $(filter 0,$(FOLLOW)),--no-follow) \
 	  $(if $(LINES),--lines $(LINES))
+
+demo: .venv/.ready ## fill the local cloud's marketplace with ready-made agents (ONLY="slug …")
+	@$(PY) -m infra.local demo $(ONLY)
 
 token: .venv/.ready ## print an API token of the local cloud (EMAIL=you@example.org)
 	@test -n "$(EMAIL)" || { echo 'Say for whom: make token EMAIL=you@example.org' >&2; exit 2; }

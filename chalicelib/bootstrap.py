@@ -17,6 +17,7 @@ from chalicelib.adapters.aws import (
     fresh_parameter,
     parameter,
 )
+from chalicelib.adapters.catalogue import S3Catalogue
 from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
@@ -29,6 +30,7 @@ from chalicelib.ports import (
     Artifacts,
     Builder,
     Caller,
+    Catalogue,
     Clock,
     Counters,
     Engine,
@@ -44,18 +46,24 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
+from chalicelib.services.copies import Copies
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
+from chalicelib.services.listings import Listings
+from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.members import Members
+from chalicelib.services.moderation import Moderators
 from chalicelib.services.organisations import Organisations
 from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.tokens import Tokens
@@ -74,6 +82,7 @@ class Adapters:
     host: Host
     builder: Builder
     artifacts: Artifacts
+    catalogue: Catalogue
     mail: Mail
     vault: Vault
     signer: Signer
@@ -111,6 +120,12 @@ class Platform:
     deployments: Deployments
     releases: Releases
     reconciler: Reconciler
+    listings: Listings
+    marketplace: Marketplace
+    copies: Copies
+    reviews: Reviews
+    moderators: Moderators
+    indexing: Indexing
     idempotency: Idempotency
     limits: Limits
     store: Store
@@ -165,6 +180,10 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=timedelta(seconds=settings.build_limit_seconds),
     )
+    marketplace = Marketplace(
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+    )
+    reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
@@ -236,6 +255,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             closing=closing,
             tokens=tokens,
             sessions=sessions,
+            reviews=reviews,
         ),
         agents=agents,
         variables=variables,
@@ -261,6 +281,32 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             closing=closing,
             clock=clock,
         ),
+        listings=Listings(
+            store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
+        ),
+        marketplace=marketplace,
+        reviews=reviews,
+        moderators=Moderators(
+            store=store,
+            marketplace=marketplace,
+            reviews=reviews,
+            audit=audit,
+            clock=clock,
+            operators=settings.operators,
+        ),
+        copies=Copies(
+            store=store,
+            artifacts=adapters.artifacts,
+            marketplace=marketplace,
+            agents=agents,
+            versions=versions,
+            variables=variables,
+            deployments=deployments,
+            audit=audit,
+            clock=clock,
+            salt=adapters.webhook_secret,
+        ),
+        indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
         idempotency=Idempotency(store=store, clock=clock),
         limits=limits,
         store=store,
@@ -309,6 +355,7 @@ def _on_aws(settings: Settings) -> Platform:
             artifacts=S3Artifacts(
                 settings.sources_bucket, settings.artifacts_bucket, settings.s3_url
             ),
+            catalogue=S3Catalogue(settings.artifacts_bucket),
             mail=SesMail(settings.mail_from),
             vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
             signer=JwtSigner(

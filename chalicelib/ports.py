@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from secrets import randbelow
 from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
+from chalicelib.domain.copies import Run
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket, Strikes
+from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.release import Step
+from chalicelib.domain.reviews import Report, Review, Vote
+from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
@@ -45,6 +50,13 @@ TOKENS = Listing("tokens", ApiToken)  # (org_id)
 SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
+PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
+REVIEWS = Listing("reviews", Review)  # (org_id, agent_id) - those shown, most helpful last
+REPORTS = Listing("reports", Report)  # (org_id, agent_id)
+OPEN_REPORTS = Listing("open_reports", Report)  # () - of all tenants, for operators
+VOTES = Listing("votes", Vote)  # (user_id)
+RUNS = Listing("runs", Run)  # (user_id)
+PUBLIC_LISTINGS = Listing("public_listings", AgentListing)  # (shard) - of all tenants
 IDENTITIES = Listing("identities", Identity)  # (user_id)
 OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for the reconciler
 CLOSING = Listing("closing", Organisation)  # () - likewise
@@ -72,7 +84,22 @@ class Delete:
     entity: Any
 
 
-Change = Put | Delete
+@dataclass(frozen=True)
+class Count:
+    """Add to what is counted of an agent's listing (`Counts`), in the transaction it stands in.
+
+    `shard` says which of the agent's counters takes it, so that many can count at once.
+    """
+
+    org_id: str
+    agent_id: str
+    amounts: Mapping[str, int | float]
+    shard: int = field(default_factory=lambda: randbelow(COUNTER_SHARDS))
+
+
+COUNTER_SHARDS = 16
+LISTING_SHARDS = 16
+Change = Put | Delete | Count
 
 
 class Store(Protocol):
@@ -99,6 +126,10 @@ class Store(Protocol):
 
     def commit(self, *changes: Change) -> None:
         """Raises ChangedMeanwhile when a revision is not the stored one."""
+        ...
+
+    def counts(self, org_id: str, agent_id: str) -> Counts:
+        """The exact sums of everything counted of the agent's listing."""
         ...
 
 
@@ -249,6 +280,8 @@ class Artifacts(Protocol):
 
     def copy_template(self, template_key: str, source_key: str) -> None: ...
 
+    def copy_source(self, key: str, to_key: str) -> None: ...
+
     def put_json(self, key: str, value: Any) -> None: ...
 
     def get_json(self, key: str) -> Any | None: ...
@@ -259,6 +292,25 @@ class Artifacts(Protocol):
 
     def remove_all(self, prefix: str) -> None:
         """Removes every source and every artifact whose key begins so."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The marketplace's search index."""
+
+    def search(self, query: SearchQuery) -> SearchPage: ...
+
+    def is_ready(self) -> bool:
+        """Whether there is an index of the present form."""
+        ...
+
+    def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
+        """Puts these in place of what is held of the same agents. False: there is no index yet of
+        the present form, and `rebuild` must make one."""
+        ...
+
+    def rebuild(self, entries: Iterable[Entry]) -> None:
+        """Makes the index anew, of these and no others."""
         ...
 
 

@@ -89,6 +89,8 @@ class Settings:
     parameters: str
     web_url: str
     mail_from: str
+    operators: frozenset[str]
+    """The addresses of who may moderate the marketplace."""
     image_repository: str
     railway_url: str
     railway_project_id: str
@@ -133,6 +135,11 @@ class Settings:
         return cls(
             **named,
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
+            operators=frozenset(
+                part.strip().lower()
+                for part in env.get("SLIPWAY_OPERATORS", "").split(",")
+                if part.strip()
+            ),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
             providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),

@@ -5,6 +5,7 @@ Each handler is its own Lambda function. All of them can be called twice with th
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from chalice.app import Blueprint
@@ -62,6 +63,25 @@ def deploy_step(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "step", extra={"step": event["step"], "deployment": deployment_id, "next": outcome.next}
     )
     return outcome.to_json(org_id, deployment_id)
+
+
+@workers.lambda_function(name="on_listing")
+def on_listing(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Listings, or what is counted of them, have changed: the table's stream says so."""
+    start_trace(getattr(context, "aws_request_id", None))
+    if event.get("ensure"):
+        # Who deploys asks for it: the code may need another form of index than there is.
+        platform().indexing.ensure()
+    changed: list[tuple[str, str]] = []
+    for record in event.get("Records") or ():
+        image = (record.get("dynamodb") or {}).get("NewImage") or {}
+        match image.get("kind", {}).get("S"):
+            case "AgentListing":
+                said = json.loads(image["doc"]["S"])
+                changed.append((said["org_id"], said["agent_id"]))
+            case "Counter":
+                changed.append((image["org_id"]["S"], image["agent_id"]["S"]))
+    return {"indexed": platform().indexing.refresh(changed)}
 
 
 @workers.lambda_function(name="reconcile")

@@ -98,6 +98,8 @@ class Deployment:
             _step("Do what the emulator leaves out", lambda: self.mend_emulator(template, outputs))
         elif (self.root / "frontend" / "dist" / "index.html").exists():
             _step("Publish the web site", lambda: self.publish_site(outputs))
+        if changed:
+            _step("Look after the search index", self.ensure_index)
         return {
             **outputs,
             "account": account,
@@ -124,6 +126,14 @@ class Deployment:
     def build_package(self) -> Package:
         """The Lambda package, taken from the last run when nothing has changed."""
         return package.build(self.root, self.target.stage, self.work, local=self.target.is_local)
+
+    def ensure_index(self) -> None:
+        """New code may need another form of index than there is; nobody waits for it."""
+        self.client("lambda").invoke(
+            FunctionName=f"{self.target.stack}-on-listing",
+            InvocationType="Event",
+            Payload=json.dumps({"ensure": True}),
+        )
 
     def make_template(self, built: Package) -> str:
         """The stack as plain CloudFormation; the slow translation is kept by its input."""
@@ -158,6 +168,7 @@ class Deployment:
             "CodeKey": _code_key(built),
             "BuildProgramKey": program_key,
             "MailFrom": target.mail_from,
+            "Operators": target.operators,
             "MailIdentity": target.mail_identity or target.mail_from,
             "ImageRepository": target.image_repository,
             "RailwayUrl": target.railway_url,

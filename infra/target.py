@@ -36,6 +36,8 @@ class Target:
     registry_password: str = field(repr=False)
     railway_workspace_id: str | None = None
     mail_identity: str = ""
+    operators: str = ""
+    """The addresses of who may moderate the marketplace, with commas between."""
     web_url: str | None = None
     agent_url_scheme: str = "https"
     aws_endpoint: str | None = None
@@ -112,6 +114,7 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         region=str(region),
         mail_from=sender,
         mail_identity=env.get("SLIPWAY_MAIL_IDENTITY", sender),
+        operators=env.get("SLIPWAY_OPERATORS", ""),
         image_repository=env["SLIPWAY_IMAGE_REPOSITORY"].rstrip("/"),
         railway_url=env.get("RAILWAY_URL", RAILWAY_URL),
         railway_token=env["RAILWAY_TOKEN"],

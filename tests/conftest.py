@@ -14,6 +14,7 @@ from chalicelib.adapters.memory import (
     MemoryArtifacts,
     MemoryBuilder,
     MemoryCaller,
+    MemoryCatalogue,
     MemoryClock,
     MemoryCounters,
     MemoryEngine,
@@ -61,6 +62,7 @@ def settings(**env: str) -> Settings:
             "SLIPWAY_PARAMETERS": "/slipway/test",
             "SLIPWAY_WEB_URL": "http://localhost:8800",
             "SLIPWAY_MAIL_FROM": "slipway@example.com",
+            "SLIPWAY_OPERATORS": "operator@example.com",
             "SLIPWAY_IMAGE_REPOSITORY": "registry.test/slipway",
             "SLIPWAY_RAILWAY_URL": "http://railway.test/graphql/v2",
             "SLIPWAY_RAILWAY_PROJECT_ID": "project",
@@ -81,6 +83,7 @@ class World:
     host: MemoryHost = field(default_factory=MemoryHost)
     builder: MemoryBuilder = field(default_factory=MemoryBuilder)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
     mail: MemoryMail = field(default_factory=MemoryMail)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
@@ -102,6 +105,7 @@ class World:
                 host=self.host,
                 builder=self.builder,
                 artifacts=self.artifacts,
+                catalogue=self.catalogue,
                 mail=self.mail,
                 vault=self.vault,
                 signer=self.signer,

@@ -52,6 +52,14 @@ class S3Artifacts:
             CopySource={"Bucket": self.artifacts_bucket, "Key": template_key},
         )
 
+    def copy_source(self, key: str, to_key: str) -> None:
+        self._s3(
+            "copy_object",
+            Bucket=self.sources_bucket,
+            Key=to_key,
+            CopySource={"Bucket": self.sources_bucket, "Key": key},
+        )
+
     def put_json(self, key: str, value: Any) -> None:
         self._s3(
             "put_object",

@@ -20,9 +20,11 @@ from chalicelib.adapters.keys import (
     index_key,
     range_of,
     revision_of,
+    tally_key,
 )
+from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
-from chalicelib.ports import Change, Listing, Page, Put
+from chalicelib.ports import Change, Count, Listing, Page, Put
 
 E = TypeVar("E")
 _RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -109,6 +111,21 @@ class DynamoStore:
         shown = found[:limit]
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 
+    def counts(self, org_id: str, agent_id: str) -> Counts:
+        where = tally_key(org_id, agent_id)
+        answer = self._call(
+            "query",
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": where.pk}, ":sk": {"S": where.sk}},
+            ConsistentRead=True,
+        )
+        sums: dict[str, float] = {}
+        for item in answer["Items"]:
+            for name, kind in Counts.__annotations__.items():
+                number = item.get(name, {}).get("N", "0")
+                sums[name] = sums.get(name, 0) + (int(number) if kind == "int" else float(number))
+        return Counts(**sums)  # type: ignore[arg-type]
+
     def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
         try:
             answer = self._call(
@@ -131,14 +148,13 @@ class DynamoStore:
         self._call("transact_write_items", TransactItems=writes)
 
     def _one(self, write: dict[str, Any]) -> None:
-        if "Put" in write:
-            arguments = {k: v for k, v in write["Put"].items() if k != "TableName"}
-            self._call("put_item", **arguments)
-        else:
-            arguments = {k: v for k, v in write["Delete"].items() if k != "TableName"}
-            self._call("delete_item", **arguments)
+        for operation, request in write.items():
+            arguments = {k: v for k, v in request.items() if k != "TableName"}
+            self._call(f"{operation.lower()}_item", **arguments)
 
     def _write(self, change: Change) -> dict[str, Any]:
+        if isinstance(change, Count):
+            return {"Update": {"TableName": self._table, **_addition(change)}}
         entity = change.entity
         revision = revision_of(entity)
         if isinstance(change, Put):
@@ -200,6 +216,24 @@ def cursor_checked(cursor: str | None) -> str | None:
             errors=(FieldError("cursor", "Send back next_cursor as it came, or leave it out."),),
         )
     return cursor
+
+
+def _addition(count: Count) -> dict[str, Any]:
+    names = sorted(count.amounts)
+    # The number of a float is written as Python writes it: DynamoDB keeps 38 digits of it.
+    values = {f":{name}": {"N": repr(count.amounts[name])} for name in names}
+    return {
+        "Key": _attributes(tally_key(count.org_id, count.agent_id, count.shard)),
+        "UpdateExpression": "SET kind = :kind, org_id = :org, agent_id = :agent ADD "
+        + ", ".join(f"#{name} :{name}" for name in names),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeValues": {
+            **values,
+            ":kind": {"S": "Counter"},
+            ":org": {"S": count.org_id},
+            ":agent": {"S": count.agent_id},
+        },
+    }
 
 
 def _attributes(key: Key, index: str = "") -> dict[str, Any]:

@@ -16,18 +16,21 @@ from pydantic import TypeAdapter
 
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
+from chalicelib.domain.copies import Run, View
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket
+from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
+from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
-from chalicelib.ports import Listing
+from chalicelib.ports import LISTING_SHARDS, Listing
 
 E = TypeVar("E")
 
@@ -124,6 +127,64 @@ def _identity_key(issuer: str, subject: str) -> Key:
 
 def _email_key(email: str) -> Key:
     return Key(f"EMAIL#{hashlib.sha256(email.encode()).hexdigest()}#", "EMAIL#")
+
+
+def _listing_key(org_id: str, agent_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), "LISTING#")
+
+
+def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
+
+
+def tally_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
+    """One shard of an agent's counters; without a shard, where all of them begin."""
+    return Key(
+        _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
+    )
+
+
+def _run_key(org_id: str, agent_id: str, user_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "RUN", user_id), "RUN#")
+
+
+def _view_key(org_id: str, agent_id: str, day: str, visitor: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "VIEW", day, visitor), "VIEW#")
+
+
+def _review_key(org_id: str, agent_id: str, review_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), "REVIEW#")
+
+
+def _shown_review(review: Review) -> Key | None:
+    if review.hidden:
+        return None
+    made = review.created_at.isoformat()
+    return Key(
+        _org(review.org_id, "AGT", review.agent_id, "REVIEWS"),
+        f"{review.helpful:06d}#{made}#{review.id}#",
+    )
+
+
+def _vote_key(org_id: str, agent_id: str, review_id: str, user_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), f"VOTE#{user_id}#")
+
+
+def _report_key(org_id: str, agent_id: str, report_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "REPORTS"), f"{report_id}#")
+
+
+def _open_report(report: Report) -> Key | None:
+    if report.decision is not None:
+        return None
+    return Key("WORK#REPORTS#", f"{report.created_at.isoformat()}#{report.id}#")
+
+
+def _public_listing(listing: AgentListing) -> Key | None:
+    if not listing.is_public:
+        return None
+    shard = int(hashlib.sha256(listing.agent_id.encode()).hexdigest(), 16) % LISTING_SHARDS
+    return Key(f"LISTINGS#{shard:02d}#", f"{listing.agent_id}#")
 
 
 def _open_version(version: Version) -> Key | None:
@@ -226,6 +287,44 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
         expires=True,
     ),
+    AgentListing: Layout(
+        key=_listing_key,
+        key_of=lambda e: _listing_key(e.org_id, e.agent_id),
+        gsi1=_public_listing,
+    ),
+    Run: Layout(
+        key=_run_key,
+        key_of=lambda e: _run_key(e.org_id, e.agent_id, e.user_id),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#RUNS#", f"{e.agent_id}#"),
+    ),
+    Review: Layout(
+        key=_review_key,
+        key_of=lambda e: _review_key(e.org_id, e.agent_id, e.id),
+        gsi1=_shown_review,
+    ),
+    Vote: Layout(
+        key=_vote_key,
+        key_of=lambda e: _vote_key(e.org_id, e.agent_id, e.review_id, e.user_id),
+        gsi1=lambda e: Key(f"USER#{e.user_id}#VOTES#", f"{e.review_id}#"),
+    ),
+    Report: Layout(
+        key=_report_key,
+        key_of=lambda e: _report_key(e.org_id, e.agent_id, e.id),
+        gsi2=_open_report,
+    ),
+    View: Layout(
+        key=_view_key,
+        key_of=lambda e: _view_key(e.org_id, e.agent_id, e.day, e.visitor),
+        expires=True,
+    ),
+    NameClaim: Layout(
+        key=lambda skeleton: Key(f"NAME#{skeleton}#", "NAME#"),
+        key_of=lambda e: Key(f"NAME#{e.skeleton}#", "NAME#"),
+    ),
+    PublishedVersion: Layout(
+        key=_published_key,
+        key_of=lambda e: _published_key(e.org_id, e.agent_id, e.version_id),
+    ),
     Handshake: Layout(
         key=lambda hashed: Key(f"HANDSHAKE#{hashed}#", "HANDSHAKE#"),
         key_of=lambda e: Key(f"HANDSHAKE#{e.hash}#", "HANDSHAKE#"),
@@ -278,6 +377,13 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
     "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
+    "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
+    "reviews": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "REVIEWS")),
+    "reports": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "REPORTS")),
+    "open_reports": lambda: Range("gsi2", "WORK#REPORTS#"),
+    "votes": lambda user_id: Range("gsi1", f"USER#{user_id}#VOTES#"),
+    "runs": lambda user_id: Range("gsi1", f"USER#{user_id}#RUNS#"),
+    "public_listings": lambda shard: Range("gsi1", f"LISTINGS#{int(shard):02d}#"),
     "identities": lambda user_id: Range("gsi1", f"USER#{user_id}#IDENTITIES#"),
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),

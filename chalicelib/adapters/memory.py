@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,16 +20,20 @@ from chalicelib.adapters.keys import (
     range_of,
     revision_of,
     strikes_key,
+    tally_key,
 )
+from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step
+from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.versions import Version
 from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
     Change,
+    Count,
     HostDeployment,
     Listing,
     LogLine,
@@ -51,6 +55,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._items: dict[Key, tuple[type, bytes]] = {}
+        self._counts: dict[tuple[str, str], dict[str, float]] = {}
         self._lock = threading.Lock()
         self.calls = 0
 
@@ -107,23 +112,36 @@ class MemoryStore:
     def commit(self, *changes: Change) -> None:
         self.calls += 1
         with self._lock:
-            keys = [LAYOUTS[type(c.entity)].key_of(c.entity) for c in changes]
+            keys = [_key_of(change) for change in changes]
             if len(set(keys)) != len(keys) or len(keys) > MOST_AT_ONCE:
                 raise AssertionError(f"one transaction writes one item twice: {keys}")
             lost = frozenset(
                 position
                 for position, (change, key) in enumerate(zip(changes, keys, strict=True))
-                if self._revision(key)
+                if not isinstance(change, Count)
+                and self._revision(key)
                 != revision_of(change.entity) - (1 if isinstance(change, Put) else 0)
             )
             if lost:
                 raise ChangedMeanwhile("Somebody else changed this at the same moment.", lost=lost)
             for change, key in zip(changes, keys, strict=True):
+                if isinstance(change, Count):
+                    self._count(change)
+                    continue
                 kind = type(change.entity)
                 if isinstance(change, Put):
                     self._items[key] = (kind, codec(kind).dump_json(change.entity))
                 else:
                     del self._items[key]
+
+    def counts(self, org_id: str, agent_id: str) -> Counts:
+        self.calls += 1
+        return Counts(**self._counts.get((org_id, agent_id), {}))  # type: ignore[arg-type]
+
+    def _count(self, change: Count) -> None:
+        sums = self._counts.setdefault((change.org_id, change.agent_id), {})
+        for name, amount in change.amounts.items():
+            sums[name] = sums.get(name, 0) + amount
 
     def dump(self) -> dict[Key, bytes]:
         """Everything that is stored, as it is written."""
@@ -134,6 +152,12 @@ class MemoryStore:
         if found is None:
             return 0
         return revision_of(codec(found[0]).validate_json(found[1]))
+
+
+def _key_of(change: Change) -> Key:
+    if isinstance(change, Count):
+        return tally_key(change.org_id, change.agent_id, change.shard)
+    return LAYOUTS[type(change.entity)].key_of(change.entity)
 
 
 @dataclass
@@ -262,6 +286,9 @@ class MemoryArtifacts:
     def copy_template(self, template_key: str, source_key: str) -> None:
         self.sources[source_key] = self.objects[template_key]
 
+    def copy_source(self, key: str, to_key: str) -> None:
+        self.sources[to_key] = self.sources[key]
+
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
 
@@ -280,6 +307,30 @@ class MemoryArtifacts:
         for kept in (self.sources, self.objects):
             for key in [k for k in kept if k.startswith(prefix)]:
                 del kept[key]
+
+
+class MemoryCatalogue:
+    """The same index, in memory; what is fed is found at once."""
+
+    def __init__(self) -> None:
+        self._index: SearchIndex | None = None
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        if self._index is None:
+            return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
+        return self._index.search(query)
+
+    def is_ready(self) -> bool:
+        return self._index is not None
+
+    def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
+        if self._index is None:
+            return False
+        self._index.apply(entries)
+        return True
+
+    def rebuild(self, entries: Iterable[Entry]) -> None:
+        self._index = SearchIndex.create(":memory:", entries)
 
 
 @dataclass

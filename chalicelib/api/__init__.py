@@ -5,14 +5,19 @@ from __future__ import annotations
 from chalicelib.api.agents import agents
 from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
+from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
+from chalicelib.api.feeds import feeds
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
 from chalicelib.api.invitations import invitations
+from chalicelib.api.listings import listings
+from chalicelib.api.marketplace import marketplace
 from chalicelib.api.me import me
 from chalicelib.api.members import members
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
+from chalicelib.api.reviews import reviews
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
@@ -31,6 +36,11 @@ BLUEPRINTS = (
     versions,
     variables,
     deployments,
+    listings,
+    marketplace,
+    copies,
+    reviews,
+    feeds,
     audit,
     webhooks,
 )

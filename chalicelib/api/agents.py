@@ -65,7 +65,19 @@ class EnvironmentView(View):
     queued: str | None
 
 
+class OriginView(View):
+    """The published version that a copy runs; a fork is made of its source."""
+
+    slug: str
+    version_id: str
+    label: str
+    fork: bool
+
+
 class AgentDetail(AgentView):
+    """`origin` is there when the agent is a copy: GET …/updates tells what is newer."""
+
+    origin: OriginView | None = None
     environments: list[EnvironmentView] = Field(default_factory=list)
 
 
@@ -163,6 +175,7 @@ def get_agent(call: Call, agent_id: str) -> Answer:
     detail = AgentDetail(
         **AgentView.model_validate(agent).model_dump(),
         environments=[EnvironmentView.model_validate(e) for e in environments],
+        origin=OriginView.model_validate(agent.origin) if agent.origin else None,
     )
     # For If-Match only: what serves may change without a new revision of the agent.
     return Answer(detail, headers={"ETag": f'"{agent.revision}"'})

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chalicelib.domain.copies import Origin
+
 
 class Category(StrEnum):
     """Where the marketplace shows the agent."""
@@ -54,6 +56,8 @@ class Agent:
     version_count: int = 0
     choice: str | None = None
     """The app last chosen of a source that holds several; new versions follow it."""
+    origin: Origin | None = None
+    """The published version that this agent is a copy of."""
     revision: int = 1
 
 

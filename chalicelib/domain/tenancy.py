@@ -32,12 +32,14 @@ class Action(StrEnum):
     ACCOUNT_READ = "account:read"
     AGENT_CREATE = "agent:create"
     AGENT_DELETE = "agent:delete"
+    AGENT_PUBLISH = "agent:publish"
     AGENT_READ = "agent:read"
     AGENT_UPDATE = "agent:update"
     AUDIT_READ = "audit:read"
     DEPLOYMENT_CREATE = "deployment:create"
     DEPLOYMENT_OPERATE = "deployment:operate"
     DEPLOYMENT_READ = "deployment:read"
+    MARKETPLACE_MODERATE = "marketplace:moderate"
     MEMBER_INVITE = "member:invite"
     MEMBER_LEAVE = "member:leave"
     MEMBER_READ = "member:read"
@@ -48,6 +50,7 @@ class Action(StrEnum):
     ORGANISATION_READ = "organisation:read"
     ORGANISATION_TRANSFER = "organisation:transfer"
     ORGANISATION_UPDATE = "organisation:update"
+    REVIEW_WRITE = "review:write"
     TOKEN_CREATE = "token:create"  # noqa: S105 - a permission's name
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
     VARIABLES_READ = "variables:read"
@@ -76,9 +79,17 @@ _DEPLOY = _READ | {
     Action.VERSION_CREATE,
 }
 _ALL = frozenset(Action)
-# A person's own account, a new organisation and leaving one are nobody else's business: every
-# role may.
-_OWN = frozenset({Action.ACCOUNT_MANAGE, Action.MEMBER_LEAVE, Action.ORGANISATION_CREATE})
+# A person's own account, a new organisation, leaving one and what a person says in public are
+# nobody else's business: every role may. Who moderates is a list of the platform's operators.
+_OWN = frozenset(
+    {
+        Action.ACCOUNT_MANAGE,
+        Action.MARKETPLACE_MODERATE,
+        Action.MEMBER_LEAVE,
+        Action.ORGANISATION_CREATE,
+        Action.REVIEW_WRITE,
+    }
+)
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.OWNER: _ALL,

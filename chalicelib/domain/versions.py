@@ -71,6 +71,10 @@ class SourceKind(StrEnum):
     UPLOAD = "upload"
     TEMPLATE = "template"
     GITHUB = "github"
+    COPY = "copy"
+    """A published version of the marketplace, taken as it was built."""
+    FORK = "fork"
+    """The source of a published version."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from chalicelib.domain.agents import (
     Agent,
@@ -16,6 +17,7 @@ from chalicelib.domain.agents import (
 from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -63,6 +65,8 @@ class Agents:
     ) -> Agent:
         """The new agent, with a slug of its own in the organisation."""
         principal.require(Action.AGENT_CREATE)
+        if visibility is Visibility.PUBLIC:
+            raise _publish_instead()
         now = self._clock.now()
         base = slug_of(name)
         agent_id = new_id("agt")
@@ -139,6 +143,8 @@ class Agents:
             raise PreconditionFailed(
                 "Somebody changed this agent since you read it. Read it again and repeat."
             )
+        if visibility is Visibility.PUBLIC and agent.visibility is not Visibility.PUBLIC:
+            raise _publish_instead()
         wanted = replace(
             agent,
             name=agent.name if name is None else name,
@@ -153,7 +159,12 @@ class Agents:
         event = AuditEvent.by(
             principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
         )
-        self._audit.commit(event, Put(wanted))
+        unlisted = (
+            unlisting(self._store, agent, self._clock.now())
+            if wanted.visibility is not agent.visibility
+            else []
+        )
+        self._audit.commit(event, Put(wanted), *unlisted)
         return wanted
 
     def delete(self, principal: Principal, agent_id: str) -> None:
@@ -176,7 +187,11 @@ class Agents:
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
-        changes: list[Change] = [Delete(agent), Put(Remains(agent.org_id, agent.id))]
+        changes: list[Change] = [
+            Delete(agent),
+            Put(Remains(agent.org_id, agent.id)),
+            *unlisting(self._store, agent, self._clock.now()),
+        ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         said = {"name": agent.name, "slug": agent.slug}
@@ -196,6 +211,22 @@ class Agents:
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
+
+
+def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:
+    """What joins a change that ends an agent's being public; its names stay held."""
+    listing = store.get(AgentListing, agent.org_id, agent.id)
+    if listing is None or listing.visibility is Visibility.PRIVATE:
+        return []
+    return [Put(listing.withdrawn(at))]
+
+
+def _publish_instead() -> Conflict:
+    return Conflict(
+        "An agent becomes public by publishing a version of it: POST /agents/{agent_id}/publish, "
+        "which says what is still missing.",
+        code="publish_instead",
+    )
 
 
 def require_on(principal: Principal, action: Action, agent_id: str, *, or_else: str) -> None:

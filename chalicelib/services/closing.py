@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.agents import Agent, SlugClaim
+from chalicelib.domain.agents import Agent, SlugClaim, Visibility
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import Deployment
+from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.members import Headcount
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Principal
 from chalicelib.domain.versions import Reason, Version
@@ -32,8 +33,10 @@ from chalicelib.ports import (
     HISTORY,
     INVITATIONS,
     MEMBERS,
+    PUBLISHED,
     REGISTERS,
     REMAINS,
+    REVIEWS,
     VARIABLES,
     VERSIONS,
     Artifacts,
@@ -47,6 +50,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.access import Access
+from chalicelib.services.agents import unlisting
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.organisations import (
@@ -249,6 +253,7 @@ class Closing:
                 with suppress(ChangedMeanwhile):
                     self._store.commit(*self._tokens.removed(member.org_id, member.user_id))
         for agent in list(every(self._store, AGENTS, organisation.id)):
+            found += self._unlist(agent)
             for environment in every(self._store, ENVIRONMENTS, organisation.id, agent.id):
                 # What waits goes first: it would otherwise get the turn of what moves.
                 for held in (environment.queued, environment.moving, environment.serving):
@@ -261,6 +266,19 @@ class Closing:
                         # The reconciler tries again.
                         logger.warning("not stopped yet", extra={"detail": error.detail})
         return found
+
+    def _unlist(self, agent: Agent) -> int:
+        """Nobody shall copy what is about to go; restored, it is published again by hand."""
+        now = self._clock.now()
+        changes = unlisting(self._store, agent, now)
+        if not changes:
+            return 0
+        unseen = replace(
+            agent, visibility=Visibility.PRIVATE, updated_at=now, revision=agent.revision + 1
+        )
+        with suppress(ChangedMeanwhile):
+            self._store.commit(Put(unseen), *changes)
+        return 1
 
     def _remove(self, organisation: Organisation) -> None:
         """Removes everything. The organisation itself goes last: until then it is found again."""
@@ -296,6 +314,10 @@ class Closing:
                 self._host.remove_service(environment.service_id)
             self._store.commit(Delete(environment))
         self._delete(list(every(self._store, VARIABLES, org_id, agent_id)))
+        self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
+        self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
+        listing = self._store.get(AgentListing, org_id, agent_id)
+        self._delete([] if listing is None else [listing])
         subjects: list[Version | Deployment] = [
             *every(self._store, VERSIONS, org_id, agent_id),
             *every(self._store, DEPLOYMENTS, org_id, agent_id),

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib.domain.archive import Archive, ArchiveRejected, Limits, open_archive
 from chalicelib.domain.inference import infer, manifest_path
 from chalicelib.domain.manifest import Manifest, parse_manifest
+from chalicelib.domain.pages import PAGES, read_pages
 from chalicelib.domain.plan import Finding, Inference
 from chalicelib.domain.versions import InferredValue, Reason, Version
 from chalicelib.errors import Invalid
@@ -45,10 +46,14 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
             archive = open_archive(path, version.source.filename, limits or Limits())
             # Reading a member may find it damaged, too.
             understood = _read(archive, version)
+            root = str((understood.get("plan") or {}).get("root") or "")
+            pages = read_pages(archive, root).to_json()
         except ArchiveRejected as rejected:
             return Understood(
                 digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
             )
+    if any(pages.values()):
+        artifacts.put_json(f"{version.prefix}{PAGES}", pages)
     return Understood(**{**understood, "digest": digest, "size": size})
 
 

@@ -33,6 +33,7 @@ from chalicelib.ports import (
 from chalicelib.services.audit import Audit
 from chalicelib.services.closing import Closing
 from chalicelib.services.members import Members
+from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.tokens import Tokens
 
@@ -55,6 +56,7 @@ class PersonalData:
         closing: Closing,
         tokens: Tokens,
         sessions: Sessions,
+        reviews: Reviews,
     ) -> None:
         self._store = store
         self._audit = audit
@@ -62,6 +64,7 @@ class PersonalData:
         self._closing = closing
         self._tokens = tokens
         self._sessions = sessions
+        self._reviews = reviews
 
     def export(self, principal: Principal) -> dict[str, Any]:
         """Everything kept about the person, as JSON; no secret, and nobody else's data."""
@@ -76,6 +79,7 @@ class PersonalData:
             "sessions": [_plain(s) for s in every(self._store, SESSIONS, user.id)],
             "memberships": [self._membership(m) for m in memberships],
             "tokens": [_plain(t) for m in memberships for t in self._tokens.of(m.org_id, user.id)],
+            "reviews": [_plain(review) for review in self._reviews.of(user.id)],
             "agents_created": [
                 _plain(agent)
                 for m in memberships
@@ -116,6 +120,7 @@ class PersonalData:
                 self._closing.abandon(organisation, actor=user.id, address=principal.address)
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
+        self._reviews.forget(user.id)
         home = replace(principal, org_id=user.personal_org_id)
         event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
         self._audit.commit(event, *self._ending(user))

@@ -97,27 +97,41 @@ class EnvironmentVariables:
             raise PreconditionFailed(
                 "Somebody changed these variables since you read them. Read them again and repeat."
             )
+        changed = self.successor(principal, agent.id, name, wanted, stored)
         old = self.open(stored) if stored else {}
-        values = _checked(wanted, old, stored.names if stored else {})
-        context = f"{agent.org_id}/{agent.id}/{name}"
-        names = {item.name: item.secret for item in wanted}
-        said = {"environment": name, **_differences(stored, old, names, values)}
+        said = {
+            "environment": name,
+            **_differences(stored, old, changed.names, self.open(changed)),
+        }
         self._audit.commit(
             AuditEvent.by(principal, Audited.VARIABLES_CHANGED, agent.id, after=said),
-            Put(
-                Variables(
-                    org_id=agent.org_id,
-                    agent_id=agent.id,
-                    environment=name,
-                    sealed=self._vault.seal(values, context=context),
-                    names=names,
-                    updated_at=self._clock.now(),
-                    updated_by=principal.user_id,
-                    revision=revision + 1,
-                )
-            ),
+            Put(changed),
         )
         return self.get(principal, agent_id, name)
+
+    def successor(
+        self,
+        principal: Principal,
+        agent_id: str,
+        environment: str,
+        wanted: list[VariableValue],
+        stored: Variables | None = None,
+    ) -> Variables:
+        """What is to be stored in place of `stored`, for a transaction of the caller's."""
+        values = _checked(
+            wanted, self.open(stored) if stored else {}, stored.names if stored else {}
+        )
+        context = f"{principal.org_id}/{agent_id}/{environment}"
+        return Variables(
+            org_id=principal.org_id,
+            agent_id=agent_id,
+            environment=environment,
+            sealed=self._vault.seal(values, context=context),
+            names={item.name: item.secret for item in wanted},
+            updated_at=self._clock.now(),
+            updated_by=principal.user_id,
+            revision=(stored.revision if stored else 0) + 1,
+        )
 
     def stored(self, org_id: str, agent_id: str, environment: str) -> Variables | None:
         return self._store.get(Variables, org_id, agent_id, environment)

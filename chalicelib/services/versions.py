@@ -119,7 +119,7 @@ class Versions:
                 ),
             )
         name = PurePosixPath(filename.replace("\\", "/")).name or "source.zip"
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(SourceKind.UPLOAD, name, key, size),
@@ -152,7 +152,7 @@ class Versions:
                 errors=(FieldError("template", f"Choose one of: {', '.join(sorted(known))}."),),
             )
         chosen = known[template]
-        version = self._create(
+        version = self.create(
             principal,
             agent_id,
             lambda key: Source(
@@ -372,7 +372,7 @@ class Versions:
 
     # --- how ----------------------------------------------------------------------------
 
-    def _create(
+    def create(
         self,
         principal: Principal,
         agent_id: str,

@@ -1,4 +1,4 @@
-"""The commands behind `make up`, `down`, `reset`, `status`, `logs` and `token`."""
+"""The commands behind `make up`, `down`, `reset`, `status`, `logs` and `token`, `demo`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 from infra import keys
 from infra.local import control
+from infra.local.demo import publish_gallery
 from infra.local.display import Display
 from infra.local.first import api_token
 from infra.local.layout import STAGE, Layout, LocalCloudError
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     logs.add_argument("--part")
     logs.add_argument("--lines", type=int, default=40)
     logs.add_argument("--no-follow", action="store_true")
+    demo = commands.add_parser("demo")
+    demo.add_argument("only", nargs="*", help="slugs; everything when none is named")
     token = commands.add_parser("token")
     token.add_argument("--email", required=True)
     commands.add_parser("rotate-keys")
@@ -59,6 +62,9 @@ def _run(given: argparse.Namespace, display: Display) -> int:
             control.reset(layout, display)
         case "logs":
             control.logs(layout, given.part, follow=not given.no_follow, lines=given.lines)
+        case "demo":
+            made = publish_gallery(layout, lambda text: display.line("✓", text), given.only)
+            display.line("✓", f"{len(made)} published; {layout.web_url}/marketplace shows them.")
         case "token":
             # Only the token, so that a script can take it.
             print(api_token(layout, given.email, name="make token"))

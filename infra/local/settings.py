@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from infra.local.layout import (
+    FIRST_PERSON,
     REGION,
     ROOT,
     STAGE,
@@ -108,6 +109,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "ground": "local",
         "region": REGION,
         "mail_from": MAIL_FROM,
+        "operators": FIRST_PERSON,
         "image_repository": f"{layout.registry_host}/slipway",
         "railway_url": f"http://127.0.0.1:{ports.graphql}/graphql/v2",
         "railway_token": credentials.railway_token,

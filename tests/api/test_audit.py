@@ -41,7 +41,7 @@ def test_the_main_job_leaves_its_records(client: Client, world: World) -> None:
     agent_id, deployment_id = make_live(client, world)
     client("POST", "/deployments/{deployment_id}/restart", deployment_id=deployment_id)
     client("POST", "/deployments/{deployment_id}/stop", deployment_id=deployment_id)
-    client("PATCH", "/agents/{agent_id}", {"visibility": "public"}, agent_id=agent_id)
+    client("PATCH", "/agents/{agent_id}", {"visibility": "organisation"}, agent_id=agent_id)
     client("DELETE", "/agents/{agent_id}", agent_id=agent_id)
     assert [
         a for a in actions(client) if a.split(".")[0] in ("agent", "version", "deployment")
@@ -57,7 +57,7 @@ def test_the_main_job_leaves_its_records(client: Client, world: World) -> None:
     [updated] = client("GET", "/audit?action=agent.updated").json["items"]
     assert (updated["before"], updated["after"]) == (
         {"visibility": "private"},
-        {"visibility": "public"},
+        {"visibility": "organisation"},
     )
     assert updated["actor"]["email"] == "ada@example.com"
     assert updated["address"] == "127.0.0.1"

@@ -21,6 +21,15 @@ BODIES = {
     "create_deployment": {"version_id": new_id("ver")},
     "put_variables": {"items": []},
     "create_token": {"name": "x"},
+    "put_listing": {"summary": "x"},
+    "publish_agent": {},
+    "create_copy": {},
+    "accept_update": {},
+    "put_review": {"stars": 5},
+    "reply_to_review": {"text": "x"},
+    "report_listing": {"reason": "spam"},
+    "decide_report": {"decision": "dismiss", "reason": "x"},
+    "restore_listing": {"reason": "x"},
     "create_organisation": {"name": "x"},
     "update_organisation": {"name": "x"},
     "delete_organisation": {"confirm": "x"},
@@ -42,6 +51,9 @@ VALUES = {
     "session_id": new_id("ses"),
     "identity_id": new_id("idn"),
     "environment": "production",
+    "slug": "no-such-agent",
+    "review_id": "rev_unknown",
+    "report_id": "rep_unknown",
 }
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tests.bench import dispatch, floor, identity, load, scroll
+from tests.bench import dispatch, floor, identity, load, scroll, search
 from tests.e2e.conftest import LocalCloud, end, new_cloud
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def main() -> None:
     """Runs every measurement and shows it as soon as it is there."""
     figures: Figures = {}
     print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
-    for measure in (_dispatch, _identity, _cold_import, _package):
+    for measure in (_dispatch, _identity, _cold_import, _package, _search):
         _show(figures, measure())
     cloud = new_cloud()
     try:
@@ -107,6 +107,21 @@ def _package() -> Figures:
     package = max((ROOT / ".local" / "package").rglob("*.zip"), key=lambda p: p.stat().st_mtime)
     size = package.stat().st_size / 1e6
     return {"Lambda package": Figure(size, "MB", 15, "limit")}
+
+
+def _search() -> Figures:
+    ours, theirs = search.quality()
+    large = search.large()
+    return {
+        # The other way about than the rest: below 1 is better than plain matching.
+        "search: nDCG@10, plain over ours": Figure(
+            theirs, "", ours, f"ours {ours:.3f}, plain term matching {theirs:.3f}"
+        ),
+        "search: p95, 100,000 agents": Figure(large["p95"] * 1000, "ms", 50, "limit"),
+        "search: load, 100,000 agents": Figure(large["load"] * 1000, "ms", 1000, "limit"),
+        "search: take up 20 changes": Figure(large["apply"] * 1000, "ms", 1000, "limit"),
+        "search: index, 100,000 agents": Figure(large["bytes"] / 1e6, "MB", 100, "limit"),
+    }
 
 
 def _starts(cloud: LocalCloud) -> Figures:

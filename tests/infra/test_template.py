@@ -40,6 +40,7 @@ PRICED_BY_USE = {
     "AWS::DynamoDB::Table",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
@@ -112,7 +113,7 @@ def test_nothing_costs_while_nobody_uses_it(resources: Resources) -> None:
 
 def test_logs_are_kept_for_a_limited_time(resources: Resources) -> None:
     groups = of_type(resources, "AWS::Logs::LogGroup")
-    assert len(groups) == 6
+    assert len(groups) == 7
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}
 
@@ -181,7 +182,14 @@ def test_every_function_has_role_environment_and_log_group(
     with zipfile.ZipFile(built.zip_path) as archive:
         names = set(archive.namelist())
     functions = of_type(resources, "AWS::Lambda::Function")
-    assert set(functions) == {"APIHandler", "OnUpload", "OnBuild", "DeployStep", "Reconcile"}
+    assert set(functions) == {
+        "APIHandler",
+        "OnUpload",
+        "OnBuild",
+        "OnListing",
+        "DeployStep",
+        "Reconcile",
+    }
     wanted = re.findall(r'"(SLIPWAY_[A-Z_0-9]+)"', inspect.getsource(Settings.from_env))
     required = {name for name in wanted if "LIMIT" not in name}
     for name, function in functions.items():

@@ -1,0 +1,128 @@
+"""Copies of published agents: where one came from, and what a newer version would change for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The published version that a copy runs."""
+
+    org_id: str
+    agent_id: str
+    slug: str
+    version_id: str
+    label: str
+    fork: bool = False
+    """Made of the source, which may have gone its own way since."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Somebody has made copies of an agent; the first counted them among its users."""
+
+    org_id: str
+    agent_id: str
+    user_id: str
+    copies: tuple[tuple[str, str], ...]
+    """The newest of their copies: organisation and agent."""
+    at: datetime
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class View:
+    """A visitor looked at a listing on a day. `visitor` is a hash that means nothing tomorrow."""
+
+    org_id: str
+    agent_id: str
+    day: str
+    visitor: str
+    expires_at: datetime
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that differs. `path` is as in agent.yaml; None stands for absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class VariableChange:
+    """`kind`: added, removed, or changed. `required`: the copy does not run without a value."""
+
+    name: str
+    kind: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    manifest: tuple[Change, ...]
+    tools: tuple[Change, ...]
+    variables: tuple[VariableChange, ...]
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
+    """What one manifest says that the other does not; variables and tools apart from the rest."""
+    apart = ("env", "tools", "version")
+    old = {path: value for path, value in _leaves(before) if path.split(".")[0] not in apart}
+    new = {path: value for path, value in _leaves(after) if path.split(".")[0] not in apart}
+    return Difference(
+        manifest=_changes(old, new),
+        tools=_changes(_named(before.get("tools")), _named(after.get("tools"))),
+        variables=_variables(_named(before.get("env")), _named(after.get("env"))),
+    )
+
+
+def missing(manifest: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
+    """The variables without which nothing runs and for which there is no value."""
+    return [
+        item["name"]
+        for item in manifest.get("env") or ()
+        if item.get("required") and item.get("default") is None and not given.get(item["name"])
+    ]
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    return tuple(
+        Change(path, old.get(path), new.get(path))
+        for path in sorted({*old, *new})
+        if old.get(path) != new.get(path)
+    )
+
+
+def _variables(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[VariableChange, ...]:
+    changes = []
+    for name in sorted({*old, *new}):
+        one, other = old.get(name), new.get(name)
+        if one == other:
+            continue
+        kind = "added" if one is None else "removed" if other is None else "changed"
+        now = other or {}
+        required = bool(now.get("required")) and now.get("default") is None
+        description = str((other or one or {}).get("description", ""))
+        changes.append(VariableChange(name, kind, required, description))
+    return tuple(changes)
+
+
+def _named(items: Any) -> dict[str, Any]:
+    return {str(item["name"]): item for item in items or () if isinstance(item, Mapping)}
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        found: list[tuple[str, Any]] = []
+        for key, inner in value.items():
+            found += _leaves(inner, f"{path}.{key}" if path else str(key))
+        return found
+    return [(path, value)]

@@ -1,0 +1,334 @@
+"""The owner's side of the marketplace: drafting a listing, the check list, publishing, withdrawing.
+
+A listing is the agent's own; its slug and its name are held across all organisations from the
+moment it is first published, so that links stay right and nobody can pass for somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.domain.agents import Agent, Visibility
+from chalicelib.domain.audit import Audited, AuditEvent
+from chalicelib.domain.ids import is_id
+from chalicelib.domain.listings import (
+    RESERVED_SLUGS,
+    SLUG,
+    AgentListing,
+    Check,
+    Evidence,
+    NameClaim,
+    PublishedVersion,
+    check_list,
+    skeleton,
+    visible,
+)
+from chalicelib.domain.pages import PAGES, Pages
+from chalicelib.domain.tenancy import Action, Organisation, Principal
+from chalicelib.domain.versions import SourceKind, Version, VersionState
+from chalicelib.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+)
+from chalicelib.ports import VERSIONS, Artifacts, Change, Clock, Delete, Put, Store
+from chalicelib.services.agents import Agents
+from chalicelib.services.audit import Audit
+
+_LOOK_BACK = 20
+"""Among how many of the newest versions one that is ready is looked for."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A listing as its owner sees it, with what is still missing before it can be public."""
+
+    listing: AgentListing
+    checks: tuple[Check, ...]
+    candidate: Version | None
+    """The version that publishing would show."""
+    pages: Pages
+
+    @property
+    def publishable(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+class Listings:
+    def __init__(
+        self, *, store: Store, artifacts: Artifacts, agents: Agents, audit: Audit, clock: Clock
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._agents = agents
+        self._audit = audit
+        self._clock = clock
+
+    def get(self, principal: Principal, agent_id: str) -> Draft:
+        """The listing; before anybody has written one, what it would be."""
+        principal.require(Action.AGENT_READ, agent_id)
+        agent = self._agents.get(principal, agent_id)
+        return self._draft(agent, self._stored(agent), None)
+
+    def put(
+        self,
+        principal: Principal,
+        agent_id: str,
+        *,
+        if_revision: int | None,
+        fields: Mapping[str, Any],
+    ) -> Draft:
+        """Replaces what the listing says. Raises Conflict when slug or name look like somebody
+        else's."""
+        principal.require(Action.AGENT_UPDATE, agent_id)
+        agent = self._agents.get(principal, agent_id)
+        stored = self._stored(agent)
+        if if_revision is not None and if_revision != stored.revision:
+            raise PreconditionFailed(
+                "Somebody changed this listing since you read it. Read it again and repeat."
+            )
+        if stored.is_public:
+            principal.require(Action.AGENT_PUBLISH, agent_id)
+        wanted = replace(stored, **fields)
+        if wanted.slug != stored.slug and stored.published_at is not None:
+            raise Conflict(
+                f"This agent was published as {stored.slug}; links to it must not break, so the "
+                "slug stays.",
+                code="slug_fixed",
+            )
+        if wanted == stored and stored.revision:
+            return self._draft(agent, stored, None)
+        _slug_checked(wanted.slug)
+        changed = replace(
+            wanted,
+            publisher=wanted.publisher or self._organisation(agent.org_id),
+            updated_at=self._clock.now(),
+            revision=stored.revision + 1,
+        )
+        draft = self._draft(agent, changed, None)
+        claims = self._claims(changed)
+        changes: list[Change] = [Put(changed)]
+        if stored.published_at is not None:
+            changes += claims + self._given_up(stored, changed)
+        if stored.is_public and not draft.publishable:
+            raise _unfit(draft.checks)
+        said = AuditEvent.by(
+            principal,
+            Audited.LISTING_UPDATED,
+            agent.id,
+            before={k: _plain(getattr(stored, k)) for k in fields if _differs(k, stored, changed)},
+            after={k: _plain(getattr(changed, k)) for k in fields if _differs(k, stored, changed)},
+        )
+        self._audit.commit(said, *changes)
+        return draft
+
+    def publish(self, principal: Principal, agent_id: str, version_id: str | None) -> Draft:
+        """Shows a ready version (by default the newest) to everybody; safe to repeat.
+
+        Raises Conflict `not_publishable` naming each point of the check list that is not met.
+        """
+        principal.require(Action.AGENT_PUBLISH, agent_id)
+        agent = self._agents.get(principal, agent_id)
+        stored = self._stored(agent)
+        draft = self._draft(agent, stored, version_id)
+        version = draft.candidate
+        if version is None or version.image is None or not draft.publishable:
+            raise _unfit(draft.checks)
+        _slug_checked(stored.slug)
+        now = self._clock.now()
+        shown = replace(
+            stored,
+            publisher=stored.publisher or self._organisation(agent.org_id),
+            licence=stored.licence or draft.pages.licence,
+            runtime=agent.runtime,
+            visibility=Visibility.PUBLIC,
+            version_id=version.id,
+            label=version.label,
+            published_at=stored.published_at or now,
+            refreshed_at=stored.refreshed_at if stored.version_id == version.id else now,
+        )
+        if shown == stored and agent.visibility is Visibility.PUBLIC:
+            return draft
+        shown = replace(shown, updated_at=now, revision=stored.revision + 1)
+        changes: list[Change] = [Put(shown), *self._claims(shown)]
+        if agent.visibility is not Visibility.PUBLIC:
+            seen = replace(
+                agent, visibility=Visibility.PUBLIC, updated_at=now, revision=agent.revision + 1
+            )
+            changes.append(Put(seen))
+        if self._store.get(PublishedVersion, agent.org_id, agent.id, version.id) is None:
+            changes.append(Put(_published(version, principal.user_id, now)))
+        said = AuditEvent.by(
+            principal,
+            Audited.LISTING_PUBLISHED,
+            agent.id,
+            before={"version_id": stored.version_id},
+            after={"version_id": version.id, "slug": shown.slug},
+        )
+        self._audit.commit(said, *changes)
+        return replace(draft, listing=shown)
+
+    def unpublish(self, principal: Principal, agent_id: str) -> Draft:
+        """Takes the listing out of the marketplace. Copies go on; the slug stays reserved."""
+        principal.require(Action.AGENT_PUBLISH, agent_id)
+        agent = self._agents.get(principal, agent_id)
+        stored = self._stored(agent)
+        if stored.visibility is not Visibility.PUBLIC and agent.visibility is not Visibility.PUBLIC:
+            return self._draft(agent, stored, None)
+        now = self._clock.now()
+        hidden = stored.withdrawn(now)
+        unseen = replace(
+            agent, visibility=Visibility.PRIVATE, updated_at=now, revision=agent.revision + 1
+        )
+        said = AuditEvent.by(principal, Audited.LISTING_UNPUBLISHED, agent.id)
+        self._audit.commit(said, Put(hidden), Put(unseen))
+        return self._draft(unseen, hidden, None)
+
+    def _stored(self, agent: Agent) -> AgentListing:
+        found = self._store.get(AgentListing, agent.org_id, agent.id)
+        if found is not None:
+            return found
+        return AgentListing(
+            org_id=agent.org_id,
+            agent_id=agent.id,
+            slug=agent.slug,
+            name=visible(agent.name),
+            summary=visible(agent.description)[:200],
+            publisher=visible(self._organisation(agent.org_id)),
+            categories=(agent.category,),
+            runtime=agent.runtime,
+            created_at=agent.created_at,
+            updated_at=agent.updated_at,
+            revision=0,
+        )
+
+    def _draft(self, agent: Agent, listing: AgentListing, version_id: str | None) -> Draft:
+        version = self._candidate(agent, version_id)
+        pages = Pages()
+        report: Mapping[str, Any] = {}
+        if version is not None:
+            pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
+            report = self._artifacts.get_json(f"{version.prefix}report.json") or {}
+        found = Evidence(
+            ready=version is not None,
+            copied=version is not None and version.source.kind is SourceKind.COPY,
+            manifest=(version.manifest if version else None) or {},
+            plan=(version.plan if version else None) or {},
+            report=report,
+            readme=pages.readme,
+            licence=listing.licence or pages.licence,
+            summary=listing.summary,
+            categories=listing.categories,
+        )
+        return Draft(listing, check_list(found), version, pages)
+
+    def _candidate(self, agent: Agent, version_id: str | None) -> Version | None:
+        if version_id is not None:
+            named = (
+                self._store.get(Version, agent.org_id, version_id)
+                if is_id(version_id, "ver")
+                else None
+            )
+            if named is None or named.agent_id != agent.id:
+                raise NotFound("This agent has no version with this id.")
+            return named if named.state is VersionState.READY else None
+        newest = self._store.page(VERSIONS, agent.org_id, agent.id, limit=_LOOK_BACK)
+        return next((v for v in newest.items if v.state is VersionState.READY), None)
+
+    def _claims(self, listing: AgentListing) -> list[Change]:
+        """What must be written to hold the slug and the name; nothing if they are held already."""
+        wanted = dict.fromkeys(s for s in (skeleton(listing.slug), skeleton(listing.name)) if s)
+        publisher = f"@{skeleton(listing.publisher)}"
+        held = self._store.get_many(*((NameClaim, s) for s in wanted))
+        changes: list[Change] = []
+        known = self._store.get(NameClaim, publisher)
+        if known is None:
+            changes.append(Put(NameClaim(publisher, "", listing.org_id, "")))
+        elif known.org_id != listing.org_id:
+            raise Conflict(
+                f"Somebody else publishes as “{listing.publisher}”, or as something that looks "
+                "like it. Choose another publisher's name in the listing.",
+                code="name_taken",
+                errors=(FieldError("publisher", "Taken, or too much like one that is taken."),),
+            )
+        for wish, claim in zip(wanted, held, strict=True):
+            if claim is None:
+                changes.append(Put(NameClaim(wish, listing.slug, listing.org_id, listing.agent_id)))
+            elif claim.agent_id != listing.agent_id:
+                field = "slug" if wish == skeleton(listing.slug) else "name"
+                raise Conflict(
+                    f"“{getattr(listing, field)}” is, or looks like, the name of another "
+                    "published agent. Choose one that nobody can take for another.",
+                    code="name_taken",
+                    errors=(FieldError(field, "Taken, or too much like one that is taken."),),
+                )
+        return changes
+
+    def _given_up(self, before: AgentListing, after: AgentListing) -> list[Change]:
+        """A published agent that is renamed gives its old name back."""
+        old = skeleton(before.name)
+        if old in (skeleton(after.name), skeleton(after.slug)):
+            return []
+        claim = self._store.get(NameClaim, old)
+        return [Delete(claim)] if claim and claim.agent_id == after.agent_id else []
+
+    def _organisation(self, org_id: str) -> str:
+        found = self._store.get(Organisation, org_id)
+        return found.name if found else ""
+
+
+def _slug_checked(slug: str) -> None:
+    if not SLUG.fullmatch(slug) or len(slug) > 40 or slug in RESERVED_SLUGS:
+        raise Invalid(
+            "This cannot be an agent's address.",
+            errors=(
+                FieldError(
+                    "slug",
+                    "Use 1 to 40 of a-z and 0-9, with single dashes between, and none of: "
+                    f"{', '.join(sorted(RESERVED_SLUGS))}.",
+                ),
+            ),
+        )
+
+
+def _unfit(checks: tuple[Check, ...]) -> Conflict:
+    unmet = tuple(FieldError(c.code, c.detail) for c in checks if not c.passed)
+    return Conflict(
+        "This agent cannot be public yet; `errors` names each point that is not met, and what to "
+        "do about it.",
+        code="not_publishable",
+        errors=unmet,
+    )
+
+
+def _published(version: Version, user_id: str, now: Any) -> PublishedVersion:
+    return PublishedVersion(
+        org_id=version.org_id,
+        agent_id=version.agent_id,
+        version_id=version.id,
+        number=version.number,
+        label=version.label,
+        image=version.image or "",
+        image_size=version.image_size,
+        plan=version.plan or {},
+        manifest=version.manifest or {},
+        source_key=version.source.key,
+        source_filename=version.source.filename,
+        source_size=version.source.size,
+        source_digest=version.source.digest,
+        prefix=version.prefix,
+        published_by=user_id,
+        published_at=now,
+    )
+
+
+def _differs(name: str, before: AgentListing, after: AgentListing) -> bool:
+    return bool(getattr(before, name) != getattr(after, name))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

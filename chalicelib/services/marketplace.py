@@ -1,0 +1,138 @@
+"""The public side of the marketplace: finding agents and reading what they offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
+from chalicelib.domain.listings import (
+    SLUG,
+    AgentListing,
+    NameClaim,
+    PublishedVersion,
+    skeleton,
+)
+from chalicelib.domain.pages import PAGES, Page, Pages
+from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Sort
+from chalicelib.errors import NotFound
+from chalicelib.ports import (
+    LISTING_SHARDS,
+    PUBLIC_LISTINGS,
+    PUBLISHED,
+    Artifacts,
+    Catalogue,
+    Store,
+    every,
+)
+from chalicelib.services.catalogue import entry_of
+
+SHOWN_VERSIONS = 20
+FEED_LENGTH = 40
+SITEMAP_LENGTH = 20_000
+"""A sitemap may have 50,000 addresses; an answer of the API 6 MB."""
+_DEMO = frozenset({DeploymentState.LIVE, DeploymentState.ASLEEP})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Everything the page of one agent shows."""
+
+    listing: AgentListing
+    version: PublishedVersion
+    versions: tuple[PublishedVersion, ...]
+    pages: Pages
+    counts: Counts
+    demo_url: str | None
+
+
+class Marketplace:
+    def __init__(self, *, store: Store, artifacts: Artifacts, catalogue: Catalogue) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._catalogue = catalogue
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        return self._catalogue.search(query)
+
+    def newest(self) -> tuple[Entry, ...]:
+        """What was published or updated lately, the latest first."""
+        found = self._catalogue.search(SearchQuery(sort=Sort.NEWEST, limit=FEED_LENGTH)).items
+        return tuple(sorted(found, key=lambda entry: entry.refreshed_at, reverse=True))
+
+    def pages(self) -> list[tuple[str, datetime]]:
+        """Every public agent's slug and when its page last changed, as far as a sitemap goes."""
+        found: list[tuple[str, datetime]] = []
+        for shard in range(LISTING_SHARDS):
+            for listing in every(self._store, PUBLIC_LISTINGS, str(shard)):
+                found.append((listing.slug, listing.updated_at))
+                if len(found) == SITEMAP_LENGTH:
+                    return found
+        return found
+
+    def entry(self, slug: str) -> Entry:
+        """A public agent as its card shows it, with exact counts."""
+        listing = self.find(slug)
+        return entry_of(listing, self._store.counts(listing.org_id, listing.agent_id), "")
+
+    def find(self, slug: str) -> AgentListing:
+        """The public listing of this slug; raises NotFound for anything else, hidden ones too."""
+        claim = (
+            self._store.get(NameClaim, skeleton(slug))
+            if len(slug) <= 40 and SLUG.fullmatch(slug)
+            else None
+        )
+        listing = (
+            self._store.get(AgentListing, claim.org_id, claim.agent_id)
+            if claim is not None and claim.slug == slug
+            else None
+        )
+        if listing is None or not listing.is_public:
+            raise NotFound("The marketplace has no agent of this name.", code="listing_unknown")
+        return listing
+
+    def read(self, slug: str) -> Offer:
+        """The listing with its version, pages and exact counts."""
+        listing = self.find(slug)
+        versions = self._store.page(
+            PUBLISHED, listing.org_id, listing.agent_id, limit=SHOWN_VERSIONS
+        ).items
+        version = next((v for v in versions if v.version_id == listing.version_id), None)
+        return Offer(
+            listing=listing,
+            version=version or self.version(listing, listing.version_id or ""),
+            versions=versions,
+            pages=self._pages(listing, listing.version_id or ""),
+            counts=self._store.counts(listing.org_id, listing.agent_id),
+            demo_url=self._demo(listing) if listing.demo else None,
+        )
+
+    def version(self, listing: AgentListing, version_id: str) -> PublishedVersion:
+        """One published version of a listed agent."""
+        found = self._store.get(PublishedVersion, listing.org_id, listing.agent_id, version_id)
+        if found is None:
+            raise NotFound("This agent has not published such a version.", code="version_unknown")
+        return found
+
+    def page(self, slug: str, path: str, version_id: str | None) -> Page:
+        """One page of the agent's documentation, in the version shown or another published one."""
+        listing = self.find(slug)
+        version = self.version(listing, version_id or listing.version_id or "")
+        pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
+        for page in pages.docs:
+            if page.path == path:
+                return page
+        raise NotFound("This version has no page of this path.", code="page_unknown")
+
+    def _pages(self, listing: AgentListing, version_id: str) -> Pages:
+        prefix = f"{listing.org_id}/{listing.agent_id}/{version_id}/"
+        return Pages.from_json(self._artifacts.get_json(f"{prefix}{PAGES}"))
+
+    def _demo(self, listing: AgentListing) -> str | None:
+        place = self._store.get(Environment, listing.org_id, listing.agent_id, "production")
+        serving = (
+            self._store.get(Deployment, listing.org_id, place.serving)
+            if place is not None and place.serving
+            else None
+        )
+        return serving.url if serving is not None and serving.state in _DEMO else None
