@@ -2,13 +2,31 @@
 import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const port = Number(process.env.SLIPWAY_PORT ?? 8800);
 
+/** The font of the first line is asked for with the page, not when its first line is drawn. */
+const preloadFont: Plugin = {
+  name: "preload-font",
+  transformIndexHtml: (_html, { bundle }) =>
+    Object.keys(bundle ?? {})
+      .filter((file) => /archivo-latin-(?!ext).*\.woff2$/.test(file))
+      .map((file) => ({
+        tag: "link",
+        attrs: {
+          rel: "preload",
+          href: `/${file}`,
+          as: "font",
+          type: "font/woff2",
+          crossorigin: "",
+        },
+      })),
+};
+
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), preloadFont],
   resolve: {
     alias: {
       "@": at("./src"),

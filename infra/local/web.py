@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,9 +22,9 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import (
+    FileResponse,
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
@@ -51,6 +52,15 @@ _HOP_BY_HOP = frozenset(
 )
 
 
+#: What packs well; fonts and pictures are packed already.
+_PACKED = frozenset(
+    {
+        *("text/html", "text/css", "text/javascript", "application/javascript"),
+        *("image/svg+xml", "application/json", "application/manifest+json"),
+    }
+)
+
+
 class Web:
     """The web server of one local cloud."""
 
@@ -72,6 +82,7 @@ class Web:
         self._api_read_at = 0.0
         self._seen: tuple[float, dict[str, Any]] = (0.0, {})
         self._looking = asyncio.Lock()
+        self._gzipped: dict[tuple[Path, int, int], bytes] = {}
         self.upstream: httpx.AsyncClient
 
     def app(self) -> Starlette:
@@ -94,7 +105,7 @@ class Web:
             Route("/local/status", self.status),
             Route("/local/ready", lambda _request: Response(status_code=204)),
             Mount("/local/static", StaticFiles(directory=STATIC)),
-            Mount("/", GZipMiddleware(self._pages(), minimum_size=1000)),
+            Mount("/", self._pages()),
         ]
         guard = Middleware(Guard, port=self.layout.ports.web, upload_origin=self.layout.aws_url)
         return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
@@ -215,9 +226,30 @@ class Web:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
             response = await self._page(request, built)
+            if isinstance(response, FileResponse) and "gzip" in _encodings(request):
+                response = await asyncio.to_thread(self._packed, response, request.method)
             await response(scope, receive, send)
 
         return serve
+
+    def _packed(self, response: FileResponse, method: str) -> Response:
+        """A file of the web app as CloudFront sends it; packed once, as long as it is the same."""
+        path = Path(response.path)
+        kind = (response.media_type or "").partition(";")[0]
+        if response.status_code != 200 or kind not in _PACKED:
+            return response
+        state = path.stat()
+        key = (path, state.st_mtime_ns, state.st_size)
+        body = self._gzipped.get(key)
+        if body is None:
+            body = self._gzipped[key] = gzip.compress(path.read_bytes(), 9)
+        headers = {
+            **{name: value for name, value in response.headers.items() if name != "content-length"},
+            "Content-Encoding": "gzip",
+            "Content-Length": str(len(body)),
+            "Vary": "Accept-Encoding",
+        }
+        return Response(b"" if method == "HEAD" else body, 200, headers)
 
     async def _page(self, request: Request, built: StaticFiles) -> Response:
         if request.method not in {"GET", "HEAD"}:
@@ -353,6 +385,11 @@ def _not_for_the_api(request: Request, path: str, query: str) -> Response | None
             "Send an access token or API token: Authorization: Bearer <token>.",
         )
     return None
+
+
+def _encodings(request: Request) -> set[str]:
+    listed = request.headers.get("accept-encoding", "").split(",")
+    return {one.partition(";")[0].strip().lower() for one in listed}
 
 
 def _wants_json(request: Request) -> bool:

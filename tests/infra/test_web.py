@@ -258,6 +258,14 @@ def test_the_app_is_served_with_its_fallback(browser: Browser) -> None:
     script = browser.get("/assets/app-1234.js", headers={"Accept-Encoding": "gzip"})
     assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert script.headers["content-encoding"] == "gzip"
+    assert script.headers["vary"] == "Accept-Encoding"
+    head = browser.request("HEAD", "/assets/app-1234.js", headers={"Accept-Encoding": "gzip"})
+    assert head.headers["content-length"] == script.headers["content-length"]
+    plain = browser.get("/assets/app-1234.js", headers={"Accept-Encoding": "br"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == script.content
+    known = {"Accept-Encoding": "gzip", "If-None-Match": script.headers["etag"]}
+    assert browser.get("/assets/app-1234.js", headers=known).status_code == 304
     assert browser.get("/assets/gone.js").status_code == 404
     assert browser.get("/..%2f..%2fdata%2fcredentials.json").status_code == 404
     assert browser.post("/").status_code == 405
