@@ -88,7 +88,7 @@ PAGES = [
     ("agents", "/agents", "Gist"),
     ("agent", "/agents/{agent}", "Live"),
     ("agent-deployments", "/agents/{agent}/deployments", "Live"),
-    ("agent-versions", "/agents/{agent}/versions", "v1"),
+    ("agent-versions", "/agents/{agent}/versions", ""),
     ("agent-logs", "/agents/{agent}/logs", ""),
     ("agent-metrics", "/agents/{agent}/metrics", ""),
     ("agent-variables", "/agents/{agent}/variables", ""),
@@ -272,6 +272,7 @@ def picture(album: Album, wanted: list[Shot]) -> None:
                 with album.window(who, theme, width) as visitor:
                     for shot in mine:
                         _take(album.scene, visitor, shot, f"{theme}-{width}")
+            tidy(album.scene)
 
 
 def _take(scene: Scene, visitor: Visitor, shot: Shot, look: str) -> None:
@@ -283,6 +284,8 @@ def _take(scene: Scene, visitor: Visitor, shot: Shot, look: str) -> None:
     try:
         if shot.ready:
             page.get_by_text(shot.ready).first.wait_for(timeout=15_000)
+        if shot.state == "success":
+            page.wait_for_function("!document.querySelector('[aria-busy=true]')", timeout=15_000)
         if shot.act:
             shot.act(page)
         page.wait_for_timeout(5000 if shot.state == "error" and shot.who else 450)
@@ -365,7 +368,6 @@ def main() -> None:
         if words != ["publish"]:
             wanted = [s for s in shots() if not words or any(w in s.name for w in words)]
             picture(album, wanted)
-            tidy(album.scene)
             print(f"{len(wanted) * len(THEMES) * len(WIDTHS)} pictures in {OUT}")
         if not words or words == ["publish"]:
             publish(album)
