@@ -274,7 +274,7 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
         "delete_me": {"confirm": "not me"},
         "create_copy": {
             "name": "Mine",
-            "version_id": random.choice([None, version]),
+            "version_id": random.choice([None, None, version]),
             "variables": VARIABLES,
             "fork": random.random() < 0.3,
         },
@@ -300,6 +300,10 @@ def query_of(scene: Scene, endpoint: Endpoint) -> str:
     asked = {"cursor": alike(random, cursor) if random.random() < 0.3 else cursor, "limit": "5"}
     if endpoint.name in ("list_audit", "export_audit") and random.random() < 0.5:
         asked["subject"] = some_id(scene, "agent_id")
+    if endpoint.name == "get_offer_page":
+        word = min(random.choice(scene.tenants).words, key=len)
+        path = random.choice(["docs/usage.md", f"docs/{word}.md"])
+        asked |= {"path": path, "version_id": some_id(scene, "version_id")}
     fields = endpoint.query.model_fields
     return "?" + "&".join(f"{k}={quote(v)}" for k, v in asked.items() if k in fields)
 
@@ -449,6 +453,44 @@ def test_nothing_of_another_organisation_is_shown_or_changed(seed: int) -> None:
         assert sent.reply.status != 500, what
         if sent.reply.headers.get("content-type") == JSON and sent.reply.text:
             assert not [k for k in forms(sent.reply.json) if k.startswith(others)], what
+
+
+def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
+    """Every public call about another's agent, with what it takes to be done."""
+    bodies: dict[str, Any] = {
+        "create_copy": {"name": "Mine", "variables": VARIABLES},
+        "put_review": {"stars": 2, "text": "Mine"},
+        "report_listing": {"reason": "spam"},
+    }
+    done = 0
+    for seed in range(6):
+        scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
+        client = Client(scene.world, scene.bearers[0])
+        for tenant in scene.others:
+            [slug], [review] = tenant.ids["slug"], tenant.ids["review_id"]
+            ran(scene.world, scene.who, slug)
+            before, secrets = untouched(scene), secrets_of(scene)
+            for endpoint in (e for e in CALLABLE if e.path.startswith("/marketplace")):
+                known = {"slug": slug, "review_id": review}
+                values = {n: known[n] for n in re.findall(r"{(\w+)}", endpoint.path)}
+                query = "?path=docs/usage.md" if endpoint.name == "get_offer_page" else ""
+                body = bodies.get(endpoint.name)
+                reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+                what = f"{endpoint.name} → {reply.status} {reply.text}"
+                assert reply.status == endpoint.status, what
+                assert leaks(Sent("", reply, endpoint), secrets) == [], what
+                assert untouched(scene) == before, what
+                done += 1
+            kept, word = tenant.ids["version_id"][-1], min(tenant.words, key=len)
+            body = {**bodies["create_copy"], "version_id": kept}
+            copy = client("POST", "/marketplace/agents/{slug}/copies", body, slug=slug)
+            assert copy.status == 404, copy.text
+            docs = f"/marketplace/agents/{{slug}}/docs?path=docs/{word}.md"
+            for target in (docs, f"{docs}&version_id={kept}"):
+                assert client("GET", target, slug=slug).status == 404
+            draft = client("GET", "/marketplace/agents/{slug}", slug=f"draft-{word}")
+            assert draft.status == 404, draft.text
+    assert done > 50
 
 
 def test_the_test_would_notice() -> None:
