@@ -3476,6 +3476,17 @@ export interface components {
              */
             text?: string;
         };
+        /**
+         * ReviewerView
+         * @description `why_not` is a sentence for people.
+         */
+        ReviewerView: {
+            /** May Review */
+            may_review: boolean;
+            review: components["schemas"]["OwnReviewView"] | null;
+            /** Why Not */
+            why_not: string | null;
+        };
         /** ReviewPage */
         ReviewPage: {
             /** Items */
@@ -3573,17 +3584,6 @@ export interface components {
             size: number | null;
             /** Template */
             template: string | null;
-        };
-        /**
-         * StandingView
-         * @description `why_not` is a sentence for people.
-         */
-        StandingView: {
-            /** May Review */
-            may_review: boolean;
-            review: components["schemas"]["OwnReviewView"] | null;
-            /** Why Not */
-            why_not: string | null;
         };
         /** StuckView */
         StuckView: {
@@ -9503,7 +9503,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StandingView"];
+                    "application/json": components["schemas"]["ReviewerView"];
                 };
             };
             /** @description Not changed since the ETag in If-None-Match */

@@ -21,6 +21,7 @@ const PARTS: [path: string, label: string, keys: string, end?: true][] = [
   ["logs", "Logs", "g l"],
   ["metrics", "Metrics", "g x"],
   ["variables", "Variables", "g v"],
+  ["listing", "Marketplace", "g k"],
   ["settings", "Settings", "g s"],
 ];
 const CRUMBS = [{ to: "/agents", label: "Agents" }];

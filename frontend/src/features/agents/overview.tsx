@@ -20,23 +20,30 @@ import { Ago } from "@/components/time";
 import { type Place, useAgent, usePlaces } from "./agent";
 import { DeploymentRow } from "./deployment-row";
 import { readMetrics } from "./measures";
+import { UpdateNotice } from "./update-notice";
 
 export function Overview() {
   const agent = useAgent();
   const places = usePlaces(agent);
-  if (places.length === 0) return <Beginning agent={agent} />;
   return (
-    <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-      <div className="min-w-0 space-y-5">
-        {places.map((place) => (
-          <PlacePlate key={place.name} place={place} agent={agent} />
-        ))}
-        <Recent agent={agent} />
-      </div>
-      <aside className="min-w-0 space-y-5">
-        <About agent={agent} place={places[0]} />
-      </aside>
-    </div>
+    <>
+      <UpdateNotice agent={agent} />
+      {places.length === 0 ? (
+        <Beginning agent={agent} />
+      ) : (
+        <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+          <div className="min-w-0 space-y-5">
+            {places.map((place) => (
+              <PlacePlate key={place.name} place={place} agent={agent} />
+            ))}
+            <Recent agent={agent} />
+          </div>
+          <aside className="min-w-0 space-y-5">
+            <About agent={agent} place={places[0]} />
+          </aside>
+        </div>
+      )}
+    </>
   );
 }
 

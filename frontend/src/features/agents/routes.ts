@@ -14,6 +14,7 @@ export const routes: FeatureRoutes = {
         { path: "logs", ...page(() => import("./logs"), "Logs") },
         { path: "metrics", ...page(() => import("./metrics"), "Metrics") },
         { path: "variables", ...page(() => import("./variables"), "Variables") },
+        { path: "listing", ...page(() => import("./listing"), "Listing") },
         { path: "settings", ...page(() => import("./settings"), "Settings") },
       ],
     },

@@ -1,8 +1,9 @@
 /** What an agent is called and who sees it, how its manifest runs it, and its end. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 import { type AgentChange, agentKeys, agentQuery, changeAgent, deleteAgent } from "@/api/agents";
+import { CATEGORIES } from "@/api/categories";
 import { deploymentQuery } from "@/api/deployments";
 import { asProblem } from "@/api/problem";
 import type { AgentDetail, Category, Visibility } from "@/api/types";
@@ -29,16 +30,6 @@ export function Settings() {
   );
 }
 
-const CATEGORIES: Record<Category, string> = {
-  automation: "Automation",
-  "data-processing": "Data processing",
-  "ai-ml": "AI and machine learning",
-  "web-scraping": "Web scraping",
-  "api-integration": "API integration",
-  monitoring: "Monitoring",
-  utilities: "Utilities",
-  other: "Other",
-};
 const VISIBILITIES: Record<Visibility, string> = {
   private: "Private: only you and whom you let in",
   organisation: "Organisation: everybody in it",
@@ -146,13 +137,25 @@ function General({ agent }: { agent: AgentDetail }) {
             label="Seen by"
             value={values.visibility}
             error={fault("visibility")}
+            hint={
+              <>
+                The marketplace shows it once it is{" "}
+                <Link to={`/agents/${agent.id}/listing`} className="text-sea underline">
+                  published
+                </Link>
+                .
+              </>
+            }
             onChange={(event) => set("visibility", event.target.value as Visibility)}
           >
-            {Object.entries(VISIBILITIES).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
+            {Object.entries(VISIBILITIES)
+              // Public it becomes by being published, in no other way.
+              .filter(([value]) => value !== "public" || base.visibility === "public")
+              .map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
           </SelectField>
         </div>
         {general ? <Problem compact error={problem} /> : null}

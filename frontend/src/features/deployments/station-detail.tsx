@@ -5,12 +5,12 @@ import type { Station } from "@/api/pipeline";
 import type { Deployment, Version } from "@/api/types";
 import { LogViewer } from "@/components/log-viewer";
 import { Facts, Plate } from "@/components/page";
+import { shownValue } from "@/components/shown-value";
 import { bytes } from "@/components/time";
 import { EventList } from "./event-list";
 import { Findings, Tests } from "./report";
 import type { Run } from "./run";
 import { useStationLog } from "./run";
-import { shownValue } from "./shown-value";
 
 export function StationDetail({
   station,
