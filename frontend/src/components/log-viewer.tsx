@@ -2,7 +2,6 @@
  * A log to be read: any number of lines, followed as they come, paused, searched, filtered by level,
  * with a link to each line. Only the lines in sight are drawn.
  */
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { clsx } from "clsx";
 import { ArrowDownToLine, History, Pause, Play } from "lucide-react";
 import {
@@ -11,7 +10,6 @@ import {
   useCallback,
   useDeferredValue,
   useEffect,
-  useLayoutEffect,
   useMemo,
   useRef,
   useState,
@@ -21,11 +19,10 @@ import { type LogLineShown, LogSieve, step } from "./log-lines";
 import { LogRow } from "./log-row";
 import { type LogState, useLogState, useLogTaste } from "./log-state";
 import { LevelMenu, LogSearch, MoreMenu } from "./log-toolbar";
+import { LogWindow, ROW, type WindowHandle } from "./log-window";
 import { Problem } from "./problem";
 import { Loading, Skeleton } from "./skeleton";
 import { toast } from "./toast";
-
-const ROW = 22;
 
 export interface LogRead {
   /** Append-only: the same array as long as it is the same log. */
@@ -69,20 +66,8 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
   const scroller = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState(-1);
   const rowOf = useCallback((row: number) => (shown.rows ? (shown.rows[row] ?? 0) : row), [shown]);
-  const virtual = useVirtualizer({
-    count: shown.count,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    overscan: 12,
-    useAnimationFrameWithResizeObserver: true,
-  });
-  const [follow, setFollow] = useFollow(scroller, shown.count, virtual.getTotalSize(), {
-    at: state.line,
-    paused: frozen !== undefined,
-  });
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are measured anew
-  useEffect(() => virtual.measure(), [wrap]);
+  const handle = useRef<WindowHandle>(null);
+  const [follow, setFollow] = useFollow(scroller, state.line);
 
   const rowWithId = useCallback(
     (id: string): number => {
@@ -101,8 +86,8 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
     if (row < 0) return;
     arrived.current = state.line;
     setFollow(false);
-    virtual.scrollToIndex(row, { align: "center" });
-  }, [state.line, count, rowWithId, setFollow, virtual]);
+    handle.current?.show(row, "center");
+  }, [state.line, count, rowWithId, setFollow]);
 
   const choose = useCallback(
     (id: string) => {
@@ -124,17 +109,17 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
     if (next < 0) return;
     setCurrent(next);
     setFollow(false);
-    virtual.scrollToIndex(next, { align: "center" });
+    handle.current?.show(next, "center");
   };
   const move = (by: 1 | -1) => {
     const from = state.line ? rowWithId(state.line) : -1;
-    const start = virtual.range?.startIndex ?? 0;
+    const start = handle.current?.first() ?? 0;
     const next = from < 0 ? start : Math.max(0, Math.min(shown.count - 1, from + by));
     const line = lines[rowOf(next)];
     if (!line) return;
     setFollow(false);
     choose(line.id);
-    virtual.scrollToIndex(next, { align: "auto" });
+    handle.current?.show(next, "auto");
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.metaKey || event.ctrlKey || event.altKey) return;
@@ -147,6 +132,25 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
     event.preventDefault();
     event.stopPropagation();
   };
+
+  const row = useCallback(
+    (index: number) => {
+      const line = lines[rowOf(index)];
+      return line ? (
+        <LogRow
+          line={line}
+          query={query}
+          utc={state.utc}
+          wrap={wrap}
+          current={index === current}
+          chosen={line.id === state.line}
+          onChoose={choose}
+          onCopyLink={copyLink}
+        />
+      ) : null;
+    },
+    [lines, rowOf, query, state.utc, state.line, wrap, current, choose, copyLink],
+  );
 
   const behind = frozen ? log.count - frozen.count : 0;
   const position = shown.matches.indexOf(current) + 1;
@@ -215,6 +219,8 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
           role="log"
           aria-label={`${label}: lines`}
           aria-live="off"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+          tabIndex={0}
           onKeyDown={onKeyDown}
           className="absolute inset-0 overflow-auto overscroll-contain bg-plate font-mono text-[0.8125rem] -outline-offset-2"
         >
@@ -229,37 +235,15 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
                   </Button>
                 </div>
               ) : null}
-              <div
-                className="relative"
-                style={{
-                  height: virtual.getTotalSize(),
-                  minWidth: wrap ? undefined : `calc(${shown.longest}ch + 11.5rem)`,
-                }}
-              >
-                {virtual.getVirtualItems().map((item) => {
-                  const line = lines[rowOf(item.index)];
-                  return line ? (
-                    <div
-                      key={item.key}
-                      ref={wrap ? virtual.measureElement : undefined}
-                      data-index={item.index}
-                      className="absolute inset-x-0 top-0"
-                      style={{ transform: `translateY(${item.start}px)` }}
-                    >
-                      <LogRow
-                        line={line}
-                        query={query}
-                        utc={state.utc}
-                        wrap={wrap}
-                        current={item.index === current}
-                        chosen={line.id === state.line}
-                        onChoose={choose}
-                        onCopyLink={copyLink}
-                      />
-                    </div>
-                  ) : null;
-                })}
-              </div>
+              <LogWindow
+                handle={handle}
+                scroller={scroller}
+                count={shown.count}
+                wide={shown.longest}
+                wrap={wrap}
+                stay={follow && !frozen}
+                row={row}
+              />
             </>
           )}
         </div>
@@ -335,21 +319,14 @@ function useTyped(
   return [typed, setTyped];
 }
 
-/** Stays at the end while lines come, until somebody scrolls up. */
+/** Whether to stay at the end while lines come: until somebody scrolls up. */
 function useFollow(
   scroller: React.RefObject<HTMLDivElement | null>,
-  count: number,
-  size: number,
-  { at, paused }: { at: string | null; paused: boolean },
+  at: string | null,
 ): [boolean, (follow: boolean) => void] {
   const [follow, setFollow] = useState(at === null);
   const following = useRef(follow);
   following.current = follow;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new size is a reason to go to the end
-  useLayoutEffect(() => {
-    const box = scroller.current;
-    if (box && follow && !paused) box.scrollTop = box.scrollHeight;
-  }, [scroller, follow, paused, count, size]);
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;

@@ -78,12 +78,17 @@ export function Page({
   );
 }
 
+let arrivals = 0;
+
 /** After a change of page the new heading has the focus: screen readers begin there. */
 function useFocusOnArrival(ref: React.RefObject<HTMLElement | null>): void {
-  const { key, pathname } = useLocation();
+  const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: once per page, not per render
   useEffect(() => {
-    if (key === "default") return;
+    const first = arrivals === 0;
+    arrivals += 1;
+    // The browser begins its first page at the top by itself.
+    if (first) return;
     const { activeElement } = document;
     const elsewhere =
       activeElement && activeElement !== document.body && document.contains(activeElement);

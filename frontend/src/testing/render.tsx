@@ -3,10 +3,10 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { render } from "@testing-library/react";
 import { createMemoryRouter, type RouteObject, RouterProvider } from "react-router";
 import { newQueryClient } from "@/api/query-client";
-import { begin } from "@/api/session";
+import { begin, useSession } from "@/api/session";
 import { TooltipProvider } from "@/components/tooltip";
 
-export function renderPage(routes: RouteObject[], at: string) {
+export function renderPage(routes: RouteObject[], at: string, { signedIn = true } = {}) {
   begin(
     {
       access_token: "token-of-the-test",
@@ -17,6 +17,7 @@ export function renderPage(routes: RouteObject[], at: string) {
     },
     { tell: false },
   );
+  if (!signedIn) useSession.setState({ state: "anonymous", user: null });
   const client = newQueryClient();
   client.setDefaultOptions({ queries: { ...client.getDefaultOptions().queries, retry: false } });
   const router = createMemoryRouter([{ HydrateFallback: Nothing, children: routes }], {

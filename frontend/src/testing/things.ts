@@ -1,5 +1,15 @@
 /** Things as the API gives them, for component tests; what a test is about, it says itself. */
-import type { AgentDetail, Deployment, DeploymentEvent, LogLine, Version } from "@/api/types";
+import type {
+  AgentDetail,
+  Card,
+  Deployment,
+  DeploymentEvent,
+  Listing,
+  LogLine,
+  Offer,
+  Update,
+  Version,
+} from "@/api/types";
 
 const AT = "2026-01-01T10:00:00Z";
 
@@ -142,3 +152,123 @@ export const log = (items: LogLine[], more = false) => ({
   next_cursor: items.length ? "c" : null,
   more,
 });
+
+export function card(more: Partial<Card> = {}): Card {
+  return {
+    slug: "site-watch",
+    name: "Site watch",
+    summary: "Checks the addresses you set.",
+    publisher: "Harbour works",
+    categories: ["monitoring"],
+    tags: ["uptime"],
+    runtime: "python",
+    licence: "MIT",
+    icon: "",
+    label: "1.0.0",
+    published_at: AT,
+    refreshed_at: AT,
+    counts: { views: 9, deployments: 4, users: 3, ratings: 2, rating: 4.5 },
+    ...more,
+  };
+}
+
+export const found = (items: Card[], more: object = {}) => ({
+  items,
+  facets: {
+    category: { monitoring: items.length, utilities: 0 },
+    runtime: { python: items.length },
+  },
+  total: items.length,
+  total_is_exact: true,
+  corrected: null,
+  next_cursor: null,
+  ...more,
+});
+
+export function offer(more: Partial<Offer> = {}): Offer {
+  const version = {
+    version_id: "ver_1",
+    number: 1,
+    label: "1.0.0",
+    image_size: 1000,
+    published_at: AT,
+  };
+  return {
+    ...card(),
+    readme: "# Reads\n\nIt watches.",
+    licence_text: "",
+    docs: [],
+    inputs: [
+      {
+        name: "WATCH_URLS",
+        description: "Where to look",
+        required: true,
+        secret: false,
+        default: null,
+      },
+    ],
+    protocol: null,
+    pricing: "",
+    source_url: "https://example.org/source",
+    demo_url: null,
+    fork: false,
+    version,
+    versions: [version],
+    ...more,
+  };
+}
+
+export function listing(more: Partial<Listing> = {}): Listing {
+  return {
+    agent_id: "agt_1",
+    slug: "tide-reader",
+    name: "Tide Reader",
+    summary: "",
+    publisher: "Harbour works",
+    categories: ["other"],
+    tags: [],
+    icon: "",
+    pricing: "",
+    licence: "",
+    source_url: "",
+    fork: false,
+    demo: false,
+    runtime: "python",
+    visibility: "private",
+    is_public: false,
+    version_id: null,
+    label: "",
+    published_at: null,
+    refreshed_at: null,
+    moderation: "clear",
+    moderation_reason: "",
+    revision: 3,
+    checks: [
+      { code: "version", title: "A version is ready", passed: true, detail: "Built." },
+      { code: "readme", title: "It has a README", passed: false, detail: "Add a `README.md`." },
+    ],
+    publishable: false,
+    candidate_id: "ver_1",
+    candidate_label: "v1",
+    ...more,
+  };
+}
+
+export function update(more: Partial<Update> = {}): Update {
+  return {
+    origin: { slug: "site-watch", version_id: "ver_1", label: "1.0.0", fork: false },
+    listed: true,
+    name: "Site watch",
+    available: true,
+    latest: { version_id: "ver_2", number: 2, label: "1.1.0", published_at: AT },
+    difference: {
+      manifest: [{ path: "health.path", before: "/", after: "/health" }],
+      tools: [],
+      variables: [
+        { name: "API_KEY", kind: "added", required: true, description: "Of the provider" },
+      ],
+    },
+    missing: ["API_KEY"],
+    ...more,
+  };
+}

@@ -29,11 +29,12 @@ export function ListingForm({ draft }: { draft: Listing }) {
   const [theirs, setTheirs] = useState<Listing>();
   const fields = changedFields(valuesOf(base), values);
   useEffect(() => {
-    if (fields.length === 0 && draft.revision > base.revision) {
-      setBase(draft);
-      setValues(valuesOf(draft));
-    }
-  }, [draft, base.revision, fields.length]);
+    if (draft.revision <= base.revision) return;
+    // Publishing makes a revision too, and changes nothing of what is being typed.
+    const untouched = changedFields(valuesOf(base), valuesOf(draft)).length === 0;
+    if (fields.length === 0) setValues(valuesOf(draft));
+    if (fields.length === 0 || untouched) setBase(draft);
+  }, [draft, base, fields.length]);
   const save = useMutation({
     mutationFn: (revision: number) =>
       changeListing(draft.agent_id, changeOf(values, fields), revision),

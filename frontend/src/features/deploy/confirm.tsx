@@ -51,11 +51,7 @@ export function Confirm({ agent, version }: { agent: AgentDetail; version: Versi
     mutationFn: async () => {
       const manifest = json === null ? draft.manifest : parsed(json);
       if (draft.name.trim() !== agent.name) {
-        await api.patch("/agents/{agent_id}", {
-          path: { agent_id: agent.id },
-          body: { name: draft.name },
-          ifMatch: agent.revision,
-        });
+        await rename(agent.id, draft.name);
         queries.invalidateQueries({ queryKey: agentKeys.one(agent.id), exact: true });
       }
       await saveVariables(agent.id, entered);
@@ -328,6 +324,13 @@ function rowsOf(told: Manifest, plan: Manifest, dropped: Map<string, string>): E
     id: one.name,
     value: dropped.get(one.name) ?? "",
   }));
+}
+
+/** The platform itself writes to an agent while its source is read: the newest revision counts. */
+async function rename(agentId: string, name: string): Promise<void> {
+  const path = { agent_id: agentId };
+  const { revision } = await api.get("/agents/{agent_id}", { path });
+  await api.patch("/agents/{agent_id}", { path, body: { name }, ifMatch: revision });
 }
 
 async function saveVariables(agentId: string, entered: Entered[]): Promise<void> {

@@ -91,10 +91,11 @@ export function ListRow({ card }: { card: Card }) {
         </div>
         <div className="flex flex-wrap items-center gap-x-3 gap-y-0.5 text-sm text-ink-2 md:flex-col md:items-end">
           <Rating {...card.counts} />
-          <span className="figures">
-            {copies(card.counts.deployments)}, <Ago at={card.refreshed_at} />
+          <span className="figures">{copies(card.counts.deployments)}</span>
+          <span className="text-ink-3">
+            {card.runtime ? `${runtimeName(card.runtime)}, ` : ""}
+            <Ago at={card.refreshed_at} />
           </span>
-          {card.runtime ? <span className="text-ink-3">{runtimeName(card.runtime)}</span> : null}
         </div>
       </div>
     </article>

@@ -50,7 +50,7 @@ export function Tools({
     ),
   );
   return (
-    <search className="mb-5 flex flex-wrap items-end gap-3">
+    <search className="mb-5 flex flex-wrap items-center gap-3">
       <div className="relative min-w-0 flex-1 basis-72">
         <Search
           size={16}
@@ -63,7 +63,7 @@ export function Tools({
           hideLabel
           type="search"
           placeholder="What should the agent do?"
-          className="h-10! pl-9"
+          className="pl-9"
           maxLength={200}
           autoComplete="off"
           value={text}

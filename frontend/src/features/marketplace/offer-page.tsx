@@ -305,7 +305,7 @@ function About({ offer }: { offer: Offer }) {
               <Rating {...counts} />
             </a>,
           ],
-          ["Used", `${copies(counts.deployments)} by ${number(counts.users)}`],
+          ["Used", used(counts)],
           ["Looked at", `${number(counts.views)} ${counts.views === 1 ? "time" : "times"}`],
           ["Runtime", runtimeName(offer.runtime) || "–"],
           ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
@@ -340,6 +340,11 @@ function About({ offer }: { offer: Offer }) {
       </ul>
     </Plate>
   );
+}
+
+function used({ deployments, users }: Offer["counts"]): string {
+  if (deployments === 0) return "By nobody yet";
+  return `${copies(deployments)} by ${users.toLocaleString("en")} ${users === 1 ? "person" : "people"}`;
 }
 
 function Licence({ offer }: { offer: Offer }) {

@@ -19,7 +19,7 @@ export function NavMenu({ signedIn }: { signedIn: boolean }) {
           label="Pages and appearance"
           className={clsx(
             "text-on-hull-2! hover:bg-hull-2! hover:text-on-hull!",
-            signedIn && "md:hidden",
+            signedIn && "lg:hidden",
           )}
         />
       }

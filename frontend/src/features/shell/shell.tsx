@@ -57,7 +57,7 @@ export function Shell() {
             <Wordmark />
           </Link>
           {signedIn ? <OrganisationSwitcher /> : null}
-          <nav aria-label="Main" className="hidden gap-1 md:flex">
+          <nav aria-label="Main" className="hidden gap-1 lg:flex">
             {NAV.filter((item) => signedIn || !item.inside).map((item) => (
               <NavLink
                 key={item.to}
