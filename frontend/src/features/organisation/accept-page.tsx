@@ -12,7 +12,6 @@ import { Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
-import { Tag } from "@/components/status";
 import { Until } from "@/components/time";
 import { toast } from "@/components/toast";
 import { ROLES } from "./roles";
@@ -176,8 +175,8 @@ function Another({
     >
       <p className="font-[620]">This invitation is for another address</p>
       <p className="mt-0.5 break-words">
-        It is for <strong>{email}</strong>, and you are signed in as <Tag>{own}</Tag>. Sign in with
-        that address, or ask for an invitation to yours.
+        It is for <strong>{email}</strong>, and you are signed in as <strong>{own}</strong>. Sign in
+        with that address, or ask for an invitation to yours.
       </p>
       <Button size="sm" className="mt-3" busy={leave.isPending} onClick={() => leave.mutate()}>
         Sign out and use the other address

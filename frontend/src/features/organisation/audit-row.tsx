@@ -133,7 +133,12 @@ function Change({
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   if (names.length === 0) return null;
   return (
-    <div className="overflow-x-auto rounded border border-line bg-plate">
+    <section
+      aria-label="What changed"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      tabIndex={0}
+      className="overflow-x-auto rounded border border-line bg-plate"
+    >
       <table className="w-full min-w-96 table-fixed text-sm">
         <thead className="text-left text-xs text-ink-3">
           <tr className="border-b border-line">
@@ -160,7 +165,7 @@ function Change({
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

@@ -114,8 +114,8 @@ function Row({
           <span>
             sent <Ago at={invitation.sent_at} />
           </span>
-          {invitation.restricted ? <Tag>sees {grants} agents</Tag> : null}
-          {!invitation.restricted && grants > 0 ? <Tag>roles on {grants} agents</Tag> : null}
+          {invitation.restricted ? <Tag>sees {agents(grants)}</Tag> : null}
+          {!invitation.restricted && grants > 0 ? <Tag>roles on {agents(grants)}</Tag> : null}
         </p>
       </div>
       <span className="w-20 text-sm">{ROLES[invitation.role].name}</span>
@@ -163,4 +163,8 @@ function Row({
       </ConfirmDialog>
     </li>
   );
+}
+
+function agents(count: number): string {
+  return count === 1 ? "1 agent" : `${count} agents`;
 }

@@ -76,6 +76,7 @@ export function InviteDialog({
           label="Email"
           type="email"
           autoComplete="off"
+          autoFocus
           maxLength={254}
           value={email}
           error={missing ?? problem?.field("email")}

@@ -154,8 +154,8 @@ function Row({
               : ""}
         </p>
       </div>
-      <span className="hidden w-32 shrink-0 text-right text-sm text-ink-3 md:block">
-        since <Ago at={member.joined_at} />
+      <span className="hidden w-36 shrink-0 text-right text-sm text-ink-3 md:block">
+        joined <Ago at={member.joined_at} />
       </span>
       <div className="w-7 shrink-0">
         {actions ? (

@@ -25,7 +25,7 @@ export function OrganisationPage() {
       title={organisation?.name ?? me.data?.organisation.name ?? "Organisation"}
       lead={organisation ? <Lead organisation={organisation} /> : "Who is in it, and what they do."}
       actions={
-        <ButtonLink to="/organisations/new" icon={Plus}>
+        <ButtonLink to="/organisations/new" icon={Plus} className="max-sm:hidden">
           New organisation
         </ButtonLink>
       }

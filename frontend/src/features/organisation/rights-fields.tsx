@@ -38,7 +38,11 @@ export function RightsFields({
       <SelectField
         label="Role"
         value={value.role}
-        hint={`In the whole organisation: ${ROLES[value.role].may}.`}
+        hint={
+          value.restricted
+            ? "What they see is named below; what they may there, too."
+            : `In the whole organisation: ${ROLES[value.role].may}.`
+        }
         error={error?.("role")}
         onChange={(event) => {
           const role = event.target.value as Role;

@@ -75,6 +75,7 @@ export function NewTokenDialog({
           value={name}
           maxLength={80}
           autoComplete="off"
+          autoFocus
           placeholder="Build of the harbour guide"
           error={missing ?? problem?.field("name")}
           onChange={(event) => setName(event.target.value)}

@@ -105,7 +105,7 @@ function Row({ token, own }: { token: Token; own: boolean }) {
   return (
     <li className="flex min-h-16 flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
       <KeyRound size={17} aria-hidden="true" className="hidden shrink-0 text-ink-2 sm:block" />
-      <div className="min-w-0 flex-1 basis-52">
+      <div className="min-w-0 flex-1 basis-full sm:basis-52">
         <p className="flex min-w-0 flex-wrap items-center gap-x-2">
           <span className="min-w-0 truncate font-[560]">{token.name}</span>
           <Tag>{SCOPES[token.scope as Scope].name}</Tag>

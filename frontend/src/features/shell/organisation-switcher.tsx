@@ -15,9 +15,9 @@ export function OrganisationSwitcher() {
           <button
             type="button"
             aria-label={`Organisation: ${currentName ?? "loading"}. Choose another`}
-            className="flex h-8 max-w-44 items-center gap-1.5 rounded px-2 text-sm text-on-hull-2 hover:bg-hull-2 hover:text-on-hull"
+            className="flex h-8 w-32 items-center justify-between gap-1.5 text-left lg:w-44 rounded px-2 text-sm text-on-hull-2 hover:bg-hull-2 hover:text-on-hull"
           >
-            <span className="min-w-8 truncate">{currentName ?? "…"}</span>
+            <span className="truncate">{currentName ?? "…"}</span>
             <ChevronsUpDown size={14} aria-hidden="true" className="shrink-0 opacity-70" />
           </button>
         }
