@@ -17,10 +17,17 @@ READY := .venv/.ready .local/venvs/emulator/.ready .local/venvs/lambda/.ready
 DEPLOY_PYTHON ?= $(shell python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 DEPLOY_PY := .local/venvs/deploy/bin/python
 PYTEST := $(PY) -m pytest
+# The web app: built again when anything it is made of has changed.
+WEB := frontend/dist/index.html
+WEB_TOOLS := frontend/node_modules/.package-lock.json
+WEB_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts \
+  frontend/tsconfig.json -type f ! -name '*.test.*' 2>/dev/null)
+NPM := npm --prefix frontend --silent
+GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools
+.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +37,7 @@ help: ## show this list
 
 # ---- the local cloud -------------------------------------------------------------------------
 
-up: tools ## start the whole platform here; Ctrl-C stops it (DETACH=1: return when it is live)
+up: tools $(WEB) ## start the whole platform here; Ctrl-C stops it (DETACH=1: return when it is live)
 	@$(PY) -m infra.local up $(if $(DETACH),--detach) $(UP)
 
 down: .venv/.ready ## stop it; everything is kept
@@ -62,40 +69,65 @@ endif
 
 # ---- tests and the gate ----------------------------------------------------------------------
 
-test: test-fast .local/npm/.ready .venv/.browser ## every test; the last ones against a fresh local cloud of their own
+test: test-fast .local/npm/.ready .venv/.browser $(WEB) ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) -n 2 tests/simulation
 	$(PYTEST) tests/infra
 	$(PYTEST) tests/e2e
+	$(PYTEST) tests/browser
 
-test-fast: tools .local/npm/.ready ## every quick test that needs no local cloud
+test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every quick test that needs no local cloud
+	$(NPM) test
 	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/house tests/simulation/test_found.py
 
 simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200)
 	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200)
 
-check: tools ## the gate: format, lint, types, import contracts, dead code, generated files
+check: tools $(WEB_TOOLS) ## the gate: format, lint, types, import contracts, dead code, generated files
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 	$(PY) -m vulture
-	@before=$$(cat docs/* 2>/dev/null | cksum); $(MAKE) gen; \
-	test "$$before" = "$$(cat docs/* 2>/dev/null | cksum)" || \
+	$(NPM) run lint
+	$(NPM) run types
+	$(NPM) run dead
+	@before=$$(cat $(GENERATED) 2>/dev/null | cksum); $(MAKE) gen; \
+	test "$$before" = "$$(cat $(GENERATED) 2>/dev/null | cksum)" || \
 	  { echo 'Generated documents were out of date; `make gen` has written them: commit them.' >&2; exit 1; }
 
-format: .venv/.ready ## put the code in the house's format, mend what can be mended
+format: .venv/.ready $(WEB_TOOLS) ## put the code in the house's format, mend what can be mended
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+	$(NPM) run format
 
-gen: .venv/.ready ## write the generated documents
+gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app's types
 	$(PY) -m infra.docs
+	@$(NPM) run gen >/dev/null
 
 bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
 
+screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
+	$(PY) -m tests.browser.screenshots $(ONLY)
+
+# ---- the web app -----------------------------------------------------------------------------
+
+web: $(WEB) ## build the web app into frontend/dist
+
+web-dev: $(WEB_TOOLS) ## serve the web app as it is edited, over a local cloud that runs
+	@npm --prefix frontend run dev
+
+$(WEB): $(WEB_SOURCES) $(WEB_TOOLS)
+	@echo 'Building the web app (frontend/dist)' >&2
+	@$(NPM) run build -- --logLevel warn
+
+$(WEB_TOOLS): frontend/package-lock.json
+	@echo 'Setting up: the web app (frontend/node_modules)' >&2
+	@cd frontend && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+
 # ---- AWS -------------------------------------------------------------------------------------
 
-deploy: deploy-tools ## put a stage on AWS (STAGE=prod); says what settings it needs
+deploy: deploy-tools $(WEB) ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
 

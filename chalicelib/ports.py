@@ -208,6 +208,8 @@ class LogLine:
     timestamp: str
     level: str
     message: str
+    step: str | None = None
+    """Which step of a build said it; None for an agent's own output."""
 
 
 @dataclass(frozen=True)

@@ -540,7 +540,9 @@ class MemoryHost:
 
     def logs(self, deployment_id: str, *, since: str | None, limit: int) -> list[LogLine]:
         lines = self.lines.get(deployment_id, [])
-        return [line for line in lines if since is None or line.timestamp >= since][-limit:]
+        if since is None:
+            return lines[-limit:]
+        return [line for line in lines if line.timestamp >= since][:limit]
 
     def metrics(
         self, service_id: str, *, start: datetime, end: datetime

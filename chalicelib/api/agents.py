@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from chalice.app import Blueprint
 from pydantic import Field, StringConstraints
@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
 from chalicelib.domain.agents import Category, Runtime, Visibility
+from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.tenancy import Action
 
 agents = Blueprint(__name__)
@@ -55,7 +56,7 @@ class AgentView(View):
     revision: int
 
 
-class EnvironmentView(View):
+class AgentEnvironmentView(View):
     """One place the agent runs in, and which deployments hold it."""
 
     name: str
@@ -77,11 +78,32 @@ class AgentDetail(AgentView):
     """`origin` is there when the agent is a copy: GET …/updates tells what is newer."""
 
     origin: OriginView | None = None
-    environments: list[EnvironmentView] = Field(default_factory=list)
+    environments: list[AgentEnvironmentView] = Field(default_factory=list)
+
+
+class ProductionView(View):
+    """What runs in production, at a glance."""
+
+    deployment_id: str
+    version_number: int
+    state: DeploymentState
+    url: str | None
+    confirmed_at: datetime | None
+
+
+class ListedAgent(AgentView):
+    """`production` is there when it was asked for with `include`, and null when nothing runs."""
+
+    production: ProductionView | None = None
+
+
+class AgentQuery(PageQuery):
+    include: Literal["production"] | None = None
+    """Also say what runs in production."""
 
 
 class AgentPage(View):
-    items: list[AgentView]
+    items: list[ListedAgent]
     next_cursor: str | None
 
 
@@ -91,12 +113,34 @@ class AgentPage(View):
     "/agents",
     summary="List the organisation's agents, newest first",
     action=Action.AGENT_READ,
-    query=PageQuery,
+    query=AgentQuery,
     answer=AgentPage,
 )
-def list_agents(call: Call, query: PageQuery) -> AgentPage:
+def list_agents(call: Call, query: AgentQuery) -> AgentPage:
     page = call.platform.agents.page(call.principal, limit=query.limit, after=query.cursor)
-    return AgentPage(items=[AgentView.model_validate(a) for a in page.items], next_cursor=page.next)
+    running: dict[str, Deployment] = {}
+    if query.include:
+        running = call.platform.deployments.standings(call.principal, page.items)
+    items = [
+        ListedAgent(
+            **AgentView.model_validate(agent).model_dump(),
+            production=_standing(running.get(agent.id)),
+        )
+        for agent in page.items
+    ]
+    return AgentPage(items=items, next_cursor=page.next)
+
+
+def _standing(deployment: Deployment | None) -> ProductionView | None:
+    if deployment is None:
+        return None
+    return ProductionView(
+        deployment_id=deployment.id,
+        version_number=deployment.version_number,
+        state=deployment.state,
+        url=deployment.url,
+        confirmed_at=deployment.confirmed_at,
+    )
 
 
 @endpoint(
@@ -130,7 +174,7 @@ def get_agent(call: Call, agent_id: str) -> Answer:
     environments = call.platform.agents.environments_of(agent)
     detail = AgentDetail(
         **AgentView.model_validate(agent).model_dump(),
-        environments=[EnvironmentView.model_validate(e) for e in environments],
+        environments=[AgentEnvironmentView.model_validate(e) for e in environments],
         origin=OriginView.model_validate(agent.origin) if agent.origin else None,
     )
     # For If-Match only: what serves may change without a new revision of the agent.

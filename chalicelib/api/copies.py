@@ -52,7 +52,7 @@ class CopyView(View):
     deployment_id: str | None
 
 
-class ChangeView(View):
+class UpdateChangeView(View):
     """One value that differs; null stands for absent."""
 
     path: str
@@ -70,8 +70,8 @@ class VariableChangeView(View):
 
 
 class DifferenceView(View):
-    manifest: list[ChangeView]
-    tools: list[ChangeView]
+    manifest: list[UpdateChangeView]
+    tools: list[UpdateChangeView]
     variables: list[VariableChangeView]
 
 

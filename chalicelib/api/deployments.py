@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -157,6 +157,32 @@ class MetricsQuery(Model):
     def window(self) -> tuple[datetime, datetime]:
         end = self.end or datetime.now(UTC)
         return self.start or end - timedelta(hours=1), end
+
+
+class RuntimeLogQuery(LogQuery):
+    """Without a cursor: from `start` on, or else the newest lines."""
+
+    start: AwareDatetime | None = None
+
+
+class CompareQuery(Model):
+    compare: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """An earlier deployment of the same agent to set beside this one."""
+
+
+class DeployedVariableView(View):
+    """`change` says how it differs from the compared deployment. Secrets come without values."""
+
+    name: str
+    value: str | None
+    secret: bool
+    change: Literal["added", "removed", "changed", "same"] | None
+    before: str | None
+
+
+class DeployedVariablesView(View):
+    items: list[DeployedVariableView]
+    next_cursor: None = None
 
 
 class SampleView(View):
@@ -363,18 +389,41 @@ def list_events(call: Call, deployment_id: str, query: PageQuery) -> EventPage:
     "/deployments/{deployment_id}/logs",
     summary="Read the agent's own output from a cursor on",
     action=Action.DEPLOYMENT_READ,
-    query=LogQuery,
+    query=RuntimeLogQuery,
     answer=LogPage,
     errors=(404, 502, 503),
 )
-def get_deployment_logs(call: Call, deployment_id: str, query: LogQuery) -> Answer:
+def get_deployment_logs(call: Call, deployment_id: str, query: RuntimeLogQuery) -> Answer:
     lines, cursor = call.platform.deployments.logs(
-        call.principal, deployment_id, cursor=query.cursor, limit=query.limit
+        call.principal,
+        deployment_id,
+        cursor=query.cursor,
+        limit=query.limit,
+        start=query.start,
     )
     page = LogPage(
         items=[LogLineView.model_validate(line) for line in lines], next_cursor=cursor, more=True
     )
     return Answer(page, headers={"Retry-After": "1"})
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments/{deployment_id}/variables",
+    summary="Read the variables it was deployed with, beside another deployment's if named",
+    action=Action.VARIABLES_READ,
+    query=CompareQuery,
+    answer=DeployedVariablesView,
+    errors=(404,),
+)
+def get_deployed_variables(
+    call: Call, deployment_id: str, query: CompareQuery
+) -> DeployedVariablesView:
+    found = call.platform.deployments.variables(
+        call.principal, deployment_id, compare=query.compare
+    )
+    return DeployedVariablesView(items=[DeployedVariableView.model_validate(v) for v in found])
 
 
 @endpoint(

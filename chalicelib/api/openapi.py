@@ -102,8 +102,14 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     if endpoint.query is not None:
         schema = endpoint.query.model_json_schema()
         required = schema.get("required", [])
+        named = schema.get("$defs", {})
         parameters += [
-            {"name": name, "in": "query", "required": name in required, "schema": _plain(value)}
+            {
+                "name": name,
+                "in": "query",
+                "required": name in required,
+                "schema": _plain(value, named),
+            }
             for name, value in schema["properties"].items()
         ]
     if endpoint.idempotent:
@@ -152,12 +158,15 @@ def _errors(endpoint: Endpoint) -> set[int]:
     return errors
 
 
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Query parameters cannot be null: the branch that says so is left out."""
+def _plain(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    """Query parameters cannot be null: that branch is left out; a reference is resolved."""
     branches = [b for b in schema.get("anyOf", []) if b.get("type") != "null"]
     kept = {k: v for k, v in schema.items() if k not in ("anyOf", "default", "title")}
     if len(branches) == 1:
         kept |= branches[0]
+    if reference := kept.pop("$ref", None):
+        kept |= named[reference.rsplit("/", 1)[-1]]
+        kept.pop("title", None)
     if schema.get("default") is not None:
         kept["default"] = schema["default"]
     return kept

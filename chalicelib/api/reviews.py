@@ -80,7 +80,7 @@ class ReviewPage(View):
     next_cursor: str | None
 
 
-class StandingView(View):
+class ReviewerView(View):
     """`why_not` is a sentence for people."""
 
     review: OwnReviewView | None
@@ -133,11 +133,11 @@ def list_reviews(call: Call, slug: str, query: PageQuery) -> ReviewPage:
     "/marketplace/agents/{slug}/review",
     summary="Read my review of an agent, and whether I may write one",
     action=Action.REVIEW_WRITE,
-    answer=StandingView,
+    answer=ReviewerView,
     errors=(404,),
 )
-def get_own_review(call: Call, slug: str) -> StandingView:
-    return StandingView.model_validate(call.platform.reviews.standing(call.principal, slug))
+def get_own_review(call: Call, slug: str) -> ReviewerView:
+    return ReviewerView.model_validate(call.platform.reviews.standing(call.principal, slug))
 
 
 @endpoint(

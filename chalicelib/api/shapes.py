@@ -36,6 +36,7 @@ class LogLineView(View):
     timestamp: str
     level: str
     message: str
+    step: str | None
 
 
 class LogPage(View):

@@ -157,6 +157,7 @@ def create_version(call: Call, agent_id: str, body: NewVersion) -> CreatedVersio
             template=body.template or "",
             deploy=body.deploy,
             environment=body.environment,
+            hold=body.hold,
         )
         return _created(version, None)
     version, form = service.create_upload(

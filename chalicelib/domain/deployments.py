@@ -155,7 +155,7 @@ class Deployment:
     image: str
     plan: Mapping[str, Any]
     variables: str
-    """The variables at that moment, sealed by the vault; never shown."""
+    """The variables at that moment, sealed by the vault."""
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -182,6 +182,8 @@ class Deployment:
     warnings: tuple[Reason, ...] = ()
     version_label: str = ""
     timings: Mapping[str, str] = field(default_factory=dict)
+    variable_names: Mapping[str, bool] | None = None
+    """Which of the sealed variables are secret; None in deployments older than this note."""
     revision: int = 1
 
     def after(self, event: DeploymentEvent, at: datetime, **changes: Any) -> Deployment:

@@ -44,7 +44,12 @@ def read_build_log(
 def _lines(body: bytes) -> list[LogLine]:
     records = (json.loads(line) for line in body.splitlines() if line.strip())
     return [
-        LogLine(record["timestamp"], record.get("level", "info"), record["message"])
+        LogLine(
+            record["timestamp"],
+            record.get("level", "info"),
+            record["message"],
+            record.get("step"),
+        )
         for record in records
     ]
 

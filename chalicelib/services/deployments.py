@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import (
     Deployment,
@@ -51,7 +52,12 @@ from chalicelib.services.audit import Audit
 from chalicelib.services.history import item
 from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
-from chalicelib.services.variables import EnvironmentVariables, secret_names
+from chalicelib.services.variables import (
+    DeployedVariable,
+    EnvironmentVariables,
+    compared,
+    secret_names,
+)
 
 _NO_DEPLOYMENT = "There is no deployment with this id in your organisation."
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))~(\d{1,6})")
@@ -83,6 +89,28 @@ class Deployments:
         self._variables = variables
         self._clock = clock
         self._release_limit = release_limit
+
+    # --- at a glance ------------------------------------------------------------------
+
+    def standings(self, principal: Principal, agents: Sequence[Agent]) -> dict[str, Deployment]:
+        """What runs in production of these agents, by the agent's id: what moves there, or else
+        what serves, or waits. Two requests for any number up to 100.
+        """
+        readable = [a for a in agents if principal.may(Action.DEPLOYMENT_READ, a.id)]
+        if not readable:
+            return {}
+        found = self._store.get_many(
+            *((Environment, agent.org_id, agent.id, "production") for agent in readable)
+        )
+        wanted = {
+            place.agent_id: (place.org_id, chosen)
+            for place in found
+            if place is not None and (chosen := place.moving or place.serving or place.queued)
+        }
+        if not wanted:
+            return {}
+        deployments = self._store.get_many(*((Deployment, *key) for key in wanted.values()))
+        return {one.agent_id: one for one in deployments if one is not None}
 
     # --- asking for one -----------------------------------------------------------------
 
@@ -231,13 +259,24 @@ class Deployments:
         )
 
     def logs(
-        self, principal: Principal, deployment_id: str, *, cursor: str | None, limit: int
+        self,
+        principal: Principal,
+        deployment_id: str,
+        *,
+        cursor: str | None,
+        limit: int,
+        start: datetime | None = None,
     ) -> tuple[list[LogLine], str | None]:
-        """The agent's own output after the cursor, as the host kept it."""
+        """The agent's own output after the cursor, as the host kept it.
+
+        Without a cursor: from `start` on, or else the newest lines.
+        """
         found = self.get(principal, deployment_id)
         if not found.host.deployment_id:
             return [], None
         since, seen = _log_position(cursor)
+        if cursor is None and start is not None:
+            since = start.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = self._host.logs(found.host.deployment_id, since=since, limit=limit + seen)
         lines = [replace(line, message=clean_line(line.message)) for line in lines]
         fresh = lines[_already_seen(lines, since, seen) :][:limit]
@@ -258,6 +297,30 @@ class Deployments:
         if not found.host.service_id:
             return {}
         return self._host.metrics(found.host.service_id, start=start, end=end)
+
+    def variables(
+        self, principal: Principal, deployment_id: str, *, compare: str | None = None
+    ) -> list[DeployedVariable]:
+        """What it was deployed with, secrets without values; beside another one if named."""
+        found = self.get(principal, deployment_id)
+        principal.require(Action.VARIABLES_READ, found.agent_id)
+        other = self.get(principal, compare) if compare else None
+        if other is not None and other.agent_id != found.agent_id:
+            raise NotFound("This agent has no deployment with the id named in `compare`.")
+        stored = self._variables.stored(found.org_id, found.agent_id, found.environment)
+        # What has become secret since is secret here too.
+        hidden = {name for name, secret in (stored.names if stored else {}).items() if secret}
+        return compared(
+            self._with_names(found, hidden),
+            self._with_names(other, hidden) if other is not None else None,
+        )
+
+    def _with_names(self, deployment: Deployment, hidden: set[str]) -> dict[str, tuple[str, bool]]:
+        names = deployment.variable_names or {}
+        return {
+            name: (value, names.get(name, True) or name in hidden)
+            for name, value in self.opened_variables(deployment).items()
+        }
 
     def steps_of(self, deployment: Deployment) -> Sequence[Step]:
         """The steps this deployment's release takes at the host."""
@@ -411,6 +474,7 @@ class Deployments:
             image=version.image or "",
             plan=version.plan or {},
             variables=stored.sealed if stored else "",
+            variable_names=stored.names if stored else {},
             secret_names=tuple(sorted(secret_names(stored, version.manifest))),
             created_by=actor,
             created_at=now,

@@ -418,6 +418,7 @@ class Turns:
             image=target.image,
             plan=target.plan,
             variables=target.variables,
+            variable_names=target.variable_names,
             secret_names=target.secret_names,
             created_by=actor,
             created_at=now,

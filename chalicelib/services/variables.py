@@ -35,6 +35,21 @@ class VariableValue:
     secret: bool
 
 
+@dataclass(frozen=True)
+class DeployedVariable:
+    """A variable a deployment runs with, and how it differs from the compared one.
+
+    `change` is added, removed, changed or same, and None when nothing was compared. Neither value
+    is shown when either of them is secret.
+    """
+
+    name: str
+    value: str | None
+    secret: bool
+    change: str | None = None
+    before: str | None = None
+
+
 class EnvironmentVariables:
     def __init__(
         self, *, store: Store, audit: Audit, agents: Agents, vault: Vault, clock: Clock
@@ -180,6 +195,33 @@ def _differences(
         "changed": sorted(n for n in both if (old.get(n), were[n]) != (values[n], names[n])),
         "removed": sorted(n for n in were if n not in names),
     }
+
+
+def compared(
+    now: Mapping[str, tuple[str, bool]], before: Mapping[str, tuple[str, bool]] | None
+) -> list[DeployedVariable]:
+    """Each variable as (value, secret) by name, beside those of another deployment."""
+    found: list[DeployedVariable] = []
+    for name in sorted({*now, *(before or {})}):
+        value, secret = now.get(name, (None, False))
+        old, was_secret = (before or {}).get(name, (None, False))
+        hidden = secret or was_secret
+        found.append(
+            DeployedVariable(
+                name,
+                None if hidden else value,
+                hidden,
+                None if before is None else _change(old, value),
+                None if hidden else old,
+            )
+        )
+    return found
+
+
+def _change(before: str | None, now: str | None) -> str:
+    if before == now:
+        return "same"
+    return "added" if before is None else "removed" if now is None else "changed"
 
 
 def _checked(

@@ -137,8 +137,9 @@ class Versions:
         template: str,
         deploy: bool,
         environment: str = "production",
+        hold: bool = False,
     ) -> Version:
-        """A version made of a published template; its build starts by itself."""
+        """A version made of a published template; its build starts by itself unless held."""
         known = {one.name: one for one in self.templates()}
         if template not in known:
             raise Invalid(
@@ -155,6 +156,7 @@ class Versions:
             ),
             deploy=deploy,
             environment=environment,
+            hold=hold,
         )
         self._artifacts.copy_template(chosen.key, version.source.key)
         return version

@@ -67,6 +67,7 @@ CALLS: dict[str, object] = {
     "GET /deployments/{deployment_id}/events": None,
     "GET /deployments/{deployment_id}/logs": None,
     "GET /deployments/{deployment_id}/metrics": None,
+    "GET /deployments/{deployment_id}/variables": None,
     "POST /deployments/{deployment_id}/rollback": None,
     "POST /deployments/{deployment_id}/restart": None,
     "POST /deployments/{deployment_id}/stop": None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 import app as _app  # noqa: F401 - registers the endpoints
+from chalicelib.api import openapi
 from chalicelib.api.http import ENDPOINTS, HEADERS, Endpoint
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Action
@@ -145,3 +147,12 @@ def test_every_answer_carries_the_security_headers(
     assert reply.status == status
     assert {name: reply.headers[name.lower()] for name in HEADERS} == HEADERS
     assert "no-store" in reply.headers["cache-control"]
+
+
+def test_the_document_refers_to_nothing_that_is_not_in_it() -> None:
+    """Two shapes of one name would both go by longer names, and what refers to them nowhere."""
+    written = openapi.document()
+    known = set(written["components"]["schemas"])
+    referred = set(re.findall(r"#/components/schemas/([\w.-]+)", json.dumps(written)))
+    assert referred <= known
+    assert not [name for name in known if "__" in name]

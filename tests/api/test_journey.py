@@ -196,7 +196,8 @@ def test_the_build_log_is_read_from_a_cursor(client: Client, world: World) -> No
     version = client("GET", "/agents/{agent_id}/versions", agent_id=agent_id).json["items"][0]
     who = world.platform.access.principal(str(client.token))
     prefix = world.platform.versions.get(who, agent_id, version["id"]).prefix
-    line = '{"timestamp": "2026-01-01T00:00:00.000Z", "level": "info", "message": "%d"}\n'
+    line = '{"timestamp": "2026-01-01T00:00:00.000Z", "level": "info", '
+    line += '"step": "build", "message": "%d"}\n'
     for chunk in range(1, 4):
         text = "".join(line % (chunk * 10 + n) for n in range(3))
         world.artifacts.objects[f"{prefix}build-log/{chunk:06d}.jsonl"] = text.encode()
@@ -208,6 +209,7 @@ def test_the_build_log_is_read_from_a_cursor(client: Client, world: World) -> No
             "GET", f"{path}?limit=2{cursor}", agent_id=agent_id, version_id=version["id"]
         ).json
         seen += [item["message"] for item in page["items"]]
+        assert {item["step"] for item in page["items"]} <= {"build"}
         cursor = f"&cursor={page['next_cursor']}"
     assert seen == ["10", "11", "12", "20", "21", "22", "30", "31", "32"]
     bad = client("GET", f"{path}?cursor=nonsense", agent_id=agent_id, version_id=version["id"])

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tests.bench import dispatch, floor, guard, host, identity, load, search
+from tests.bench import dispatch, floor, guard, host, identity, load, scroll, search
 from tests.e2e import sources
 from tests.e2e.conftest import LocalCloud, end, new_cloud
 
@@ -58,6 +58,7 @@ def main() -> None:
         _show(figures, _api(cloud))
         _show(figures, _deploys(cloud))
         _show(figures, _rollbacks(cloud))
+        _show(figures, _scrolls(cloud))
     finally:
         end(cloud)
     RESULT.parent.mkdir(exist_ok=True)
@@ -222,6 +223,20 @@ def _deploys(cloud: LocalCloud) -> Figures:
             _median(lambda: floor.first_change(person)), "s", 1, "limit"
         )
     return figures
+
+
+def _scrolls(cloud: LocalCloud) -> Figures:
+    person = cloud.sign_in("bench@example.org")
+    agent = person.create("/agents", {"name": "Bench logs"})
+    live = cloud.deploy(person, agent["id"], floor.source("static"))
+    found = scroll.measure(cloud, agent["id"], live["id"])
+    words = {"scroll": "scrolled", "jump": "jumped about in", "grow": "growing, 10,000 a second"}
+    return {
+        f"100,000 log lines {words[work]}, frame p95": Figure(
+            one.p95, "ms", 1000 / 60, f"60 a second; median {one.median:.1f} ms"
+        )
+        for work, one in found.items()
+    }
 
 
 def _median(measure: Callable[[], float]) -> float:

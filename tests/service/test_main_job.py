@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from chalicelib.domain.deployments import DeploymentState, Trigger
 from chalicelib.domain.versions import VersionState
 from chalicelib.errors import Conflict, Invalid, NotFound
-from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, every
+from chalicelib.ports import OPEN_DEPLOYMENTS, OPEN_VERSIONS, Answer, LogLine, Put, every
 from chalicelib.services.variables import VariableValue
 from tests.conftest import World, zipped
 
@@ -571,3 +572,128 @@ def test_two_agents_of_one_name_get_two_slugs(world: World) -> None:
         "my-agent-2",
         "my-agent-3",
     ]
+
+
+def test_a_deployment_tells_which_variables_it_runs_with_and_what_changed(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    variables = world.platform.variables
+
+    def put(*items: VariableValue) -> None:
+        variables.put(who, agent.id, "production", list(items), if_revision=None)
+
+    put(
+        VariableValue("COLOUR", "red", False),
+        VariableValue("KEY", "one", True),
+        VariableValue("OLD", "x", False),
+        VariableValue("SAME", "y", False),
+    )
+    first = world.live(who, agent)
+    # What was plain becomes secret: its old value is hidden too from now on.
+    put(
+        VariableValue("COLOUR", "blue", True),
+        VariableValue("KEY", "two", True),
+        VariableValue("NEW", "n", False),
+        VariableValue("SAME", "y", False),
+    )
+    second = world.live(who, agent)
+
+    alone = world.platform.deployments.variables(who, first.id)
+    assert [(v.name, v.value, v.secret, v.change) for v in alone] == [
+        ("COLOUR", None, True, None),
+        ("KEY", None, True, None),
+        ("OLD", "x", False, None),
+        ("SAME", "y", False, None),
+    ]
+    beside = world.platform.deployments.variables(who, second.id, compare=first.id)
+    assert [(v.name, v.before, v.value, v.secret, v.change) for v in beside] == [
+        ("COLOUR", None, None, True, "changed"),
+        ("KEY", None, None, True, "changed"),
+        ("NEW", None, "n", False, "added"),
+        ("OLD", "x", None, False, "removed"),
+        ("SAME", "y", "y", False, "same"),
+    ]
+    elsewhere = world.live(who, world.agent(who, "Other"))
+    with pytest.raises(NotFound):
+        world.platform.deployments.variables(who, first.id, compare=elsewhere.id)
+
+
+def test_a_secret_is_made_plain_only_by_somebody_who_knows_it(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    put = world.platform.variables.put
+    put(who, agent.id, "production", [VariableValue("KEY", "s3cret", True)], if_revision=None)
+    with pytest.raises(Invalid) as refused:
+        put(who, agent.id, "production", [VariableValue("KEY", None, False)], if_revision=None)
+    assert refused.value.errors[0].field == "items[0].value"
+    shown, _ = world.platform.variables.get(who, agent.id, "production")
+    assert (shown[0].value, shown[0].secret) == (None, True)
+    put(who, agent.id, "production", [VariableValue("KEY", "s3cret", False)], if_revision=None)
+    shown, _ = world.platform.variables.get(who, agent.id, "production")
+    assert (shown[0].value, shown[0].secret) == ("s3cret", False)
+
+
+def test_a_deployment_older_than_the_note_of_its_secrets_shows_no_value(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    world.platform.variables.put(
+        who, agent.id, "production", [VariableValue("COLOUR", "red", False)], if_revision=None
+    )
+    live = world.live(who, agent)
+    world.store.commit(Put(live.noting(world.clock.now(), variable_names=None)))
+    shown = world.platform.deployments.variables(who, live.id)
+    assert [(v.name, v.value, v.secret) for v in shown] == [("COLOUR", None, True)]
+
+
+def test_an_agents_output_can_be_read_from_a_moment_on(world: World) -> None:
+    who = world.sign_in()
+    live = world.live(who, world.agent(who))
+    world.host.lines[live.host.deployment_id] = [
+        LogLine(f"2026-01-01T00:00:0{second}.000Z", "info", f"line {second}") for second in range(6)
+    ]
+    start = datetime(2026, 1, 1, 0, 0, 4, tzinfo=UTC)
+    logs = world.platform.deployments.logs
+    lines, cursor = logs(who, live.id, cursor=None, limit=1, start=start)
+    assert [line.message for line in lines] == ["line 4"]
+    # The cursor leads on; a start beside it says nothing more.
+    lines, _ = logs(who, live.id, cursor=cursor, limit=10, start=start)
+    assert [line.message for line in lines] == ["line 5"]
+
+
+def test_what_runs_is_told_of_many_agents_at_once(world: World) -> None:
+    who = world.sign_in()
+    idle, running, moving = (world.agent(who, name) for name in ("Idle", "Running", "Moving"))
+    live = world.live(who, running)
+    world.live(who, moving)
+    version = world.ready(who, moving, deploy=True)
+    found = world.platform.deployments.standings(who, [idle, running, moving])
+    assert {agent: one.id for agent, one in found.items()} == {
+        running.id: live.id,
+        moving.id: version.deployment_id,
+    }
+    assert world.platform.deployments.standings(who, [idle]) == {}
+    assert world.platform.deployments.standings(who, []) == {}
+
+
+def test_a_template_can_be_held_for_confirmation_as_an_upload_can(world: World) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    template = {
+        "name": "echo",
+        "runtime": "python",
+        "title": "Echo",
+        "description": "",
+        "key": "templates/echo.zip",
+        "digest": "",
+    }
+    world.artifacts.objects["templates/index.json"] = json.dumps([template]).encode()
+    world.artifacts.objects["templates/echo.zip"] = zipped({"index.html": "<p>Echo</p>"})
+    made = world.platform.versions.create_from_template(
+        who, agent.id, template="echo", deploy=True, hold=True
+    )
+    held = world.platform.versions.receive_upload(made.org_id, made.id)
+    assert held is not None
+    assert (held.state, held.hold) == (VersionState.UPLOADED, True)
+    assert held.plan is not None
+    built = world.platform.versions.build(who, agent.id, held.id, manifest=None)
+    assert built.state is VersionState.BUILDING

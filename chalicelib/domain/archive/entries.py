@@ -10,10 +10,10 @@ from chalicelib.domain.plan import Finding
 
 MEGABYTE = 1_000_000
 _MAX_FAULTS = 25
-_MAX_PATH_BYTES = 1024
-_MAX_SEGMENT_BYTES = 255
+MAX_PATH_BYTES = 1024
+MAX_SEGMENT_BYTES = 255
 #: Below this size a high ratio is a file of spaces, not a bomb.
-_BOMB_FLOOR = 10 * MEGABYTE
+BOMB_FLOOR = 10 * MEGABYTE
 
 #: Made again here or meaningless here, and often full of links: left out instead of refused.
 LEFT_OUT = frozenset(
@@ -227,8 +227,8 @@ def _wrong_path(name: str) -> tuple[str, str] | None:
             "is a file name that is not UTF-8. Rename the file, or pack it with UTF-8 names.",
         )
     parts = name.split("/")
-    too_long = len(encoded) > _MAX_PATH_BYTES or any(
-        len(part.encode()) > _MAX_SEGMENT_BYTES for part in parts
+    too_long = len(encoded) > MAX_PATH_BYTES or any(
+        len(part.encode()) > MAX_SEGMENT_BYTES for part in parts
     )
     rules = (
         (not name, "is an entry without a name. Pack the source again."),
@@ -250,7 +250,7 @@ def _wrong_path(name: str) -> tuple[str, str] | None:
 
 def bomb(unpacked: int, packed: int, limits: Limits) -> bool:
     """Whether that much may not come out of that little."""
-    return unpacked > _BOMB_FLOOR and unpacked > packed * limits.ratio
+    return unpacked > BOMB_FLOOR and unpacked > packed * limits.ratio
 
 
 def reject_bomb(limits: Limits) -> ArchiveRejected:

@@ -1,0 +1,43 @@
+/** The outline of what is on its way, in the size it will have. */
+import { clsx } from "clsx";
+import type { ReactNode } from "react";
+
+export function Skeleton({ className }: { className?: string }) {
+  return (
+    <span
+      aria-hidden="true"
+      className={clsx("block animate-sweep rounded-sm bg-line", className)}
+    />
+  );
+}
+
+/** Wraps outlines, and says once for screen readers that something loads. */
+export function Loading({ children, what = "Loading" }: { children: ReactNode; what?: string }) {
+  return (
+    <div aria-busy="true">
+      <span className="sr-only" role="status">
+        {what}
+      </span>
+      {children}
+    </div>
+  );
+}
+
+export function SkeletonRows({ rows = 6, height = "h-14" }: { rows?: number; height?: string }) {
+  return (
+    <Loading>
+      <div className="divide-y divide-line">
+        {Array.from({ length: rows }, (_, row) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: outlines have no identity
+          <div key={row} className={clsx("flex items-center gap-4 px-4", height)}>
+            <Skeleton className="size-3 rounded-full" />
+            <Skeleton
+              className={clsx("h-3.5", row % 3 === 0 ? "w-48" : row % 3 === 1 ? "w-32" : "w-40")}
+            />
+            <Skeleton className="ml-auto h-3 w-20" />
+          </div>
+        ))}
+      </div>
+    </Loading>
+  );
+}

@@ -1,0 +1,74 @@
+/** One agent in the list: what it is, how it stands, where it answers. */
+import { ArrowUpRight } from "lucide-react";
+import { Link } from "react-router";
+import { deploymentMoves, deploymentQuery } from "@/api/deployments";
+import { usePolled } from "@/api/polling";
+import { deploymentStanding } from "@/api/states";
+import type { ListedAgent } from "@/api/types";
+import { runtimeName } from "@/components/runtime";
+import { Light, Status } from "@/components/status";
+import { Ago } from "@/components/time";
+
+export const ROW_HEIGHT = 68;
+
+export function AgentRow({ agent }: { agent: ListedAgent }) {
+  const running = useFresh(agent.production);
+  const standing = running
+    ? deploymentStanding(running.state)
+    : ({ tone: "ended", label: "Not deployed" } as const);
+  return (
+    <div className="relative grid h-full grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3.5 px-4 hover:bg-sunk/50 lg:grid-cols-[auto_minmax(0,1fr)_6.5rem_minmax(0,15rem)_9.5rem]">
+      <Light tone={standing.tone} />
+      <div className="min-w-0">
+        <Link
+          to={`/agents/${agent.id}`}
+          className="block truncate font-[600] -outline-offset-2 after:absolute after:inset-0"
+        >
+          {agent.name}
+        </Link>
+        <p className="truncate text-sm text-ink-3">{agent.description || agent.slug}</p>
+      </div>
+      <span className="hidden truncate text-sm text-ink-2 lg:block">
+        {runtimeName(agent.runtime)}
+      </span>
+      <span className="hidden min-w-0 lg:block">
+        {running?.url ? (
+          <a
+            href={running.url}
+            target="_blank"
+            rel="noreferrer"
+            className="relative z-10 inline-flex max-w-full items-center gap-1 text-sm text-sea hover:underline"
+          >
+            <span className="truncate font-mono text-xs">
+              {running.url.replace(/^https?:\/\//, "")}
+            </span>
+            <ArrowUpRight size={14} aria-hidden="true" className="shrink-0" />
+            <span className="sr-only">opens {agent.name} in a new tab</span>
+          </a>
+        ) : null}
+      </span>
+      <span className="figures min-w-0 text-right lg:text-left">
+        <Status tone={standing.tone} label={standing.label} hideLight />
+        <span className="block truncate text-xs text-ink-3">
+          {running?.confirmed_at ? (
+            <>
+              v{running.version_number}, <Ago at={running.confirmed_at} />
+            </>
+          ) : (
+            <Ago at={agent.updated_at} />
+          )}
+        </span>
+      </span>
+    </div>
+  );
+}
+
+/** What the list said, or what has happened since to something on its way. */
+function useFresh(listed: ListedAgent["production"]) {
+  const moves = listed ? deploymentMoves(listed) : false;
+  const { data } = usePolled(
+    { ...deploymentQuery(listed?.deployment_id ?? ""), enabled: moves },
+    { moving: deploymentMoves, settles: true },
+  );
+  return moves && data ? data : listed;
+}

@@ -1,0 +1,217 @@
+/** Everything that was deployed, as a time line. */
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { Undo2 } from "lucide-react";
+import { useState } from "react";
+import { useNavigate, useSearchParams } from "react-router";
+import { agentKeys } from "@/api/agents";
+import { newIdempotencyKey } from "@/api/client";
+import { deploymentKeys, deploymentMoves, deploymentsQuery, operate } from "@/api/deployments";
+import type { Deployment } from "@/api/types";
+import { Button, ButtonLink } from "@/components/button";
+import { ConfirmDialog } from "@/components/dialog";
+import { Empty } from "@/components/empty";
+import { SelectField } from "@/components/field";
+import { Plate } from "@/components/page";
+import { QueryView } from "@/components/query-view";
+import { SkeletonRows } from "@/components/skeleton";
+import { toast } from "@/components/toast";
+import { useAgent } from "./agent";
+import { DeploymentRow } from "./deployment-row";
+
+const GROUPS: Record<string, (one: Deployment) => boolean> = {
+  "": () => true,
+  serving: (one) => ["live", "asleep", "crashed"].includes(one.state),
+  moving: deploymentMoves,
+  unhappy: (one) => ["failed", "crashed", "rolled_back", "cancelled"].includes(one.state),
+};
+
+export function Deployments() {
+  const agent = useAgent();
+  const [search, setSearch] = useSearchParams();
+  const query = useInfiniteQuery({
+    ...deploymentsQuery(agent.id),
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some((page) => page.items.some(deploymentMoves)) ? 1000 : 15_000,
+  });
+  const [back, setBack] = useState<Deployment>();
+  const group = search.get("state") ?? "";
+  const environment = search.get("environment") ?? "";
+  const environments = (agent.environments ?? []).map(({ name }) => name);
+  const serving = new Set((agent.environments ?? []).map((one) => one.serving));
+  const choose = (name: string, value: string) =>
+    setSearch(
+      (before) => {
+        if (value) before.set(name, value);
+        else before.delete(name);
+        return before;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+  const wanted = (one: Deployment) =>
+    (GROUPS[group] ?? (() => true))(one) && (!environment || one.environment === environment);
+  return (
+    <Plate
+      flush
+      title="Time line"
+      actions={
+        <>
+          {environments.length > 1 ? (
+            <SelectField
+              label="Environment"
+              hideLabel
+              className="h-8!"
+              value={environment}
+              onChange={(event) => choose("environment", event.target.value)}
+            >
+              <option value="">Every environment</option>
+              {environments.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </SelectField>
+          ) : null}
+          <SelectField
+            label="State"
+            hideLabel
+            className="h-8!"
+            value={group}
+            onChange={(event) => choose("state", event.target.value)}
+          >
+            <option value="">All states</option>
+            <option value="serving">Serving</option>
+            <option value="moving">On the way</option>
+            <option value="unhappy">Failed or cancelled</option>
+          </SelectField>
+        </>
+      }
+    >
+      <QueryView
+        query={query}
+        loading={<SkeletonRows rows={8} height="h-15" />}
+        isEmpty={(data) => data.pages.every((page) => page.items.length === 0)}
+        empty={
+          <Empty
+            title="Nothing deployed yet"
+            action={
+              <ButtonLink to={`/agents/${agent.id}/deploy`} variant="primary">
+                Deploy a version
+              </ButtonLink>
+            }
+          >
+            Each deployment stands here, with what it did and how long it took.
+          </Empty>
+        }
+      >
+        {(data) => {
+          const days = byDay(data.pages.flatMap((page) => page.items).filter(wanted));
+          return (
+            <>
+              {days.length === 0 ? (
+                <Empty
+                  title="None of these"
+                  action={
+                    <Button onClick={() => setSearch({}, { replace: true })}>Show all</Button>
+                  }
+                >
+                  No deployment read so far is like that.
+                </Empty>
+              ) : null}
+              {days.map(([day, items]) => (
+                <section
+                  key={day}
+                  aria-label={day}
+                  className="border-b border-line last:border-b-0"
+                >
+                  <h3 className="stencil bg-sunk/50 px-4 py-1.5 text-ink-3">{day}</h3>
+                  <ol className="divide-y divide-line">
+                    {items.map((one) => (
+                      <DeploymentRow
+                        key={one.id}
+                        deployment={one}
+                        serving={serving.has(one.id)}
+                        actions={
+                          canReturnTo(one, serving) ? (
+                            <Button
+                              size="sm"
+                              variant="quiet"
+                              icon={Undo2}
+                              aria-label={`Roll back to version ${one.version_number}`}
+                              onClick={() => setBack(one)}
+                            >
+                              <span className="hidden md:inline">Roll back</span>
+                            </Button>
+                          ) : null
+                        }
+                      />
+                    ))}
+                  </ol>
+                </section>
+              ))}
+              {query.hasNextPage ? (
+                <div className="flex justify-center border-t border-line p-3">
+                  <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
+                    Earlier deployments
+                  </Button>
+                </div>
+              ) : null}
+            </>
+          );
+        }}
+      </QueryView>
+      {back ? <RollBack deployment={back} onClose={() => setBack(undefined)} /> : null}
+    </Plate>
+  );
+}
+
+function RollBack({ deployment, onClose }: { deployment: Deployment; onClose: () => void }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const [key] = useState(newIdempotencyKey);
+  const act = useMutation({
+    mutationFn: () => operate("rollback", deployment.id, key),
+    onSuccess: (made) => {
+      client.setQueryData(deploymentKeys.one(made.id), made);
+      void client.invalidateQueries({ queryKey: agentKeys.one(deployment.agent_id) });
+      navigate(`/agents/${made.agent_id}/deployments/${made.id}`);
+    },
+    onError: (error) => {
+      onClose();
+      toast.failed(error);
+    },
+  });
+  return (
+    <ConfirmDialog
+      open
+      onOpenChange={onClose}
+      title={`Roll back to version ${deployment.version_number}?`}
+      action="Roll back"
+      danger={false}
+      busy={act.isPending}
+      onConfirm={() => act.mutate()}
+    >
+      <p>
+        It is deployed again to {deployment.environment}, with the variables it had then. Nothing is
+        built, so it takes seconds; what serves now goes on until it has been verified.
+      </p>
+    </ConfirmDialog>
+  );
+}
+
+function canReturnTo(one: Deployment, serving: ReadonlySet<string | null>): boolean {
+  return one.timings.live !== undefined && !serving.has(one.id) && !deploymentMoves(one);
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
+
+function byDay(items: Deployment[]): [string, Deployment[]][] {
+  const days = new Map<string, Deployment[]>();
+  for (const one of items) {
+    const day = DAY.format(new Date(one.created_at));
+    days.set(day, [...(days.get(day) ?? []), one]);
+  }
+  return [...days];
+}

@@ -1,0 +1,44 @@
+/** Knows how a list of agents is narrowed down, and into which lots it falls. */
+import { deploymentStanding } from "@/api/states";
+import type { ListedAgent } from "@/api/types";
+
+export const LOTS = [
+  { id: "live", label: "Live", tone: "live" },
+  { id: "moving", label: "On the way", tone: "moving" },
+  { id: "attention", label: "Need a look", tone: "failed" },
+  { id: "resting", label: "Resting", tone: "resting" },
+  { id: "idle", label: "Not deployed", tone: "ended" },
+] as const;
+export type Lot = (typeof LOTS)[number]["id"];
+
+export function lotOf(agent: ListedAgent): Lot {
+  if (!agent.production) return "idle";
+  const { tone } = deploymentStanding(agent.production.state);
+  if (tone === "live" || tone === "moving") return tone;
+  return tone === "failed" || tone === "warning" ? "attention" : "resting";
+}
+
+export interface Filter {
+  text: string;
+  lot: string;
+  runtime: string;
+}
+
+export function isNarrowed(filter: Filter): boolean {
+  return filter.text !== "" || filter.lot !== "" || filter.runtime !== "";
+}
+
+export function matches(agent: ListedAgent, { text, lot, runtime }: Filter): boolean {
+  if (lot && lotOf(agent) !== lot) return false;
+  if (runtime && agent.runtime !== runtime) return false;
+  if (!text) return true;
+  const where = `${agent.name} ${agent.slug} ${agent.id} ${agent.description} ${agent.category}`;
+  const words = text.toLocaleLowerCase().split(/\s+/);
+  return words.every((word) => where.toLocaleLowerCase().includes(word));
+}
+
+export function countLots(agents: ListedAgent[]): Record<Lot, number> {
+  const counts = { live: 0, moving: 0, attention: 0, resting: 0, idle: 0 };
+  for (const agent of agents) counts[lotOf(agent)] += 1;
+  return counts;
+}

@@ -1,0 +1,267 @@
+/** The form of a listing. What was typed stays, also when somebody else saves meanwhile. */
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { CATEGORIES, CATEGORY_IDS } from "@/api/categories";
+import { changeListing, listingKeys, listingQuery } from "@/api/listing";
+import { offerKeys } from "@/api/marketplace";
+import { asProblem } from "@/api/problem";
+import type { Category, Listing } from "@/api/types";
+import { Button } from "@/components/button";
+import { CheckField, TextArea, TextField } from "@/components/field";
+import { Plate } from "@/components/page";
+import { Problem } from "@/components/problem";
+import { toast } from "@/components/toast";
+import {
+  changedFields,
+  changeOf,
+  LABELS,
+  shownField,
+  type Values,
+  valuesOf,
+} from "./listing-values";
+
+const MAX_CATEGORIES = 3;
+
+export function ListingForm({ draft }: { draft: Listing }) {
+  const client = useQueryClient();
+  const [base, setBase] = useState(draft);
+  const [values, setValues] = useState(() => valuesOf(draft));
+  const [theirs, setTheirs] = useState<Listing>();
+  const fields = changedFields(valuesOf(base), values);
+  useEffect(() => {
+    if (draft.revision <= base.revision) return;
+    // Publishing makes a revision too, and changes nothing of what is being typed.
+    const untouched = changedFields(valuesOf(base), valuesOf(draft)).length === 0;
+    if (fields.length === 0) setValues(valuesOf(draft));
+    if (fields.length === 0 || untouched) setBase(draft);
+  }, [draft, base, fields.length]);
+  const save = useMutation({
+    mutationFn: (revision: number) =>
+      changeListing(draft.agent_id, changeOf(values, fields), revision),
+    onSuccess: (saved) => {
+      client.setQueryData(listingKeys.one(draft.agent_id), saved);
+      void client.invalidateQueries({ queryKey: offerKeys.one(saved.slug) });
+      setBase(saved);
+      setValues(valuesOf(saved));
+      setTheirs(undefined);
+      toast.done("Listing saved");
+    },
+    onError: async (error) => {
+      if (asProblem(error).status !== 412) return;
+      setTheirs(await client.fetchQuery({ ...listingQuery(draft.agent_id), staleTime: 0 }));
+    },
+  });
+  const set = <F extends keyof Values>(field: F, value: Values[F]) =>
+    setValues((now) => ({ ...now, [field]: value }));
+  const problem = save.error && !theirs ? asProblem(save.error) : undefined;
+  // A fault within a list is named with its place: "tags.2".
+  const fault = (field: keyof Values) =>
+    problem?.fields.find((one) => one.field === field || one.field.startsWith(`${field}.`))?.detail;
+  const told = (Object.keys(LABELS) as (keyof Values)[]).some((field) => fault(field));
+  const general = problem && problem.status !== 412 && !told;
+  const text = (
+    field: "name" | "slug" | "tags" | "icon" | "publisher" | "licence" | "source_url" | "pricing",
+  ) => ({
+    label: LABELS[field],
+    value: values[field],
+    error: fault(field),
+    onChange: (event: { target: { value: string } }) => set(field, event.target.value),
+  });
+  return (
+    <Plate title="Listing" note="what the marketplace says">
+      <form
+        className="space-y-4"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (fields.length > 0) save.mutate(base.revision);
+        }}
+      >
+        <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_6rem]">
+          <TextField {...text("name")} maxLength={80} />
+          <TextField {...text("icon")} optional hint="One emoji" maxLength={16} />
+        </div>
+        <TextField
+          {...text("slug")}
+          className="font-mono"
+          maxLength={40}
+          spellCheck={false}
+          readOnly={base.published_at !== null}
+          hint={
+            base.published_at === null
+              ? `${window.location.host}/marketplace/${values.slug || "…"}`
+              : "It was published under this address: links to it must not break, so it stays."
+          }
+        />
+        <TextArea
+          label={LABELS.summary}
+          rows={2}
+          maxLength={200}
+          hint={`What it does, in a sentence. ${values.summary.length} of 200 characters.`}
+          error={fault("summary")}
+          value={values.summary}
+          onChange={(event) => set("summary", event.target.value.replace(/\n/g, " "))}
+        />
+        <Categories
+          chosen={values.categories}
+          error={fault("categories")}
+          onChange={(categories) => set("categories", categories)}
+        />
+        <TextField
+          {...text("tags")}
+          optional
+          hint="Up to ten, with commas between: csv, spreadsheet"
+          autoCapitalize="off"
+        />
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField {...text("publisher")} hint="Whose name stands below it" maxLength={80} />
+          <TextField
+            {...text("licence")}
+            optional
+            hint="As SPDX names it; empty: what the LICENSE file says"
+            maxLength={60}
+          />
+        </div>
+        <TextField
+          {...text("source_url")}
+          type="url"
+          optional
+          placeholder="https://"
+          hint="Where its source can be read"
+          maxLength={300}
+        />
+        <TextField
+          {...text("pricing")}
+          optional
+          hint="What it costs beyond running it, for example at a service that it calls"
+          maxLength={200}
+        />
+        <CheckField
+          label="People may fork it"
+          hint="They get the source, too, and may build upon it."
+          checked={values.fork}
+          onChange={(event) => set("fork", event.target.checked)}
+        />
+        <CheckField
+          label="Show the address of mine as a demo"
+          hint="Everybody can call your own agent, and what they use is yours to pay."
+          checked={values.demo}
+          onChange={(event) => set("demo", event.target.checked)}
+        />
+        {general ? <Problem compact error={problem} /> : null}
+        {theirs ? (
+          <BothSides
+            mine={values}
+            theirs={theirs}
+            fields={fields}
+            busy={save.isPending}
+            onMine={() => save.mutate(theirs.revision)}
+            onTheirs={() => {
+              setBase(theirs);
+              setValues(valuesOf(theirs));
+              setTheirs(undefined);
+              save.reset();
+            }}
+          />
+        ) : (
+          <div className="flex justify-end gap-2">
+            {fields.length > 0 ? (
+              <Button variant="quiet" onClick={() => setValues(valuesOf(base))}>
+                Discard
+              </Button>
+            ) : null}
+            <Button
+              type="submit"
+              variant="primary"
+              disabled={fields.length === 0}
+              busy={save.isPending}
+            >
+              Save
+            </Button>
+          </div>
+        )}
+      </form>
+    </Plate>
+  );
+}
+
+function Categories({
+  chosen,
+  error,
+  onChange,
+}: {
+  chosen: Category[];
+  error: string | undefined;
+  onChange: (categories: Category[]) => void;
+}) {
+  const full = chosen.length >= MAX_CATEGORIES;
+  return (
+    <fieldset>
+      <legend className="mb-1.5 text-sm font-[560]">
+        Categories <span className="font-normal text-ink-3">(one to three)</span>
+      </legend>
+      <div className="grid gap-x-4 gap-y-1.5 xs:grid-cols-2">
+        {CATEGORY_IDS.map((id) => {
+          const on = chosen.includes(id);
+          return (
+            <label key={id} className="flex items-center gap-2 text-sm">
+              <input
+                type="checkbox"
+                className="size-4 accent-sea"
+                checked={on}
+                disabled={on ? chosen.length === 1 : full}
+                onChange={() => onChange(on ? chosen.filter((one) => one !== id) : [...chosen, id])}
+              />
+              {CATEGORIES[id]}
+            </label>
+          );
+        })}
+      </div>
+      {error ? <p className="mt-1.5 text-sm text-port">{error}</p> : null}
+    </fieldset>
+  );
+}
+
+function BothSides({
+  mine,
+  theirs,
+  fields,
+  busy,
+  onMine,
+  onTheirs,
+}: {
+  mine: Values;
+  theirs: Listing;
+  fields: (keyof Values)[];
+  busy: boolean;
+  onMine: () => void;
+  onTheirs: () => void;
+}) {
+  const other = valuesOf(theirs);
+  return (
+    <section
+      role="alert"
+      aria-label="Somebody saved while you were editing"
+      className="rounded border border-lantern/50 border-l-4 border-l-lantern bg-lantern-wash p-4 text-sm"
+    >
+      <p className="font-[620]">Somebody saved while you were editing</p>
+      <dl className="mt-2 space-y-2">
+        {fields.map((field) => (
+          <div key={field}>
+            <dt className="text-ink-2">{LABELS[field]}</dt>
+            <dd className="break-words">Yours: {shownField(mine, field)}</dd>
+            <dd className="break-words">Theirs: {shownField(other, field)}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="mt-3 flex flex-wrap justify-end gap-2">
+        <Button size="sm" onClick={onTheirs}>
+          Take theirs
+        </Button>
+        <Button size="sm" variant="primary" busy={busy} onClick={onMine}>
+          Save mine
+        </Button>
+      </div>
+    </section>
+  );
+}

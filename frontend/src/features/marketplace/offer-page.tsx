@@ -1,0 +1,428 @@
+/** A public agent: what it does, what it asks for, what is known of it, and what people say. */
+import { useQuery } from "@tanstack/react-query";
+import { Copy as CopyIcon, ExternalLink, Flag } from "lucide-react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { categoryName } from "@/api/categories";
+import { countView, offerDocQuery, offerQuery } from "@/api/marketplace";
+import { ApiProblem } from "@/api/problem";
+import { useSession } from "@/api/session";
+import type { Offer } from "@/api/types";
+import { Button, ButtonLink, buttonClass } from "@/components/button";
+import { useOffer as useCommandOffer } from "@/components/commands";
+import { CopyButton } from "@/components/copy";
+import { Empty } from "@/components/empty";
+import { Facts, Page, Plate } from "@/components/page";
+import { Problem } from "@/components/problem";
+import { QueryView } from "@/components/query-view";
+import { runtimeName } from "@/components/runtime";
+import { Loading, Skeleton } from "@/components/skeleton";
+import { Rating } from "@/components/stars";
+import { Light, Tag } from "@/components/status";
+import { Ago, bytes } from "@/components/time";
+import { copies, Emblem } from "./card";
+import { ReportDialog, type Reported } from "./report-dialog";
+import { Reviews } from "./reviews";
+
+const Markdown = lazy(() => import("@/components/markdown").then((m) => ({ default: m.Markdown })));
+const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
+
+export function OfferPage() {
+  const { slug = "" } = useParams();
+  const query = useQuery(offerQuery(slug));
+  const there = query.data !== undefined;
+  useEffect(() => {
+    if (there) countView(slug);
+  }, [slug, there]);
+  if (query.data) {
+    return (
+      <Told key={slug} offer={query.data} problem={query.error} retry={() => query.refetch()} />
+    );
+  }
+  const gone = query.error instanceof ApiProblem && query.error.status === 404;
+  return (
+    <Page title={gone ? "Not in the marketplace" : "Marketplace agent"} crumbs={CRUMBS}>
+      {gone ? (
+        <div className="plate">
+          <Empty
+            title="No agent is published under this address"
+            action={
+              <ButtonLink to="/marketplace" variant="primary">
+                Search the marketplace
+              </ButtonLink>
+            }
+          >
+            It may have been withdrawn by its author, or the link is cut off. Copies that people
+            have made go on.
+          </Empty>
+        </div>
+      ) : query.error ? (
+        <Problem error={query.error} retry={() => query.refetch()} />
+      ) : (
+        <Outline />
+      )}
+    </Page>
+  );
+}
+
+function Told({
+  offer,
+  problem,
+  retry,
+}: {
+  offer: Offer;
+  problem: Error | null;
+  retry: () => void;
+}) {
+  const navigate = useNavigate();
+  const signedIn = useSession(({ state }) => state === "signed-in");
+  const [reported, setReported] = useState<Reported>();
+  const copyAt = `/marketplace/${offer.slug}/copy`;
+  const tellOf = (what: Reported) =>
+    signedIn
+      ? setReported(what)
+      : navigate(`/sign-in?return_to=${encodeURIComponent(`/marketplace/${offer.slug}`)}`);
+  useCommandOffer(
+    useMemo(
+      () => [
+        {
+          id: "offer.copy",
+          title: `Deploy my own copy of ${offer.name}`,
+          group: "This page",
+          keys: "d",
+          run: () => navigate(copyAt),
+        },
+        {
+          id: "offer.reviews",
+          title: `Reviews of ${offer.name}`,
+          group: "This page",
+          run: () => document.getElementById("reviews")?.scrollIntoView(),
+        },
+      ],
+      [offer.name, copyAt, navigate],
+    ),
+  );
+  return (
+    <Page
+      title={offer.name}
+      heading={
+        <span className="flex items-center gap-3.5">
+          <Emblem icon={offer.icon} name={offer.name} large />
+          <span className="min-w-0">
+            <bdi className="block break-words">{offer.name}</bdi>
+            <span className="mt-1 block text-sm font-normal tracking-normal text-ink-3">
+              by <bdi>{offer.publisher}</bdi>
+            </span>
+          </span>
+        </span>
+      }
+      lead={<p className="break-words">{offer.summary}</p>}
+      crumbs={CRUMBS}
+      actions={
+        <>
+          {offer.demo_url ? (
+            <a
+              href={offer.demo_url}
+              target="_blank"
+              rel="noopener noreferrer"
+              className={buttonClass({})}
+            >
+              <ExternalLink size={16} aria-hidden="true" />
+              Try it
+            </a>
+          ) : null}
+          <ButtonLink to={copyAt} icon={CopyIcon} variant="primary">
+            Deploy my own copy
+          </ButtonLink>
+        </>
+      }
+    >
+      {problem ? <Problem compact error={problem} retry={retry} className="mb-4" /> : null}
+      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+        <div className="min-w-0 space-y-5">
+          <Reading offer={offer} />
+          <Inputs offer={offer} />
+          <Versions offer={offer} />
+          <Reviews offer={offer} onReport={(review) => tellOf({ review })} />
+        </div>
+        <aside aria-label="About this agent" className="min-w-0 space-y-5">
+          <About offer={offer} />
+          <Checked />
+          <Button variant="quiet" size="sm" icon={Flag} onClick={() => tellOf({})}>
+            Report this agent
+          </Button>
+        </aside>
+      </div>
+      <ReportDialog slug={offer.slug} what={reported} onClose={() => setReported(undefined)} />
+    </Page>
+  );
+}
+
+/** The README, or another page of the documentation: `?page=docs/usage.md`. */
+function Reading({ offer }: { offer: Offer }) {
+  const [search] = useSearchParams();
+  const path = search.get("page");
+  const doc = useQuery({ ...offerDocQuery(offer.slug, path ?? ""), enabled: path !== null });
+  const known = useMemo(() => new Set(offer.docs.map((one) => one.path)), [offer.docs]);
+  const resolve = (address: string) => {
+    const from = `https://here/${path ?? "README.md"}`;
+    const found = URL.canParse(address, from) ? new URL(address, from) : undefined;
+    if (found?.host !== "here") return null;
+    const place = decoded(found.pathname.slice(1));
+    if (known.has(place)) return pageAt(place);
+    return place.toLowerCase() === "readme.md" ? pageAt() : null;
+  };
+  const shown = (text: string) => (
+    <Suspense fallback={<Lines />}>
+      <Markdown text={text} resolve={resolve} />
+    </Suspense>
+  );
+  return (
+    <Plate title="Documentation" note={`of ${offer.version.label}`}>
+      {offer.docs.length > 0 ? (
+        <nav aria-label="Pages of the documentation" className="mb-5">
+          <ul className="flex flex-wrap gap-1.5">
+            <DocLink to={pageAt()} title="README" on={path === null} />
+            {offer.docs.map((one) => (
+              <DocLink
+                key={one.path}
+                to={pageAt(one.path)}
+                title={one.title}
+                on={path === one.path}
+              />
+            ))}
+          </ul>
+        </nav>
+      ) : null}
+      {path === null ? (
+        shown(offer.readme)
+      ) : (
+        <QueryView query={doc} loading={<Lines />}>
+          {(page) => shown(page.markdown)}
+        </QueryView>
+      )}
+    </Plate>
+  );
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function pageAt(path?: string): string {
+  return path ? `?page=${encodeURIComponent(path)}` : "?";
+}
+
+function DocLink({ to, title, on }: { to: string; title: string; on: boolean }) {
+  return (
+    <li className="min-w-0">
+      <Link
+        to={to}
+        preventScrollReset
+        aria-current={on ? "page" : undefined}
+        className={
+          on
+            ? "block truncate rounded border border-ink px-2.5 py-1 text-sm font-[600]"
+            : "block truncate rounded border border-line px-2.5 py-1 text-sm text-ink-2 hover:border-line-2 hover:text-ink"
+        }
+      >
+        {title}
+      </Link>
+    </li>
+  );
+}
+
+function Inputs({ offer }: { offer: Offer }) {
+  return (
+    <Plate title="What it asks for" note={offer.inputs.length ? "variables of your copy" : ""}>
+      {offer.inputs.length === 0 ? (
+        <p className="text-sm text-ink-2">Nothing: a copy runs without a key or a setting.</p>
+      ) : (
+        <dl className="space-y-3 text-sm">
+          {offer.inputs.map((one) => (
+            <div key={one.name}>
+              <dt className="flex flex-wrap items-center gap-2">
+                <code className="font-[560] break-all">{one.name}</code>
+                <Tag>{one.required ? "needed" : "optional"}</Tag>
+                {one.secret ? <Tag>secret</Tag> : null}
+              </dt>
+              <dd className="mt-0.5 break-words text-ink-2">
+                {one.description || "The author does not say what it is for."}
+                {one.default === null || one.default === "" ? null : (
+                  <>
+                    {" "}
+                    Without it: <code className="break-all">{one.default}</code>
+                  </>
+                )}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+    </Plate>
+  );
+}
+
+function Versions({ offer }: { offer: Offer }) {
+  return (
+    <Plate title="Versions" flush>
+      <ul className="divide-y divide-line text-sm">
+        {offer.versions.map((one, index) => (
+          <li
+            key={one.version_id}
+            className="flex flex-wrap items-baseline justify-between gap-x-4 px-4 py-2.5"
+          >
+            <span className="flex items-baseline gap-2">
+              <span className="figures font-[560] break-all">{one.label}</span>
+              {index === 0 ? <Tag>newest</Tag> : null}
+            </span>
+            <span className="text-ink-3">
+              {one.image_size === null ? "" : `${bytes(one.image_size)}, `}
+              <Ago at={one.published_at} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Plate>
+  );
+}
+
+function About({ offer }: { offer: Offer }) {
+  const { counts } = offer;
+  const number = (value: number) => value.toLocaleString("en");
+  const social = `${window.location.origin}/api/v1/marketplace/agents/${offer.slug}/social`;
+  return (
+    <Plate title="About">
+      <Facts
+        items={[
+          [
+            "Rating",
+            <a key="r" href="#reviews" className="hover:underline">
+              <Rating {...counts} />
+            </a>,
+          ],
+          ["Used", used(counts)],
+          ["Looked at", `${number(counts.views)} ${counts.views === 1 ? "time" : "times"}`],
+          ["Runtime", runtimeName(offer.runtime) || "–"],
+          ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
+          ["Licence", <Licence key="l" offer={offer} />],
+          ["Source", <Source key="s" offer={offer} />],
+          ["Costs", offer.pricing || "Nothing beyond running it"],
+          ["Published", <Ago key="p" at={offer.published_at} />],
+          ["Newest", <Ago key="n" at={offer.refreshed_at} />],
+          [
+            "Share",
+            <span key="c" className="inline-flex items-center">
+              Link <CopyButton text={social} label="Copy a link with a preview" />
+            </span>,
+          ],
+        ]}
+      />
+      <ul aria-label="Found under" className="mt-4 flex flex-wrap gap-1.5">
+        {offer.categories.map((category) => (
+          <li key={category}>
+            <Link to={`/marketplace?category=${category}`} className="hover:underline">
+              <Tag>{categoryName(category)}</Tag>
+            </Link>
+          </li>
+        ))}
+        {offer.tags.map((tag) => (
+          <li key={tag}>
+            <Link to={`/marketplace?tag=${encodeURIComponent(tag)}`} className="hover:underline">
+              <Tag># {tag}</Tag>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </Plate>
+  );
+}
+
+function used({ deployments, users }: Offer["counts"]): string {
+  if (deployments === 0) return "By nobody yet";
+  return `${copies(deployments)} by ${users.toLocaleString("en")} ${users === 1 ? "person" : "people"}`;
+}
+
+function Licence({ offer }: { offer: Offer }) {
+  if (!offer.licence_text) return offer.licence || "–";
+  return (
+    <details>
+      <summary className="text-sea hover:underline">{offer.licence}</summary>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0} className="mt-2 max-h-64 overflow-auto text-xs whitespace-pre-wrap">
+        {offer.licence_text}
+      </pre>
+    </details>
+  );
+}
+
+function Source({ offer }: { offer: Offer }) {
+  if (!/^https:\/\//.test(offer.source_url)) {
+    return offer.fork ? "Comes with a fork" : "Not published";
+  }
+  return (
+    <a
+      href={offer.source_url}
+      target="_blank"
+      rel="noopener noreferrer nofollow ugc"
+      className="break-all text-sea underline"
+    >
+      {new URL(offer.source_url).host}
+    </a>
+  );
+}
+
+/** What the check list guarantees of everything that is published. */
+const CHECKS = [
+  "Built by Slipway from its source",
+  "Scan found nothing of high or critical severity",
+  "All its tests passed in the build",
+  "Its health path answers",
+];
+
+function Checked() {
+  return (
+    <Plate title="Checked before publishing">
+      <ul className="space-y-2 text-sm">
+        {CHECKS.map((check) => (
+          <li key={check} className="flex items-start gap-2">
+            <Light tone="live" className="mt-1" />
+            {check}
+          </li>
+        ))}
+      </ul>
+    </Plate>
+  );
+}
+
+function Lines() {
+  return (
+    <Loading>
+      <div className="space-y-3 py-1">
+        <Skeleton className="h-5 w-48" />
+        <Skeleton className="h-3.5 w-full" />
+        <Skeleton className="h-3.5 w-full" />
+        <Skeleton className="h-3.5 w-2/3" />
+      </div>
+    </Loading>
+  );
+}
+
+function Outline() {
+  return (
+    <Loading what="Reading about the agent">
+      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+        <div className="plate h-96 space-y-4 p-5">
+          <Skeleton className="h-5 w-64" />
+          <Skeleton className="h-3.5 w-full" />
+          <Skeleton className="h-3.5 w-3/4" />
+        </div>
+        <div className="plate h-80" />
+      </div>
+    </Loading>
+  );
+}

@@ -1,0 +1,17 @@
+/** No page has this address. */
+import { ButtonLink } from "@/components/button";
+import { Page } from "@/components/page";
+
+export function NotFound() {
+  return (
+    <Page
+      title="Nothing is moored here"
+      width="narrow"
+      lead="No page has this address. It may have been deleted, or the link is cut off."
+    >
+      <ButtonLink to="/" variant="primary">
+        To the first page
+      </ButtonLink>
+    </Page>
+  );
+}

@@ -1,0 +1,38 @@
+/** Knows every address: the pages each feature names, inside the frame. */
+import { createBrowserRouter, type RouteObject } from "react-router";
+import type { FeatureRoutes } from "@/components/routing";
+import { NotFound } from "@/features/shell/not-found";
+import { RequireSession } from "@/features/shell/require-session";
+import { RouteProblem } from "@/features/shell/route-problem";
+import { Shell } from "@/features/shell/shell";
+
+const found = import.meta.glob<{ routes: FeatureRoutes }>("./features/*/routes.ts", {
+  eager: true,
+});
+const features = Object.values(found).map((module) => module.routes);
+
+function guarded(children: RouteObject[]): RouteObject {
+  return { errorElement: <RouteProblem />, children };
+}
+
+export function newRouter() {
+  return createBrowserRouter([
+    {
+      element: <Shell />,
+      errorElement: <RouteProblem />,
+      HydrateFallback: Nothing,
+      children: [
+        guarded(features.flatMap(({ open }) => open ?? [])),
+        {
+          element: <RequireSession />,
+          children: [guarded(features.flatMap(({ inside }) => inside ?? []))],
+        },
+        { path: "*", element: <NotFound /> },
+      ],
+    },
+  ]);
+}
+
+function Nothing() {
+  return null;
+}
