@@ -14,12 +14,6 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
-export const healthQuery = queryOptions({
-  queryKey: ["health"] as const,
-  queryFn: ({ signal }) => api.get("/health", { signal }),
-  staleTime: 5 * 60_000,
-});
-
 export const sessionsQuery = queryOptions({
   queryKey: accountKeys.sessions,
   queryFn: ({ signal }) => api.get("/me/sessions", { signal, asMyself: true }),

@@ -3,7 +3,6 @@ import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 
-export type Agent = Schemas["AgentView"];
 export type ListedAgent = Schemas["ListedAgent"];
 export type AgentDetail = Schemas["AgentDetail"];
 export type Version = Schemas["VersionView"];
@@ -16,11 +15,9 @@ export type LogLine = Schemas["LogLineView"];
 export type DeploymentEvent = Schemas["EventView"];
 export type DeployedVariable = Schemas["DeployedVariableView"];
 export type Environment = Schemas["AgentEnvironmentView"];
-export type Variable = Schemas["VariableView"];
 export type Template = Schemas["TemplateView"];
 export type Variables = Schemas["VariablesView"];
 export type Category = Schemas["Category"];
-export type Runtime = Schemas["Runtime"];
 export type Visibility = Schemas["Visibility"];
 export type Role = Schemas["Role"];
 export type Action = Schemas["Action"];
@@ -35,7 +32,6 @@ export type CreatedToken = Schemas["CreatedToken"];
 export type AuditRecord = Schemas["AuditView"];
 export type Card = Schemas["CardView"];
 export type Offer = Schemas["OfferView"];
-export type OfferInput = Schemas["InputView"];
 export type Review = Schemas["ReviewView"];
 export type ReportReason = Schemas["ReportReason"];
 export type Listing = Schemas["DraftView"];
