@@ -100,7 +100,14 @@ PAGES = [
     ("deploy", "/deploy", "Webhook router"),
     ("marketplace", "/marketplace", ""),
     ("organisation", "/organisation", ""),
+    ("organisation-invitations", "/organisation/invitations", ""),
+    ("organisation-audit", "/organisation/audit", ""),
+    ("organisation-settings", "/organisation/settings", ""),
+    ("organisation-new", "/organisations/new", ""),
     ("profile", "/profile", ""),
+    ("profile-sign-in", "/profile/sign-in", ""),
+    ("profile-sessions", "/profile/sessions", ""),
+    ("profile-tokens", "/profile/tokens", ""),
 ]
 
 

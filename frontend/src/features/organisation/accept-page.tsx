@@ -37,8 +37,8 @@ export function AcceptPage() {
       <Plate>
         {token === "" ? (
           <p className="text-sm text-ink-2">
-            A part of the link is missing: open the whole link from the mail, or ask whoever invited
-            you to send it again.
+            A part of the link is missing. Open the whole link from the mail, once more if you have
+            just signed in, or ask whoever invited you to send it again.
           </p>
         ) : (
           <Offer token={token} />

@@ -168,6 +168,7 @@ describe("invitations", () => {
     expect(await screen.findByText("No invitation waits")).toBeInTheDocument();
     await userEvent.click(screen.getAllByRole("button", { name: "Invite somebody" })[0] as Element);
     const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.getByLabelText("Email")).toHaveFocus();
     await userEvent.type(dialog.getByLabelText("Email"), "grace");
     await userEvent.click(dialog.getByRole("button", { name: "Send invitation" }));
     expect(dialog.getByText(/Write a whole address/)).toBeInTheDocument();
