@@ -66,7 +66,7 @@ export function StarField({
         {[1, 2, 3, 4, 5].map((stars) => (
           <label
             key={stars}
-            className="cursor-pointer rounded-sm p-1 text-lantern has-focus-visible:outline-2 has-focus-visible:outline-sea"
+            className="relative cursor-pointer rounded-sm p-1 text-lantern has-focus-visible:outline-2 has-focus-visible:outline-sea"
           >
             <input
               type="radio"

@@ -223,9 +223,9 @@ function LastHour({ deployment, agent }: { deployment: Deployment; agent: AgentD
           return (
             <Link
               to={`/agents/${agent.id}/metrics`}
-              className="grid grid-cols-1 gap-px overflow-hidden rounded-b-lg bg-line -outline-offset-2 xs:grid-cols-3"
+              className="relative grid grid-cols-1 gap-px overflow-hidden rounded-b-lg bg-line -outline-offset-2 xs:grid-cols-3"
             >
-              <span className="sr-only">Metrics:</span>
+              <span className="sr-only">Metrics of the last hour:</span>
               {small.map((one) => (
                 <Measure
                   key={one.label}
