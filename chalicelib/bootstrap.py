@@ -170,7 +170,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         masker=variables.masker,
     )
     settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
-    orphans = Orphans(store=store, host=adapters.host, clock=clock)
+    orphans = Orphans(store=store, audit=audit, host=adapters.host, clock=clock)
     verification = Verification(
         caller=adapters.caller,
         masker=variables.masker,
