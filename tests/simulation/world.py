@@ -20,6 +20,8 @@ from chalicelib import bootstrap, workers
 from chalicelib.adapters.memory import (
     MemoryArtifacts,
     MemoryBudget,
+    MemoryCatalogue,
+    MemoryCounters,
     MemoryLease,
     MemoryMail,
     MemorySigner,
@@ -68,6 +70,10 @@ STATED = RELEASE_LIMIT + 30 + 3 * RECONCILE_EVERY
 over where one call of it is killed."""
 QUIET = 3 * STATED
 """One that moves, one that brings the former back, and one that waits for both."""
+LIFETIME = 5 * 3600.0
+"""Virtual seconds a run may last, several times over what the longest one needs."""
+CLOSING = 600.0
+"""Virtual seconds a run may take to let go of everything."""
 BUILD_SECONDS = 3.0
 SOURCE = zipped(
     {
@@ -236,6 +242,7 @@ class World:
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.loop = VirtualLoop()
+        self.loop.allow(LIFETIME)
         self.loop.set_exception_handler(self._broke)
         self.broken: list[str] = []
         asyncio.set_event_loop(self.loop)
@@ -302,6 +309,7 @@ class World:
         api.__dict__["_client"] = httpx.Client(transport=self.yard.transport(self.gate))
         return Adapters(
             store=self.store,
+            counters=MemoryCounters(),
             host=RailwayHost(
                 api,
                 project_id=PROJECT,
@@ -313,6 +321,7 @@ class World:
             ),
             builder=self.builder,
             artifacts=self.artifacts,
+            catalogue=MemoryCatalogue(),
             mail=MemoryMail(),
             vault=MemoryVault(),
             signer=MemorySigner(),
@@ -320,6 +329,7 @@ class World:
             schedule=self.schedule,
             caller=SimulatedCaller(self),
             clock=self.clock,
+            providers={},
             webhook_secret=lambda: "hook",
         )
 
@@ -593,6 +603,7 @@ class World:
 
     def close(self) -> None:
         """Lets go of everything."""
+        self.loop.allow(CLOSING)
 
         async def end() -> None:
             await _cancel([*self._tasks])
