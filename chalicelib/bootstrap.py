@@ -49,6 +49,7 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.builds import Builds
 from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
 from chalicelib.services.copies import Copies
@@ -67,6 +68,7 @@ from chalicelib.services.organisations import Organisations
 from chalicelib.services.orphans import Orphans
 from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.previews import Previews
+from chalicelib.services.progress import Progress
 from chalicelib.services.providers import Providers
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
@@ -168,7 +170,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         masker=variables.masker,
     )
     settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
-    orphans = Orphans(store=store, host=adapters.host, clock=clock)
+    orphans = Orphans(store=store, audit=audit, host=adapters.host, clock=clock)
     verification = Verification(
         caller=adapters.caller,
         masker=variables.masker,
@@ -186,20 +188,30 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         release_limit=release_limit,
     )
+    progress = Progress(store=store, audit=audit, clock=clock)
+    build_limit = timedelta(seconds=settings.build_limit_seconds)
+    builds = Builds(
+        artifacts=adapters.artifacts,
+        builder=adapters.builder,
+        variables=variables,
+        progress=progress,
+        repository=settings.image_repository,
+        strategy=settings.release_strategy,
+        limit=build_limit,
+    )
     versions = Versions(
         store=store,
         audit=audit,
         artifacts=adapters.artifacts,
-        builder=adapters.builder,
+        builds=builds,
+        progress=progress,
         agents=agents,
         variables=variables,
         deployments=deployments,
         schedule=adapters.schedule,
         clock=clock,
-        image_repository=settings.image_repository,
-        strategy=settings.release_strategy,
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
-        build_limit=timedelta(seconds=settings.build_limit_seconds),
+        build_limit=build_limit,
     )
     marketplace = Marketplace(
         store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue

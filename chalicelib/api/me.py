@@ -25,7 +25,8 @@ class OrganisationView(View):
 
 
 class Me(View):
-    """`agent_id` is the one agent that the API token of this call is for."""
+    """`agent_id` is the one agent that the API token of this call is for. `operator`: whether
+    `/operations` answers this call."""
 
     user: UserView
     organisation: OrganisationView
@@ -35,6 +36,7 @@ class Me(View):
     agent_id: str | None
     session_id: str | None
     token_id: str | None
+    operator: bool
 
 
 class PersonChange(Model):
@@ -115,6 +117,7 @@ def get_me(call: Call) -> Me:
         agent_id=call.principal.agent_id,
         session_id=call.principal.session_id,
         token_id=call.principal.token_id,
+        operator=call.platform.operations.is_operator(user, call.principal),
     )
 
 

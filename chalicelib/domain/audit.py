@@ -67,6 +67,7 @@ class Audited(StrEnum):
     ORGANISATION_RESTORED = "organisation.restored"
     ORGANISATION_TRANSFERRED = "organisation.transferred"
     ORGANISATION_UPDATED = "organisation.updated"
+    ORPHAN_REMOVED = "orphan.removed"
     SESSION_ENDED = "session.ended"
     SESSION_REUSED = "session.reused"
     SESSION_STARTED = "session.started"

@@ -5,9 +5,10 @@ Operators are named in the settings by their addresses. To everybody else none o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.budget import BudgetState
 from chalicelib.domain.deployments import Deployment, Environment
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair
@@ -70,15 +71,16 @@ class Operations:
         self._clock = clock
         self._operators = operators
 
-    def require_operator(self, principal: Principal) -> None:
+    def is_operator(self, user: User, principal: Principal) -> bool:
+        """Whether this person is an operator, and this call of theirs may do what operators do."""
+        return user.email.lower() in self._operators and principal.scope is Scope.ADMIN
+
+    def require_operator(self, principal: Principal) -> User:
         """Raises NotFound for everybody who is not an operator: this is not here for them."""
         user = self._store.get(User, principal.user_id) if self._operators else None
-        if (
-            user is None
-            or user.email.lower() not in self._operators
-            or principal.scope is not Scope.ADMIN
-        ):
+        if user is None or not self.is_operator(user, principal):
             raise NotFound("There is no such thing here.")
+        return user
 
     def overview(self, principal: Principal) -> Overview:
         self.require_operator(principal)
@@ -106,8 +108,10 @@ class Operations:
         return list(every(self._store, ORPHANS))
 
     def remove_orphan(self, principal: Principal, service_id: str) -> None:
-        self.require_operator(principal)
-        self._orphans.remove(service_id)
+        """Removes it at the host; recorded in the operator's own organisation."""
+        user = self.require_operator(principal)
+        event = AuditEvent.by(principal, Audited.ORPHAN_REMOVED, service_id)
+        self._orphans.remove(service_id, replace(event, org_id=user.personal_org_id))
 
     def _stuck(self, moving: list[Deployment]) -> list[StuckWork]:
         now = self._clock.now()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.domain.audit import AuditEvent
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.operations import Orphan, ServiceClaim
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound
 from chalicelib.ports import (
     OPEN_DEPLOYMENTS,
     ORPHANS,
+    Change,
     Clock,
     Delete,
     Host,
@@ -18,16 +21,19 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.audit import Audit
 from chalicelib.telemetry import logger
 
 SEARCH_EVERY = timedelta(hours=1)
 YOUNG = timedelta(minutes=15)
 """A service this young may be one that a release is just making."""
+_TRIES = 8
 
 
 class Orphans:
-    def __init__(self, *, store: Store, host: Host, clock: Clock) -> None:
+    def __init__(self, *, store: Store, audit: Audit, host: Host, clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._host = host
         self._clock = clock
 
@@ -82,8 +88,11 @@ class Orphans:
             )
         )
 
-    def remove(self, service_id: str) -> None:
-        """Removes an orphan at the host. One that an agent has claimed meanwhile stays."""
+    def remove(self, service_id: str, event: AuditEvent) -> None:
+        """Removes an orphan at the host, and records `event` with it.
+
+        One that an agent has claimed meanwhile stays (Conflict).
+        """
         orphan = self._store.get(Orphan, service_id)
         if orphan is None:
             raise NotFound("No orphan with this service id is known.")
@@ -94,7 +103,20 @@ class Orphans:
                 code="service_claimed",
             )
         self._host.remove_service(service_id)
-        self._forget(orphan)
+        self._record(orphan, replace(event, before={"name": orphan.name}))
+
+    def _record(self, removed: Orphan, event: AuditEvent) -> None:
+        known: Orphan | None = removed
+        for _ in range(_TRIES):
+            # A search that ran meanwhile may have seen it once more, or have forgotten it already.
+            changes: list[Change] = [] if known is None else [Delete(known)]
+            try:
+                self._audit.commit(event, *changes)
+            except ChangedMeanwhile:
+                known = self._store.get(Orphan, removed.service_id)
+                continue
+            return
+        raise Conflict("This orphan is changing too fast; try again.")
 
     def _is_ours(self, orphan: Orphan) -> bool:
         recent = self._host.recent(orphan.service_id)

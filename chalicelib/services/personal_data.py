@@ -79,9 +79,12 @@ class PersonalData:
             "sessions": [_plain(s) for s in every(self._store, SESSIONS, user.id)],
             "memberships": [self._membership(m) for m in memberships],
             "tokens": [_plain(t) for m in memberships for t in self._tokens.of(m.org_id, user.id)],
-            "reviews": [_plain(review) for review in self._reviews.of(user.id)],
+            "reviews": [
+                {"slug": slug, **_public(_plain(review))}
+                for slug, review in self._reviews.of(user.id)
+            ],
             "agents_created": [
-                _plain(agent)
+                _plain(agent) | {"origin": _public(asdict(agent.origin)) if agent.origin else None}
                 for m in memberships
                 for agent in every(self._store, AGENTS, m.org_id)
                 if agent.created_by == user.id
@@ -170,6 +173,11 @@ def _is_same(typed: str, email: str) -> bool:
         return normal_email(typed) == email
     except PlatformError:
         return False
+
+
+def _public(entity: dict[str, Any]) -> dict[str, Any]:
+    """Without what names another organisation's agent; its slug says which one it is."""
+    return {name: value for name, value in entity.items() if name not in ("org_id", "agent_id")}
 
 
 def _plain(entity: Any) -> dict[str, Any]:

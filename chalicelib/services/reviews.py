@@ -157,11 +157,17 @@ class Reviews:
 
         self._changing(lambda: self._get(org_id, agent_id, review), change)
 
-    def of(self, user_id: str) -> list[Review]:
-        """Every review a person has written."""
-        runs = list(every(self._store, RUNS, user_id))
-        found = [self._get(r.org_id, r.agent_id, review_id(r.agent_id, user_id)) for r in runs]
-        return [review for review in found if review is not None]
+    def of(self, user_id: str) -> list[tuple[str, Review]]:
+        """Every review a person has written, with the agent's slug; "" once the agent is gone."""
+        found: list[tuple[str, Review]] = []
+        for run in every(self._store, RUNS, user_id):
+            listing, review = self._store.get_many(
+                (AgentListing, run.org_id, run.agent_id),
+                (Review, run.org_id, run.agent_id, review_id(run.agent_id, user_id)),
+            )
+            if review is not None:
+                found.append((listing.slug if listing else "", review))
+        return found
 
     def forget(self, user_id: str) -> None:
         """Removes everything a person has said, and that they have run anything. What was counted

@@ -27,13 +27,10 @@ from chalicelib.errors import (
     FieldError,
     Invalid,
     NotFound,
-    PlatformError,
 )
 from chalicelib.ports import (
     VERSIONS,
     Artifacts,
-    Builder,
-    BuildStatus,
     Clock,
     LogLine,
     Page,
@@ -42,12 +39,13 @@ from chalicelib.ports import (
     Store,
     UploadForm,
 )
-from chalicelib.services import builds
 from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.build_logs import read_build_log
+from chalicelib.services.builds import Builds, closed, published_templates
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.history import item
+from chalicelib.services.progress import Progress
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.telemetry import logger
 
@@ -57,8 +55,6 @@ INTAKE_PATIENCE = timedelta(seconds=20)
 INTAKE_LIMIT = timedelta(minutes=10)
 PERSON_LIMIT = timedelta(days=1)
 _TRIES = 5
-_LOST = frozenset({"FAULT", "LOST"})
-"""Ends of a build that come from the service, not from what it built."""
 
 
 class Versions:
@@ -68,28 +64,26 @@ class Versions:
         store: Store,
         audit: Audit,
         artifacts: Artifacts,
-        builder: Builder,
+        builds: Builds,
+        progress: Progress,
         agents: Agents,
         variables: EnvironmentVariables,
         deployments: Deployments,
         schedule: Schedule,
         clock: Clock,
-        image_repository: str,
-        strategy: str,
         upload_limit: timedelta,
         build_limit: timedelta,
     ) -> None:
         self._store = store
         self._audit = audit
         self._artifacts = artifacts
-        self._builder = builder
+        self._builds = builds
+        self._progress = progress
         self._agents = agents
         self._variables = variables
         self._deployments = deployments
         self._schedule = schedule
         self._clock = clock
-        self._image_repository = image_repository
-        self._strategy = strategy
         self._upload_limit = upload_limit
         self._build_limit = build_limit
 
@@ -168,7 +162,7 @@ class Versions:
         return version
 
     def templates(self) -> list[Template]:
-        return builds.published_templates(self._artifacts)
+        return published_templates(self._artifacts)
 
     def get(self, principal: Principal, agent_id: str, version_id: str) -> Version:
         require_on(principal, Action.VERSION_READ, agent_id, or_else=NO_AGENT)
@@ -249,7 +243,7 @@ class Versions:
         """Stops a version on its way; one that has ended stays as it is."""
         require_on(principal, Action.VERSION_CREATE, agent_id, or_else=NO_AGENT)
         version = self.get(principal, agent_id, version_id)
-        cancelled = self._move(
+        cancelled = self._progress.move(
             version,
             VersionEvent.CANCELLED,
             actor=principal.user_id,
@@ -259,16 +253,16 @@ class Versions:
             reasons=(Reason("cancelled", "Cancelled by request."),),
         )
         if cancelled.state is VersionState.CANCELLED and version.build_id:
-            self._builder.stop(version.build_id)
+            self._builds.stop(version.build_id)
         return cancelled
 
     def report(self, principal: Principal, agent_id: str, version_id: str) -> Mapping[str, Any]:
         """The build program's own report; empty until it has written one."""
         version = self.get(principal, agent_id, version_id)
-        report = self._report(version)
+        report = self._builds.report(version)
         if version.state.is_final and report.get("state") == "running":
             # It was ended before it could say so itself.
-            report = builds.closed(report, version)
+            report = closed(report, version)
         masked: Mapping[str, Any] = self._variables.masker_of(version).deep(report)
         return masked
 
@@ -297,13 +291,13 @@ class Versions:
             return None
         if version.state not in (VersionState.AWAITING_UPLOAD, VersionState.UPLOADED):
             return version
-        version = self._move(version, VersionEvent.UPLOAD_RECEIVED)
+        version = self._progress.move(version, VersionEvent.UPLOAD_RECEIVED)
         if version.state is not VersionState.UPLOADED:
             return version
         if version.plan is None:
             version = self._understand(version)
         if version.state is VersionState.UPLOADED and not version.hold:
-            version = self._start_build(version)
+            version = self._builds.start(version)
         return version
 
     def finish_build(
@@ -319,7 +313,7 @@ class Versions:
         if build_id and version.build_id and build_id != version.build_id:
             return version
         if not version.state.is_final:
-            version = self._conclude(version, status)
+            version = self._builds.conclude(version, status)
         if version.owes_deployment:
             return self._deployments.request_for_build(version)
         return version
@@ -337,15 +331,15 @@ class Versions:
             case VersionState.BUILDING if version.build_id:
                 self._look_at_build(version, age)
             case VersionState.BUILDING:
-                self._start_build(version)
+                self._builds.start(version)
             case VersionState.READY if version.owes_deployment:
                 self._deployments.request_for_build(version)
 
     def halt(self, version: Version, why: Reason) -> None:
         """Ends a version on its way, on the platform's own behalf."""
-        halted = self._move(version, VersionEvent.CANCELLED, reasons=(why,))
+        halted = self._progress.move(version, VersionEvent.CANCELLED, reasons=(why,))
         if halted.state is VersionState.CANCELLED and version.build_id:
-            self._builder.stop(version.build_id)
+            self._builds.stop(version.build_id)
 
     def _await_upload(self, version: Version, age: timedelta) -> None:
         if self._has_source(version):
@@ -358,7 +352,7 @@ class Versions:
     def _await_person(self, version: Version, age: timedelta) -> None:
         if age > PERSON_LIMIT:
             reason = Reason("not_confirmed", "Nobody confirmed this version in a day.")
-            self._move(version, VersionEvent.CANCELLED, reasons=(reason,))
+            self._progress.move(version, VersionEvent.CANCELLED, reasons=(reason,))
 
     def _await_intake(self, version: Version, age: timedelta) -> None:
         if age > INTAKE_LIMIT:
@@ -372,7 +366,7 @@ class Versions:
             self.receive_upload(version.org_id, version.id)
 
     def _give_up(self, version: Version, code: str, detail: str) -> None:
-        self._move(version, VersionEvent.FAILED, reasons=(Reason(code, detail),))
+        self._progress.move(version, VersionEvent.FAILED, reasons=(Reason(code, detail),))
 
     # --- how ----------------------------------------------------------------------------
 
@@ -458,9 +452,9 @@ class Versions:
         }
         if understood.reasons:
             event = VersionEvent.SOURCE_REJECTED if understood.unsafe else VersionEvent.FAILED
-            return self._move(version, event, reasons=understood.reasons, **facts)
+            return self._progress.move(version, event, reasons=understood.reasons, **facts)
         self._note_runtime(version, understood.plan or {})
-        return self._note(version, plan=understood.plan, **facts)
+        return self._progress.note(version, plan=understood.plan, **facts)
 
     def _note_runtime(self, version: Version, plan: Mapping[str, Any]) -> None:
         agent = self._agents.stored(version.org_id, version.agent_id)
@@ -478,64 +472,13 @@ class Versions:
         except ChangedMeanwhile:
             logger.info("agent changed meanwhile; its runtime is noted with the next version")
 
-    def _start_build(self, version: Version) -> Version:
-        order_key = f"{version.prefix}order.json"
-        order = builds.build_order(
-            version,
-            variables=self._variables,
-            artifacts=self._artifacts,
-            repository=self._image_repository,
-            strategy=self._strategy,
-            limit=self._build_limit,
-        )
-        self._artifacts.put_json(order_key, order)
-        try:
-            build_id = self._builder.start(version, order_key)
-        except PlatformError as error:
-            # Stays "uploaded": the reconciler tries again until the build limit is over.
-            logger.warning("build not started", extra={"detail": error.detail})
-            return version
-        if version.state is VersionState.BUILDING:
-            return self._note(version, build_id=build_id)
-        return self._move(version, VersionEvent.BUILD_STARTED, build_id=build_id)
-
-    def _conclude(self, version: Version, status: str) -> Version:
-        report = self._variables.masker_of(version).deep(self._report(version))
-        state = report.get("state")
-        reasons = builds.reasons_of(report)
-        if state == "succeeded" and report.get("image"):
-            return self._move(
-                version,
-                VersionEvent.BUILD_SUCCEEDED,
-                image=report["image"],
-                image_size=report.get("size_bytes"),
-                warnings=builds.warnings_of(version, report),
-                **builds.observed_health(version, report),
-            )
-        if state == "rejected":
-            return self._move(version, VersionEvent.SOURCE_REJECTED, reasons=reasons)
-        lost = not reasons and state != "failed"
-        if lost and status in _LOST and version.attempt == 0:
-            # The machine under the build went away; nothing says that the source is at fault.
-            again = self._note(version, attempt=version.attempt + 1, build_id=None)
-            return self._start_build(again)
-        if not reasons:
-            reasons = (
-                Reason(
-                    "build_lost",
-                    f"The build ended ({status}) without saying why. Upload the source again; if "
-                    "it happens twice, the log shows how far it came.",
-                ),
-            )
-        return self._move(version, VersionEvent.FAILED, reasons=reasons)
-
     def _look_at_build(self, version: Version, age: timedelta) -> None:
         build_id = version.build_id or ""
-        status: BuildStatus | None = self._builder.status([build_id]).get(build_id)
+        status = self._builds.status(build_id)
         if status is None or status.status != "IN_PROGRESS":
             self.finish_build(version.org_id, version.id, status.status if status else "LOST")
         elif age > self._build_limit:
-            self._builder.stop(build_id)
+            self._builds.stop(build_id)
             limit = int(self._build_limit.total_seconds())
             self._give_up(
                 version,
@@ -544,9 +487,6 @@ class Versions:
                 "with.",
             )
 
-    def _report(self, version: Version) -> Mapping[str, Any]:
-        return self._artifacts.get_json(f"{version.prefix}report.json") or {}
-
     def _has_source(self, version: Version) -> bool:
         return self._artifacts.source_size(version.source.key) is not None
 
@@ -554,53 +494,3 @@ class Versions:
         for template in self.templates():
             if template.name == version.source.template:
                 self._artifacts.copy_template(template.key, version.source.key)
-
-    def _move(
-        self,
-        version: Version,
-        event: VersionEvent,
-        *,
-        actor: str = "slipway",
-        by: AuditEvent | None = None,
-        **changes: Any,
-    ) -> Version:
-        """Commits the transition with its history item; a lost race is looked at again."""
-        for _ in range(_TRIES):
-            moved = version.after(event, self._clock.now(), **changes)
-            if moved is version:
-                return version
-            written = (Put(moved), Put(item(moved, event.value, actor)))
-            try:
-                if by is None:
-                    self._store.commit(*written)
-                else:
-                    self._audit.commit(by, *written)
-            except ChangedMeanwhile:
-                version = self._reread(version)
-                continue
-            return moved
-        raise Conflict("This version is changing too fast; try again.")
-
-    def _note(self, version: Version, **changes: Any) -> Version:
-        for _ in range(_TRIES):
-            noted = replace(
-                version,
-                updated_at=self._clock.now(),
-                revision=version.revision + 1,
-                **changes,
-            )
-            try:
-                self._store.commit(Put(noted))
-            except ChangedMeanwhile:
-                version = self._reread(version)
-                if version.state.is_final:
-                    return version
-                continue
-            return noted
-        raise Conflict("This version is changing too fast; try again.")
-
-    def _reread(self, version: Version) -> Version:
-        found = self._store.get(Version, version.org_id, version.id)
-        if found is None:
-            raise NotFound("This version is gone.")
-        return found

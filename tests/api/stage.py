@@ -10,29 +10,43 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from chalicelib.adapters.memory import MemoryBudget, MemoryStore
-from chalicelib.domain.agents import Agent
+from chalicelib.domain.agents import Agent, Category
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.identities import Identity, Offer, Profile
 from chalicelib.domain.ids import new_id
+from chalicelib.domain.reviews import ReportReason
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Principal, Role, Scope
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Put
+from chalicelib.services.copies import Copy
+from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import PYTHON_AGENT, World, zipped
 
 ORGANISATION = "Acme"
+PEOPLE = (
+    *(f"{role}@example.com" for role in Role),
+    *(f"{name}@example.com" for name in ("granted", "shut", "widened", "stranger", "intruder")),
+)
+"""Everybody who calls."""
+PUBLIC_SLUG, OWN_SLUG = "site-crawler", "loud-echo"
+"""What somebody else publishes, and what Acme does."""
+VARIABLES = {"START_URL": "https://example.com"}
+"""What a copy of either does not run without."""
 
 
 def copied(world: World) -> World:
     """Another world in the same state, that shares nothing which changes."""
     store = MemoryStore()
     store._items = dict(world.store._items)
+    store._counts = deepcopy(world.store._counts)
     host = deepcopy(world.host, {id(world.host.budget): MemoryBudget()})
     return World(
         store=store,
         host=host,
         builder=deepcopy(world.builder),
         artifacts=deepcopy(world.artifacts),
+        catalogue=world.catalogue,  # fed by the stream alone, and by no call
         mail=deepcopy(world.mail),
         engine=deepcopy(world.engine),
         schedule=deepcopy(world.schedule),
@@ -66,7 +80,8 @@ class Stage:
         self.org_id = owner.org_id
         world.join(owner, "second@example.com", Role.OWNER)
         self.target = world.join(owner, "target@example.com", Role.VIEWER)
-        self.agent = world.agent(owner, "Echo")
+        self._market()
+        self.agent = self.copy(owner, PUBLIC_SLUG, "Echo").agent
         self.other_agent = world.agent(owner, "Hidden")
         self.members = {
             **{role: self._joined(f"{role}@example.com", role) for role in list(Role)[1:]},
@@ -83,7 +98,9 @@ class Stage:
             "widened@example.com", Role.VIEWER, grants={self.agent.id: Role.DEVELOPER}
         )
         self._fill()
+        self._publish()
         self._invite_elsewhere()
+        self._review()
 
     def _joined(self, email: str, role: Role, **rights: object) -> Principal:
         return self.world.join(self.owner, email, role, **rights)
@@ -111,15 +128,74 @@ class Stage:
         world = self.world
         elsewhere = world.founded("elsewhere@example.com", "Elsewhere")
         self.invitations: dict[str, str] = {}
-        for email in (
-            *(f"{role}@example.com" for role in Role),
-            *(
-                f"{name}@example.com"
-                for name in ("granted", "shut", "widened", "stranger", "intruder")
-            ),
-        ):
+        for email in PEOPLE:
             world.platform.invitations.invite(elsewhere, email=email, role=Role.VIEWER)
             self.invitations[email] = world.mailed_token()
+
+    # --- the marketplace ------------------------------------------------------------------------
+
+    def _market(self) -> None:
+        """Somebody else publishes an agent."""
+        maker = self.world.founded("maker@example.com", "Makers")
+        self.offered = self.world.agent(maker, "Crawler")
+        self.maker = maker
+        self.fit(maker, self.offered)
+        self.publish(maker, self.offered)
+
+    def fit(self, who: Principal, agent: Agent) -> Version:
+        """A ready version that can be published."""
+        return self.world.finish_build(self.world.upload(who, agent, SOURCE), **PASSED)
+
+    def publish(self, who: Principal, agent: Agent, **words: str) -> None:
+        listings = self.world.platform.listings
+        fields = {
+            "slug": PUBLIC_SLUG,
+            "name": "Site crawler",
+            "summary": "Crawls a web site and returns its pages as JSON",
+            "categories": (Category.WEB_SCRAPING,),
+            **words,
+        }
+        listings.put(who, agent.id, if_revision=None, fields=fields)
+        listings.publish(who, agent.id, None)
+        self.world.platform.indexing.refresh([(agent.org_id, agent.id)])
+
+    def copy(self, who: Principal, slug: str, name: str | None = None) -> Copy:
+        return self.world.platform.copies.create(
+            who, slug, name=name, variables=VARIABLES, deploy=name is None
+        )
+
+    def _publish(self) -> None:
+        """Acme's own agent is public, too; and its origin has something newer to take over."""
+        self.fit(self.owner, self.agent)
+        self.publish(self.owner, self.agent, slug=OWN_SLUG, name="Loud echo")
+        self.fitter = self.fit(self.owner, self.agent)
+        self.fit(self.maker, self.offered)
+        self.world.platform.listings.publish(self.maker, self.offered.id, None)
+
+    def _review(self) -> None:
+        """Everybody has run the public agent and said what they think of it; one has been told on.
+
+        They ran it in organisations of their own, so that nothing of it is Acme's.
+        """
+        reviews = self.world.platform.reviews
+        for email in PEOPLE:
+            self.ran(email, PUBLIC_SLUG)
+            reviews.put(self.world.sign_in(email), PUBLIC_SLUG, stars=3, text=f"By {email}")
+        reviewer = self.ran("reviewer@example.com", PUBLIC_SLUG)
+        self.ran("reviewer@example.com", OWN_SLUG)
+        self.review = reviews.put(reviewer, PUBLIC_SLUG, stars=5, text="Works well.")
+        self.own_review = reviews.put(reviewer, OWN_SLUG, stars=1, text="Broken.")
+        self.report = self.world.platform.moderators.report(
+            reviewer, PUBLIC_SLUG, reason=ReportReason.SPAM, detail="An advertisement"
+        )
+
+    def ran(self, email: str, slug: str) -> Principal:
+        """Somebody whose own copy has been live."""
+        who = self.world.sign_in(email)
+        made = self.copy(who, slug)
+        assert made.deployment_id is not None
+        self.world.run_machine(who, made.deployment_id)
+        return who
 
     # --- who calls ------------------------------------------------------------------------------
 

@@ -4,6 +4,11 @@ Random organisations with random members and real objects; one person then calls
 anything: their own ids, other people's ids, ids that look alike, other tenants' cursors,
 idempotency keys and invitation links. After each call the others' things are compared byte by byte
 with what they were, and the answer is searched for anything that only the others know.
+
+Each organisation also publishes an agent. Of it, everybody may see what `Tenant.public` names and
+what the listing says; and everybody may add to it what `said_by` allows: their own words and their
+own counting. Everything else of the publisher, its drafts, newer versions, reviewers and reports
+among it, stays as unseen and untouched as ever.
 """
 
 from __future__ import annotations
@@ -25,13 +30,17 @@ from chalicelib import ports
 from chalicelib.adapters.artifacts import S3Artifacts
 from chalicelib.adapters.keys import _RANGES, LAYOUTS, Key, range_of
 from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
+from chalicelib.domain.agents import Category
+from chalicelib.domain.reviews import ReportReason
 from chalicelib.domain.tenancy import Principal, Role, Scope
 from chalicelib.ports import LogLine
 from chalicelib.services.variables import VariableValue
 from tests.api.conftest import Client, Reply
+from tests.api.stage import VARIABLES
+from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import World
 
-ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn)_[0-9a-z]{26}")
+ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep)_[0-9a-z]{26}")
 EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.example")
 CALLS = 25
 
@@ -46,6 +55,8 @@ class Tenant:
     ids: dict[str, list[str]] = field(default_factory=dict)
     cursors: list[str] = field(default_factory=list)
     invitation: str = ""
+    public: set[str] = field(default_factory=set)
+    """Ids that its listing shows to everybody: of the published version, of the reviews."""
 
 
 @dataclass
@@ -56,6 +67,7 @@ class Scene:
     random: Random
     tenants: list[Tenant]
     who: str
+    user_id: str
     bearers: list[str]
     own: list[Tenant]
     others: list[Tenant]
@@ -93,7 +105,11 @@ def built(random: Random) -> Scene:
             bearers.append(
                 world.platform.tokens.create(member, name="t", scope=scope, expires_at=None)[1]
             )
-    return Scene(world, random, tenants, who, bearers, own, others)
+    for tenant in others:
+        if random.random() < 0.6:
+            ran(world, who, tenant.ids["slug"][0])
+    me = world.sign_in(who)
+    return Scene(world, random, tenants, who, me.user_id, bearers, own, others)
 
 
 def email_of(world: World, who: Principal) -> str:
@@ -144,6 +160,7 @@ def furnished(world: World, random: Random, number: int, founder: str) -> Tenant
         },
         invitation=world.mailed_token(),
     )
+    listed(world, random, tenant, number)
     client = Client(world, world.access_token(founder))
     within = {"slipway-organisation": owner.org_id}
     client("POST", "/agents", {"name": "Same"}, {**within, "idempotency-key": "shared"})
@@ -151,6 +168,48 @@ def furnished(world: World, random: Random, number: int, founder: str) -> Tenant
         cursor = client("GET", f"{path}?limit=1", headers=within).json["next_cursor"]
         tenant.cursors.append(cursor)
     return tenant
+
+
+def listed(world: World, random: Random, tenant: Tenant, number: int) -> None:
+    """It publishes an agent, about which others say something; and keeps the next to itself."""
+    owner, word = tenant.owner, next(iter(sorted(tenant.words, key=len)))
+    agent = world.agent(owner, f"Agent {word} shown")
+    shown = world.finish_build(world.upload(owner, agent, SOURCE), **PASSED)
+    slug = f"open-{number}-{random.randrange(10**6)}"
+    fields = {
+        "slug": slug,
+        "name": f"Open {slug}",
+        "publisher": f"Publisher {slug}",
+        "summary": "Crawls a web site and returns its pages as JSON",
+        "categories": (Category.WEB_SCRAPING,),
+        "fork": random.random() < 0.5,
+    }
+    world.platform.listings.put(owner, agent.id, if_revision=None, fields=fields)
+    world.platform.listings.publish(owner, agent.id, None)
+    world.platform.indexing.refresh([(agent.org_id, agent.id)])
+    newer = {**SOURCE, "README.md": f"# Next\n\n{word} " * 30, f"docs/{word}.md": f"# {word}\n"}
+    kept = world.finish_build(world.upload(owner, agent, newer), **PASSED)
+    draft = {"summary": f"The summary of a draft: {word}", "slug": f"draft-{word}"}
+    hidden = tenant.ids["agent_id"][0]
+    world.platform.listings.put(owner, hidden, if_revision=None, fields=draft)
+    reviewer = ran(world, f"r{number}@r{number}.example", slug)
+    review = world.platform.reviews.put(reviewer, slug, stars=4, text="Works.")
+    report = world.platform.moderators.report(
+        reviewer, slug, reason=ReportReason.SPAM, detail=f"told {word}"
+    )
+    tenant.public |= {shown.id, review.id}
+    tenant.ids["agent_id"].append(agent.id)
+    tenant.ids["version_id"] += [shown.id, kept.id]
+    tenant.ids |= {"slug": [slug], "review_id": [review.id], "report_id": [report.id]}
+
+
+def ran(world: World, email: str, slug: str) -> Principal:
+    """Somebody whose own copy has been live, in the organisation that is theirs alone."""
+    me = world.sign_in(email)
+    made = world.platform.copies.create(me, slug, variables=VARIABLES)
+    assert made.deployment_id is not None
+    world.run_machine(me, made.deployment_id)
+    return me
 
 
 # --- one call ------------------------------------------------------------------------------------
@@ -213,6 +272,23 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
         "preview_invitation": {"token": ".".join([first[0], second[1], random.choice("ab")])},
         "update_me": {"name": "Me"},
         "delete_me": {"confirm": "not me"},
+        "create_copy": {
+            "name": "Mine",
+            "version_id": random.choice([None, None, version]),
+            "variables": VARIABLES,
+            "fork": random.random() < 0.3,
+        },
+        "accept_update": {},
+        "put_listing": {"slug": some_id(scene, "slug"), "summary": "Changed, and long enough"},
+        "publish_agent": {"version_id": random.choice([None, version])},
+        "put_review": {"stars": random.randint(1, 5), "text": "Mine"},
+        "reply_to_review": {"text": "Changed"},
+        "report_listing": {
+            "reason": "spam",
+            "review_id": random.choice([None, some_id(scene, "review_id")]),
+        },
+        "decide_report": {"decision": "hide", "reason": "x"},
+        "restore_listing": {"reason": "x"},
     }.get(endpoint.name)
 
 
@@ -224,6 +300,10 @@ def query_of(scene: Scene, endpoint: Endpoint) -> str:
     asked = {"cursor": alike(random, cursor) if random.random() < 0.3 else cursor, "limit": "5"}
     if endpoint.name in ("list_audit", "export_audit") and random.random() < 0.5:
         asked["subject"] = some_id(scene, "agent_id")
+    if endpoint.name == "get_offer_page":
+        word = min(random.choice(scene.tenants).words, key=len)
+        path = random.choice(["docs/usage.md", f"docs/{word}.md"])
+        asked |= {"path": path, "version_id": some_id(scene, "version_id")}
     fields = endpoint.query.model_fields
     return "?" + "&".join(f"{k}={quote(v)}" for k, v in asked.items() if k in fields)
 
@@ -258,14 +338,36 @@ def one_call(scene: Scene) -> Sent:
 # --- what must hold ------------------------------------------------------------------------------
 
 
+def said_by(user_id: str, key: Key, said: dict[str, Any]) -> bool:
+    """Whether it is a person's to write with another's public agent: that they ran it, their
+    review, vote or report; or that somebody looked at it, which says of nobody who."""
+    if key.sk == "VIEW#":
+        return True
+    theirs = key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#")
+    if theirs:
+        return said["user_id"] == user_id
+    return key.pk.endswith("#REPORTS#") and said["reporter"] == user_id
+
+
+def apart_from_votes(key: Key, document: bytes) -> bytes:
+    """A review without what everybody may count up."""
+    if key.sk != "REVIEW#":
+        return document
+    said = {k: v for k, v in json.loads(document).items() if k not in ("helpful", "revision")}
+    return json.dumps(said).encode()
+
+
 def untouched(scene: Scene) -> dict[str, Any]:
     """Everything of the organisations that the caller is not in."""
     world, ids = scene.world, [t.org_id for t in scene.others]
     theirs = {
-        key: document
+        key: apart_from_votes(key, document)
         for key, document in world.store.dump().items()
-        if any(org in key.pk for org in ids)
-        or (key.pk.startswith("TOKEN#") and any(org.encode() in document for org in ids))
+        if (
+            any(org in key.pk for org in ids)
+            and not said_by(scene.user_id, key, json.loads(document))
+        )
+        or (key.pk.startswith(("TOKEN#", "NAME#")) and any(org.encode() in document for org in ids))
     }
     deployments = {
         d
@@ -300,11 +402,15 @@ def secrets_of(scene: Scene) -> set[str]:
 
     theirs, ours = said(scene.others), said(scene.own)
     own_user = " ".join(d.decode() for d in dump.values() if mine in d)
+    # Of what is theirs alone, where it lies: what a copy was made of stays another's.
+    home = scene.world.sign_in(scene.who).org_id
+    alone = " ".join(f"{k.pk} {k.sk}" for k in dump if home in k.pk)
     homes = " ".join(
         f"{k.pk} {d.decode()}" for k, d in dump.items() if k.pk.startswith("USER#") and mine in d
     )
     found = set(ID.findall(theirs)) | set(EMAIL.findall(theirs))
-    found -= set(ID.findall(ours + own_user + homes)) | set(EMAIL.findall(ours + own_user))
+    found -= set().union(*(t.public for t in scene.others))
+    found -= set(ID.findall(ours + own_user + homes + alone)) | set(EMAIL.findall(ours + own_user))
     return found | {word for t in scene.others for word in t.words}
 
 
@@ -349,6 +455,44 @@ def test_nothing_of_another_organisation_is_shown_or_changed(seed: int) -> None:
             assert not [k for k in forms(sent.reply.json) if k.startswith(others)], what
 
 
+def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
+    """Every public call about another's agent, with what it takes to be done."""
+    bodies: dict[str, Any] = {
+        "create_copy": {"name": "Mine", "variables": VARIABLES},
+        "put_review": {"stars": 2, "text": "Mine"},
+        "report_listing": {"reason": "spam"},
+    }
+    done = 0
+    for seed in range(6):
+        scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
+        client = Client(scene.world, scene.bearers[0])
+        for tenant in scene.others:
+            [slug], [review] = tenant.ids["slug"], tenant.ids["review_id"]
+            ran(scene.world, scene.who, slug)
+            before, secrets = untouched(scene), secrets_of(scene)
+            for endpoint in (e for e in CALLABLE if e.path.startswith("/marketplace")):
+                known = {"slug": slug, "review_id": review}
+                values = {n: known[n] for n in re.findall(r"{(\w+)}", endpoint.path)}
+                query = "?path=docs/usage.md" if endpoint.name == "get_offer_page" else ""
+                body = bodies.get(endpoint.name)
+                reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+                what = f"{endpoint.name} → {reply.status} {reply.text}"
+                assert reply.status == endpoint.status, what
+                assert leaks(Sent("", reply, endpoint), secrets) == [], what
+                assert untouched(scene) == before, what
+                done += 1
+            kept, word = tenant.ids["version_id"][-1], min(tenant.words, key=len)
+            body = {**bodies["create_copy"], "version_id": kept}
+            copy = client("POST", "/marketplace/agents/{slug}/copies", body, slug=slug)
+            assert copy.status == 404, copy.text
+            docs = f"/marketplace/agents/{{slug}}/docs?path=docs/{word}.md"
+            for target in (docs, f"{docs}&version_id={kept}"):
+                assert client("GET", target, slug=slug).status == 404
+            draft = client("GET", "/marketplace/agents/{slug}", slug=f"draft-{word}")
+            assert draft.status == 404, draft.text
+    assert done > 50
+
+
 def test_the_test_would_notice() -> None:
     """The caller's own organisation, taken for another's, is seen and changed."""
     noticed = {"shown": 0, "changed": 0, "done": 0, "forms": 0}
@@ -384,6 +528,7 @@ OF_THE_PLATFORM = {
     "Orphan",
     "ReconcilerRun",
     "Repair",
+    "NameClaim",  # one name is one agent's, among those of all organisations
     "ServiceClaim",  # whose a service at the host is; for operators and the reconciler alone
 }
 
@@ -421,7 +566,8 @@ def test_an_organisations_prefix_is_no_prefix_of_anothers() -> None:
 def test_every_list_of_a_tenants_things_is_in_its_own_partition() -> None:
     listings = [v for v in vars(ports).values() if isinstance(v, ports.Listing)]
     shared = {"OPEN_VERSIONS", "OPEN_DEPLOYMENTS", "CLOSING", "UNSETTLED", "REPAIRS", "ORPHANS"}
-    of_people = {"sessions", "memberships", "identities"}
+    shared |= {"PUBLIC_LISTINGS", "OPEN_REPORTS"}
+    of_people = {"sessions", "memberships", "identities", "runs", "votes"}
     for listing in listings:
         if listing.name.upper() in shared or listing.name in of_people:
             continue

@@ -17,6 +17,7 @@ import pytest
 
 import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.domain.reviews import Decision
 from chalicelib.domain.tenancy import (
     PERMISSIONS,
     SCOPES,
@@ -27,7 +28,7 @@ from chalicelib.domain.tenancy import (
     Scope,
 )
 from tests.api.conftest import Client, Reply
-from tests.api.stage import ORGANISATION, Caller, Stage, copied
+from tests.api.stage import ORGANISATION, PUBLIC_SLUG, VARIABLES, Caller, Stage, copied
 from tests.conftest import World
 
 ALL = frozenset(Action)
@@ -113,19 +114,23 @@ def _version(name: str) -> Callable[[Stage, Caller], dict[str, str]]:
 
 ROWS: dict[str, Row] = {
     "accept_invitation": Row(lambda _, caller: {"token": caller.invitation}),
+    "accept_update": Row(_body({})),
     "build_version": Row(_body({}), _version("held")),
     "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
     "cancel_version": Row(path=_version("held")),
     "confirm_identity": Row(),
     "create_agent": Row(_body({"name": "New"})),
+    "create_copy": Row(_body({"name": "Mine", "variables": VARIABLES})),
     "create_deployment": Row(lambda stage, _: {"version_id": stage.live.version_id}),
     "create_invitation": Row(_body({"email": "new@example.com", "role": "viewer"})),
     "create_organisation": Row(_body({"name": "New"})),
     "create_token": Row(_body({"name": "new"})),
     "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
+    "decide_report": Row(_body({"decision": "hide", "reason": "Spam"})),
     "delete_agent": Row(),
     "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
     "delete_organisation": Row(_body({"confirm": ORGANISATION})),
+    "delete_review": Row(),
     "end_other_sessions": Row(),
     "end_session": Row(),
     "export_audit": Row(),
@@ -134,11 +139,14 @@ ROWS: dict[str, Row] = {
     "get_build_log": Row(),
     "get_deployment": Row(),
     "get_deployment_logs": Row(),
+    "get_listing": Row(),
     "get_me": Row(),
     "get_metrics": Row(),
     "get_operations": Row(),
     "get_organisation": Row(),
+    "get_own_review": Row(),
     "get_report": Row(),
+    "get_updates": Row(),
     "get_variables": Row(),
     "get_version": Row(),
     "list_agents": Row(),
@@ -151,16 +159,25 @@ ROWS: dict[str, Row] = {
     "list_members": Row(),
     "list_organisations": Row(),
     "list_repairs": Row(),
+    "list_reports": Row(),
     "list_sessions": Row(),
     "list_tokens": Row(),
     "list_versions": Row(),
     "pending_identities": Row(),
     "plan_deployment": Row(query=lambda stage: f"?version_id={stage.live.version_id}"),
+    "publish_agent": Row(lambda stage, _: {"version_id": stage.fitter.id}),
+    "put_listing": Row(_body({"summary": "Says everything a little louder"})),
+    "put_review": Row(_body({"stars": 4, "text": "Better now."})),
     "put_variables": Row(_body({"items": [{"name": "A", "value": "1"}]})),
     "remove_member": Row(),
     "remove_orphan": Row(),
+    "reply_to_review": Row(
+        _body({"text": "Mended."}), lambda stage, _: {"review_id": stage.own_review.id}
+    ),
+    "report_listing": Row(_body({"reason": "spam", "detail": "Buy my watches"})),
     "resend_invitation": Row(),
     "restart": Row(),
+    "restore_listing": Row(_body({"reason": "A mistake"})),
     "restore_organisation": Row(),
     "resume_environment": Row(),
     "revoke_invitation": Row(),
@@ -170,38 +187,52 @@ ROWS: dict[str, Row] = {
     "stop": Row(),
     "transfer_organisation": Row(lambda stage, _: {"user_id": stage.target.user_id}),
     "unlink_identity": Row(),
+    "unpublish_agent": Row(),
+    "unvote_helpful": Row(),
     "update_agent": Row(_body({"name": "Renamed"})),
     "update_me": Row(_body({"name": "Renamed"})),
     "update_member": Row(_body({"role": "developer"})),
     "update_organisation": Row(_body({"name": "Renamed"})),
     "verify_audit": Row(),
+    "vote_helpful": Row(),
     "version_uploaded": Row(path=_version("awaiting")),
 }
 # Public endpoints answer everybody alike: the status, and what is sent.
 PUBLIC: dict[str, tuple[int, str, Any]] = {
+    "count_view": (204, "", None),
     "finish_sign_in": (302, "?code=x&state=x", None),
+    "get_feed": (200, "", None),
     "get_health": (200, "", None),
     "get_manifest_schema": (200, "", None),
+    "get_offer": (200, "", None),
+    "get_offer_page": (200, "?path=docs/usage.md", None),
     "get_openapi": (200, "", None),
     "get_permissions": (200, "", None),
+    "get_sitemap": (200, "", None),
+    "get_social_page": (200, "", None),
+    "get_social_picture": (200, "", None),
     "list_providers": (200, "", None),
+    "list_reviews": (200, "", None),
     "list_templates": (200, "", None),
     "preview_invitation": (404, "", {"token": "none"}),
     "railway_webhook": (202, "?secret=hook", {"type": "Deployment.crashed"}),
     "redeem_link": (401, "", {"token": "none"}),
     "refresh_session": (403, "", None),
     "request_link": (202, "", {"email": "x@example.com"}),
+    "search_marketplace": (200, "?q=crawler", None),
     "sign_out": (403, "", None),
     "start_sign_in": (302, "", None),
 }
 # What somebody's own path values are, in whatever organisation they call for.
 PERSONAL = ("/me",)
+# What is published is everybody's: its path names nothing of the organisation that owns it.
+OF_EVERYBODY = ("/marketplace/",)
 PRIVATE = [e for e in ENDPOINTS if not e.public]
 
 
 def names_acme(endpoint: Endpoint) -> bool:
-    """Whether the path names something of Acme; what is a person's own it does not."""
-    return "{" in endpoint.path and not endpoint.path.startswith(PERSONAL)
+    """Whether the path names something of Acme; what is a person's own or public it does not."""
+    return "{" in endpoint.path and not endpoint.path.startswith(PERSONAL + OF_EVERYBODY)
 
 
 def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False) -> str | int:
@@ -213,6 +244,9 @@ def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False
         return UNSEEN  # for operators, and none of these is one
     if name == "intruder":
         return UNSEEN
+    if action is Action.MARKETPLACE_MODERATE:
+        # For operators, and none of these is one; no token does what takes a person.
+        return DENIED if kind.scope is not None else UNSEEN
     if name == "stranger":
         return UNSEEN if names_acme(endpoint) else DONE
     of_agent = "{agent_id}" in endpoint.path or "{deployment_id}" in endpoint.path
@@ -267,17 +301,20 @@ def call(endpoint: Endpoint, name: str, *, oneself: bool = False, at: World | No
         "session_id": "none",
         "identity_id": "none",
         "service_id": "none",
+        "slug": PUBLIC_SLUG,
+        "review_id": built.review.id,
+        "report_id": built.report.id,
         **(caller.own if name not in ("stranger", "intruder") or names_own(endpoint) else {}),
         **row.path(built, caller),
     }
     values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
-    world = at or prepared(endpoint, built, token=KINDS[name].scope is not None)
+    world = at or prepared(endpoint, built, caller, token=KINDS[name].scope is not None)
     client = Client(world, caller.bearer)
     target = endpoint.path + row.query(built)
     return client(endpoint.method, target, row.body(built, caller), caller.headers, **values)
 
 
-def prepared(endpoint: Endpoint, built: Stage, *, token: bool) -> World:
+def prepared(endpoint: Endpoint, built: Stage, caller: Caller, *, token: bool) -> World:
     """A copy of the stage, in which the call finds what it is for."""
     world = copied(built.world)
     if endpoint.name == "restore_organisation" and not token:
@@ -287,6 +324,18 @@ def prepared(endpoint: Endpoint, built: Stage, *, token: bool) -> World:
         # What is on its way would have to be waited for.
         owner = world.within(built.org_id, "owner@example.com")
         world.platform.deployments.cancel(owner, built.moving.id)
+    if endpoint.name in ("publish_agent", "put_listing"):
+        # A draft: what is public already is changed by who may publish.
+        owner = world.within(built.org_id, "owner@example.com")
+        world.platform.listings.unpublish(owner, built.agent.id)
+    if endpoint.name == "unvote_helpful" and caller.email:
+        voter = world.sign_in(caller.email)
+        world.platform.reviews.vote(voter, PUBLIC_SLUG, built.review.id, helpful=True)
+    if endpoint.name == "restore_listing":
+        operator = world.sign_in("operator@example.com")
+        world.platform.moderators.decide(
+            operator, built.report.id, decision=Decision.HIDE, reason="Spam"
+        )
     return world
 
 
@@ -316,6 +365,40 @@ def test_everybody_gets_what_the_table_says(endpoint: Endpoint) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+MODERATION = [e for e in PRIVATE if e.action is Action.MARKETPLACE_MODERATE]
+
+
+@pytest.mark.parametrize("endpoint", MODERATION, ids=lambda e: e.name)
+def test_an_operator_moderates_and_no_token_of_theirs_does(endpoint: Endpoint) -> None:
+    built, callers = stage()
+    known = {"slug": PUBLIC_SLUG, "report_id": built.report.id}
+    values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
+    world = prepared(endpoint, built, callers["nobody"], token=False)
+    who = world.sign_in("operator@example.com")
+    _, secret = world.platform.tokens.create(who, name="t", scope=Scope.ADMIN, expires_at=None)
+    body = ROWS[endpoint.name].body(built, callers["nobody"])
+    by_token = Client(world, secret)(endpoint.method, endpoint.path, body, **values)
+    assert by_token.status == DENIED, by_token.text
+    bearer = world.access_token("operator@example.com")
+    reply = Client(world, bearer)(endpoint.method, endpoint.path, body, **values)
+    assert reply.status == endpoint.status, reply.text
+
+
+def test_who_may_not_publish_changes_nothing_that_is_public() -> None:
+    """A listing is an agent's to update, until everybody sees it."""
+    built, callers = stage()
+    for name, kind in KINDS.items():
+        if kind.on_agent is None:
+            continue
+        client = Client(copied(built.world), callers[name].bearer)
+        path, values = "/agents/{agent_id}/listing", {"agent_id": built.agent.id}
+        body = {"summary": "Says everything a little louder"}
+        reply = client("PUT", path, body, callers[name].headers, **values)
+        allowed = PERMISSIONS[kind.on_agent] & _reach(kind)
+        wanted = 200 if Action.AGENT_PUBLISH in allowed else DENIED
+        assert reply.status == wanted, f"{name}: {reply.text}"
+
+
 def test_everybody_may_leave_and_no_token_may() -> None:
     endpoint = next(e for e in PRIVATE if e.name == "remove_member")
     for name, kind in KINDS.items():
@@ -343,7 +426,8 @@ def test_a_closing_organisation_allows_what_the_table_says(endpoint: Endpoint) -
 def test_a_public_endpoint_answers_everybody_alike(endpoint: Endpoint) -> None:
     status, query, body = PUBLIC[endpoint.name]
     built, callers = stage()
-    values = {"provider": "none"} if "{provider}" in endpoint.path else {}
+    known = {"provider": "none", "slug": PUBLIC_SLUG}
+    values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
     for caller in callers.values():
         client = Client(copied(built.world), caller.bearer)
         reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)

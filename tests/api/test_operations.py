@@ -40,6 +40,16 @@ def test_nobody_else_is_told_that_there_are_operations(
     assert token(endpoint.method, endpoint.path, service_id="svc-0").status == 404
 
 
+def test_me_says_who_is_an_operator_and_from_where(
+    world: World, client: Client, operator: Client
+) -> None:
+    assert client("GET", "/me").json["operator"] is False
+    assert operator("GET", "/me").json["operator"] is True
+    who = world.sign_in(OPERATOR)
+    _, secret = world.platform.tokens.create(who, name="ci", scope=Scope.DEPLOY, expires_at=None)
+    assert Client(world, secret)("GET", "/me").json["operator"] is False
+
+
 def test_an_operator_sees_the_budget_and_the_last_run(
     world: World, client: Client, operator: Client
 ) -> None:
@@ -78,6 +88,12 @@ def test_an_orphan_is_found_told_and_removed_only_by_hand(
     assert "svc-x" not in world.host.of_service
     assert operator("POST", path, service_id="svc-x").status == 404
     assert operator("POST", "/operations/orphans/search").json == {"items": []}
+    records = operator("GET", "/audit?action=orphan").json["items"]
+    assert [(r["action"], r["subject"], r["before"], r["result"]) for r in records] == [
+        ("orphan.removed", "svc-x", {"name": "somebodys"}, "done")
+    ]
+    assert operator("GET", "/audit/verify").json["sound"]
+    assert client("GET", "/audit?action=orphan").json["items"] == []
 
 
 def test_an_orphan_that_was_claimed_meanwhile_stays(

@@ -214,7 +214,11 @@ def test_who_leaves_takes_their_words_along(
     published(world, client)
     write(runs(world, stranger), 2)
     exported = stranger("GET", "/me/export").json
-    assert exported["reviews"][0]["stars"] == 2
+    [said], [copy] = exported["reviews"], exported["agents_created"]
+    assert (said["slug"], said["stars"]) == (SLUG, 2)
+    assert copy["origin"]["slug"] == SLUG
+    for shown in (said, copy["origin"]):
+        assert {"org_id", "agent_id"}.isdisjoint(shown), "whose it is, only its publisher knows"
     reply = stranger("DELETE", "/me", {"confirm": "stranger@example.com"})
     assert reply.status == 204, reply.text
     assert nobody("GET", ALL, slug=SLUG).json["items"] == []

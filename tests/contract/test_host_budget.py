@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from botocore.session import get_session
@@ -17,7 +15,7 @@ from chalicelib.adapters.railway_budget import DynamoBudget, DynamoLease
 from chalicelib.domain.budget import HOUR, Allowance, Need, ceilings
 from chalicelib.errors import HostUnavailable
 from chalicelib.ports import HostBudget, HostLease
-from tests.contract.test_store import TABLE
+from tests.contract.conftest import TABLE, OneAtATime
 
 PER_HOUR = 50
 
@@ -32,24 +30,6 @@ class Ground:
 
     def later(self, seconds: float) -> None:
         self.clock[0] += seconds
-
-
-class OneAtATime:
-    """DynamoDB applies one write of an item after the other; what stands in for it here does so
-    only for one thread."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = getattr(self._client, name)
-
-        def call(**arguments: Any) -> Any:
-            with self._lock:
-                return operation(**arguments)
-
-        return call
 
 
 @pytest.fixture(params=["memory", "dynamo"])

@@ -8,8 +8,9 @@ yard's), and each of its calls to the world is a place where another may go on, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from asyncio import base_events
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -17,6 +18,10 @@ from greenlet import getcurrent, greenlet
 T = TypeVar("T")
 EPOCH = 1_767_225_600.0
 """The first of January 2026: when every run begins."""
+
+
+TURNS_A_SECOND = 20
+"""Turns of the loop for each virtual second it is allowed, on average."""
 
 
 class Stuck(Exception):
@@ -33,7 +38,7 @@ class _Timers:
         """Called when nothing is ready."""
         if timeout is None:
             raise Stuck("no timer is left, and somebody still waits")
-        self._loop.now += timeout
+        self._loop.turn(timeout)
         return []
 
     def close(self) -> None:
@@ -48,6 +53,24 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.now = 0.0
         self._selector = _Timers(self)
         self._clock_resolution = 1e-9
+        self._until = 0.0
+        self._turns = 0
+
+    def allow(self, seconds: float) -> None:
+        """From now on it may go on for so long, and then raises `Stuck`: no run lasts for ever."""
+        self._until = self.now + seconds
+        self._turns = round(seconds * TURNS_A_SECOND)
+
+    def turn(self, seconds: float) -> None:
+        """Time passes; also the time in which nothing passes is limited."""
+        self.now += seconds
+        if self._scheduled and self._scheduled[0]._when < self.now + self._clock_resolution:
+            # asyncio is about to fire what is due within the resolution. A clock that stood still
+            # meanwhile would let a wait for the rest of a moment end before it, for ever.
+            self.now += self._clock_resolution
+        self._turns -= 1
+        if self.now > self._until or self._turns < 0:
+            raise Stuck(f"it does not end: {self._turns} turns left at {self.now:.3f} s")
 
     def time(self) -> float:
         """Seconds since the loop was made."""
@@ -95,10 +118,14 @@ async def work_out(worker: Worker, work: Callable[[], T]) -> T:
     while not here.dead:
         try:
             answer = await asked
+        except asyncio.CancelledError:
+            # An invocation that is given up ends like one that is killed, and whoever gave it
+            # up hears that: a loop of invocations would otherwise outlive its own end.
+            worker.dead = True
+            with contextlib.suppress(Killed):
+                here.throw(Killed)
+            raise
         except BaseException as exc:  # noqa: BLE001 - it is the worker's to handle
-            if isinstance(exc, asyncio.CancelledError):
-                # An invocation that is given up ends like one that is killed: at once.
-                worker.dead = True
             asked = here.throw(exc)
         else:
             asked = here.switch(answer)
@@ -113,9 +140,13 @@ def current() -> Worker:
 
 
 def wait(awaitable: Awaitable[T]) -> T:
-    """From blocking code: lets the loop go on until this is there."""
+    """From blocking code: lets the loop go on until this is there; raises Killed if it is dead."""
     parent = getcurrent().parent
     if parent is None:
         raise Stuck("only a worker can wait")
+    if current().dead:
+        if isinstance(awaitable, Coroutine):
+            awaitable.close()
+        raise Killed
     result: T = parent.switch(awaitable)
     return result

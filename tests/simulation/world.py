@@ -20,6 +20,8 @@ from chalicelib import bootstrap, workers
 from chalicelib.adapters.memory import (
     MemoryArtifacts,
     MemoryBudget,
+    MemoryCatalogue,
+    MemoryCounters,
     MemoryLease,
     MemoryMail,
     MemorySigner,
@@ -68,6 +70,10 @@ STATED = RELEASE_LIMIT + 30 + 3 * RECONCILE_EVERY
 over where one call of it is killed."""
 QUIET = 3 * STATED
 """One that moves, one that brings the former back, and one that waits for both."""
+LIFETIME = 5 * 3600.0
+"""Virtual seconds a run may last, several times over what the longest one needs."""
+CLOSING = 600.0
+"""Virtual seconds a run may take to let go of everything."""
 BUILD_SECONDS = 3.0
 SOURCE = zipped(
     {
@@ -110,7 +116,8 @@ class SimulatedStore:
 
     def __init__(self, gate: Callable[[str], None], changed: Callable[[], None]) -> None:
         self.truth = MemoryStore()
-        self.commits = 0
+        self.moves = 0
+        """How often an environment has changed."""
         self._gate = gate
         self._changed = changed
 
@@ -132,8 +139,8 @@ class SimulatedStore:
     def commit(self, *changes: Change) -> None:
         self._gate("commit")
         self.truth.commit(*changes)
-        self.commits += 1
         if any(isinstance(change.entity, Environment) for change in changes):
+            self.moves += 1
             self._changed()
         self._gate("commit")
 
@@ -236,6 +243,7 @@ class World:
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.loop = VirtualLoop()
+        self.loop.allow(LIFETIME)
         self.loop.set_exception_handler(self._broke)
         self.broken: list[str] = []
         asyncio.set_event_loop(self.loop)
@@ -302,6 +310,7 @@ class World:
         api.__dict__["_client"] = httpx.Client(transport=self.yard.transport(self.gate))
         return Adapters(
             store=self.store,
+            counters=MemoryCounters(),
             host=RailwayHost(
                 api,
                 project_id=PROJECT,
@@ -313,6 +322,7 @@ class World:
             ),
             builder=self.builder,
             artifacts=self.artifacts,
+            catalogue=MemoryCatalogue(),
             mail=MemoryMail(),
             vault=MemoryVault(),
             signer=MemorySigner(),
@@ -320,6 +330,7 @@ class World:
             schedule=self.schedule,
             caller=SimulatedCaller(self),
             clock=self.clock,
+            providers={},
             webhook_secret=lambda: "hook",
         )
 
@@ -551,20 +562,39 @@ class World:
                     )
 
     def quiet(self, seconds: float = QUIET) -> None:
-        """Faults off, everybody alive, and time enough for all that is promised."""
+        """Faults off, everybody alive, and time enough for all that is promised: so many seconds,
+        or fewer once nothing has changed for as long as a deployment may move."""
         self.clear_faults()
         self.dooms.clear()
         self.engine.refuses = 0
-        self.pass_time(seconds)
+        end = self.loop.time() + seconds
+        while (left := end - self.loop.time()) > 0:
+            before = self.store.moves
+            self.pass_time(min(STATED, left))
+            if self.store.moves == before and self.still:
+                return
+
+    @property
+    def still(self) -> bool:
+        """Whether all has ended that can end."""
+        return (
+            not self.engine.running
+            and not any(e.moving or e.queued for e in self.environments())
+            and all(
+                v.state.is_final and not v.owes_deployment
+                for agent in self.agents()
+                for v in self.versions(agent)
+            )
+        )
 
     # ---- looking ----
 
     def environments(self) -> list[Environment]:
         """All there are."""
-        if self._seen[0] != self.store.commits:
+        if self._seen[0] != self.store.moves:
             truth = self.store.truth
             found = [e for a in self.agents() for e in every(truth, ENVIRONMENTS, a.org_id, a.id)]
-            self._seen = (self.store.commits, found)
+            self._seen = (self.store.moves, found)
         return self._seen[1]
 
     def deployments(self, agent: Agent) -> list[Deployment]:
@@ -593,6 +623,7 @@ class World:
 
     def close(self) -> None:
         """Lets go of everything."""
+        self.loop.allow(CLOSING)
 
         async def end() -> None:
             await _cancel([*self._tasks])

@@ -2626,11 +2626,14 @@ export interface components {
         };
         /**
          * Me
-         * @description `agent_id` is the one agent that the API token of this call is for.
+         * @description `agent_id` is the one agent that the API token of this call is for. `operator`: whether
+         *     `/operations` answers this call.
          */
         Me: {
             /** Agent Id */
             agent_id: string | null;
+            /** Operator */
+            operator: boolean;
             organisation: components["schemas"]["OrganisationView"];
             /** Restricted */
             restricted: boolean;

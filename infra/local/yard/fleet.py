@@ -150,7 +150,7 @@ class Fleet:
 
     async def watch(self) -> None:
         """Puts to sleep what may sleep and had no request for long; runs until cancelled."""
-        pause = max(0.05, min(1.0, self._slots.hosting.sleep_after / 10))
+        pause = max(0.05, min(5.0, self._slots.hosting.sleep_after / 10))
         while True:
             await asyncio.sleep(pause)
             moment = asyncio.get_running_loop().time()

@@ -223,15 +223,9 @@ function LastHour({ deployment, agent }: { deployment: Deployment; agent: AgentD
           return (
             <Link
               to={`/agents/${agent.id}/metrics`}
-<<<<<<< HEAD
-              className="grid grid-cols-1 gap-px overflow-hidden rounded-b-lg bg-line -outline-offset-2 xs:grid-cols-3"
-            >
-              <span className="sr-only">Metrics:</span>
-=======
               className="relative grid grid-cols-1 gap-px overflow-hidden rounded-b-lg bg-line -outline-offset-2 xs:grid-cols-3"
             >
               <span className="sr-only">Metrics of the last hour:</span>
->>>>>>> web-market
               {small.map((one) => (
                 <Measure
                   key={one.label}
