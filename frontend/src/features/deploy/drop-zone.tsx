@@ -29,7 +29,10 @@ export function DropZone({ onSource }: { onSource: (nodes: SourceNode[]) => void
         over ? "border-sea bg-sea-wash" : "border-line-2 bg-plate",
       )}
     >
-      <div aria-hidden="true" className="draught-y absolute inset-y-4 right-4 hidden text-line-2 sm:block" />
+      <div
+        aria-hidden="true"
+        className="draught-y absolute inset-y-4 right-4 hidden text-line-2 sm:block"
+      />
       <div className="flex flex-col items-center px-6 py-12 text-center sm:py-16">
         <Berth over={over} />
         <h2 className="mt-5 text-xl">{over ? "Let go" : "Drop your agent here"}</h2>

@@ -39,7 +39,10 @@ export function Progress({
         className="absolute inset-x-0 bottom-0 h-full origin-bottom border-t-2 border-sea bg-sea-wash transition-transform duration-300 ease-out"
         style={{ transform: `translateY(${(1 - part) * 100}%)` }}
       />
-      <div aria-hidden="true" className="draught-y absolute inset-y-4 right-4 hidden text-line-2 sm:block" />
+      <div
+        aria-hidden="true"
+        className="draught-y absolute inset-y-4 right-4 hidden text-line-2 sm:block"
+      />
       <div className="relative flex min-h-72 flex-col items-center justify-center px-6 py-12 text-center">
         <p className="figures text-3xl font-[640] [font-stretch:116%]" aria-hidden="true">
           {Math.floor(part * 100)}%
