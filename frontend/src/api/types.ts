@@ -37,6 +37,7 @@ export type Card = Schemas["CardView"];
 export type Offer = Schemas["OfferView"];
 export type OfferInput = Schemas["InputView"];
 export type Review = Schemas["ReviewView"];
+export type ReportCase = Schemas["CaseView"];
 export type ReportReason = Schemas["ReportReason"];
 export type Listing = Schemas["DraftView"];
 export type Operations = Schemas["OperationsView"];

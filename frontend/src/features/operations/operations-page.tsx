@@ -1,4 +1,4 @@
-/** How the platform stands: the host's budget, the reconciler, stuck work, orphans, repairs. */
+/** How the platform stands: the host's budget, the reconciler, stuck work, orphans, reports, repairs. */
 import { operationsQuery } from "@/api/operations";
 import { usePolled } from "@/api/polling";
 import { ApiProblem } from "@/api/problem";
@@ -10,6 +10,7 @@ import { Budget } from "./budget";
 import { LastRun } from "./last-run";
 import { Orphans } from "./orphans";
 import { Repairs } from "./repairs";
+import { Reports } from "./reports";
 import { Stuck } from "./stuck";
 
 export function OperationsPage() {
@@ -26,6 +27,7 @@ export function OperationsPage() {
             </div>
             <Stuck items={seen.stuck} />
             <Orphans items={seen.orphans} />
+            <Reports />
             <Repairs />
           </div>
         )}

@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Operations, Orphan, Repair, StuckWork } from "@/api/types";
+import type { Operations, Orphan, Repair, ReportCase, StuckWork } from "@/api/types";
 import { renderPage } from "@/testing/render";
 import { answer, refuse, server } from "@/testing/server";
 import { list } from "@/testing/things";
@@ -71,6 +71,7 @@ const part = async (title: string) =>
 
 beforeEach(() => {
   answer("get", "/operations/repairs", { items: [], next_cursor: null });
+  answer("get", "/moderation/reports", { items: [], next_cursor: null });
   answer("get", "/organisations", list([{ id: "org_ada", name: "Ada's", personal: true }]));
 });
 
@@ -97,6 +98,7 @@ describe("the operators' page", () => {
     expect(await screen.findByText("It has not run yet")).toBeInTheDocument();
     expect(screen.getByText("Nothing is stuck")).toBeInTheDocument();
     expect(screen.getByText("No orphans")).toBeInTheDocument();
+    expect(await screen.findByText("No report waits")).toBeInTheDocument();
     expect(await screen.findByText("Nothing was mended")).toBeInTheDocument();
   });
 });
@@ -188,6 +190,46 @@ describe("orphans", () => {
     open();
     expect(await screen.findByText("somebodys")).toBeInTheDocument();
     expect(screen.queryByRole("button", { name: /^Remove/ })).toBeNull();
+  });
+});
+
+describe("reports", () => {
+  it("are decided with a reason, which stays when the decision fails", async () => {
+    const report: ReportCase = {
+      id: "rep_1",
+      slug: "site-watch",
+      name: "Site watch",
+      reason: "spam",
+      detail: "It <b>advertises</b>.",
+      created_at: AT,
+      decision: null,
+      review_id: null,
+      review_text: null,
+      review_stars: null,
+    };
+    answer("get", "/operations", seen());
+    answer("get", "/moderation/reports", { items: [report], next_cursor: null });
+    const path = "/moderation/reports/rep_1/decision";
+    refuse("post", path, 503, "Try again in a moment.");
+    open();
+    expect(await screen.findByText("It <b>advertises</b>.")).toBeInTheDocument();
+    await press("Decide on Site watch");
+    await press("Hide it");
+    expect(await screen.findByText("Say why, in a sentence.")).toBeInTheDocument();
+    await userEvent.type(screen.getByLabelText("Reason"), "It is spam.");
+    await press("Hide it");
+    expect(await screen.findByText("Try again in a moment.")).toBeInTheDocument();
+    const bodies: unknown[] = [];
+    server.use(
+      http.post(`*/api/v1${path}`, async ({ request }) => {
+        bodies.push(await request.json());
+        return HttpResponse.json({ ...report, decision: "hide" });
+      }),
+    );
+    answer("get", "/moderation/reports", { items: [], next_cursor: null });
+    await press("Hide it");
+    expect(await screen.findByText("No report waits")).toBeInTheDocument();
+    expect(bodies).toEqual([{ decision: "hide", reason: "It is spam." }]);
   });
 });
 
