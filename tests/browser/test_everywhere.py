@@ -84,6 +84,7 @@ def test_everything_can_be_done_by_keyboard(person: Visitor) -> None:
     page.keyboard.press("a")
     page.wait_for_url("**/agents")
     page.keyboard.press("Control+k")
+    page.get_by_role("combobox").wait_for()
     page.keyboard.type("prompt")
     page.get_by_role("option", name=re.compile("Prompt bench")).wait_for()
     page.keyboard.press("Enter")
@@ -91,7 +92,8 @@ def test_everything_can_be_done_by_keyboard(person: Visitor) -> None:
 
 
 def test_single_keys_do_nothing_while_somebody_types(person: Visitor) -> None:
-    person.page.goto(f"{person.web_url}/deploy")
+    person.go("/deploy")
+    person.page.get_by_role("heading", level=1).wait_for()
     person.page.keyboard.press("Control+k")
     person.page.get_by_role("combobox").wait_for()
     person.page.keyboard.type("g o n ?")
