@@ -27,7 +27,7 @@ GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots
+.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ bench: tools ## measure speed and size, beside their limits; writes .local/bench
 
 screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
 	$(PY) -m tests.browser.screenshots $(ONLY)
+
+lighthouse: tools $(WEB) .venv/.browser ## measure the web app's pages with Lighthouse 12
+	$(PY) -m tests.bench.lighthouse
 
 # ---- the web app -----------------------------------------------------------------------------
 

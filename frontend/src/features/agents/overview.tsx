@@ -123,11 +123,18 @@ function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
       {now ? (
         <Serving deployment={now} agent={agent} />
       ) : place.reading ? (
-        <div className="space-y-3 p-5">
-          <Skeleton className="h-6 w-72 max-w-full" />
-          <Skeleton className="h-4 w-52" />
-          <Skeleton className="h-16" />
-        </div>
+        <>
+          <div className="flex flex-wrap items-center gap-x-6 gap-y-3 px-4 py-4 sm:px-5">
+            <div className="flex h-[3.25rem] min-w-0 flex-1 basis-64 flex-col justify-center gap-2.5">
+              <Skeleton className="h-5 w-64 max-w-full" />
+              <Skeleton className="h-3.5 w-48" />
+            </div>
+            <Skeleton className="h-8 w-14" />
+          </div>
+          <div className="border-t border-line">
+            <HourOutline />
+          </div>
+        </>
       ) : place.error ? null : (
         <p className="flex flex-wrap items-center gap-3 px-4 py-6 text-sm text-ink-2">
           <Light tone="ended" />
@@ -189,23 +196,25 @@ function Serving({ deployment, agent }: { deployment: Deployment; agent: AgentDe
   );
 }
 
+/** As tall as what comes, wide or narrow. */
+function HourOutline() {
+  return (
+    <div className="grid grid-cols-1 gap-px overflow-hidden rounded-b-lg bg-line xs:grid-cols-3">
+      {["a", "b", "c"].map((one) => (
+        <div key={one} className="h-[6.73rem] bg-plate px-4 pt-3 sm:px-5">
+          <Skeleton className="h-3 w-16" />
+          <Skeleton className="mt-2 h-5 w-20" />
+        </div>
+      ))}
+    </div>
+  );
+}
+
 function LastHour({ deployment, agent }: { deployment: Deployment; agent: AgentDetail }) {
   const query = useQuery({ ...metricsQuery(deployment.id, "1h"), refetchInterval: 60_000 });
   return (
     <div className="border-t border-line">
-      <QueryView
-        query={query}
-        loading={
-          <div className="grid grid-cols-3 gap-px bg-line">
-            {["a", "b", "c"].map((one) => (
-              <div key={one} className="h-[6.4rem] bg-plate p-4">
-                <Skeleton className="h-3 w-16" />
-                <Skeleton className="mt-2 h-5 w-20" />
-              </div>
-            ))}
-          </div>
-        }
-      >
+      <QueryView query={query} loading={<HourOutline />}>
         {({ series }) => {
           const { cpu, memory, requests } = readMetrics(series);
           const total = requests.reduce(

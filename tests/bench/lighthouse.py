@@ -1,0 +1,124 @@
+"""Lighthouse on the production build that a local cloud serves, signed in, desktop and mobile.
+
+`make lighthouse` uses the local cloud that runs, or a fresh one. Figures beside their limits go to
+`.local/lighthouse.json`; the limits are those of the desktop preset.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.screenshots import Scene, running, stage
+from tests.browser.visitor import FLAGS, Visitor
+
+ROOT = Path(__file__).parents[2]
+RESULT = ROOT / ".local" / "lighthouse.json"
+PAGES = {
+    "landing": "/",
+    "dashboard": "/agents",
+    "agent": "/agents/{agent}",
+    "deployment": "/agents/{agent}/deployments/{deployment}",
+    "marketplace": "/marketplace",
+}
+LIMITS = {
+    "performance": 0.95,
+    "accessibility": 1.0,
+    "best-practices": 0.95,
+    "LCP ms": 1500,
+    "TBT ms": 150,
+    "CLS": 0.05,
+}
+
+
+@contextmanager
+def chromium() -> Iterator[int]:
+    """A browser that Lighthouse can steer; the port it listens on."""
+    found = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory() as profile:
+        process = subprocess.Popen(
+            [found, "--headless=new", *FLAGS, f"--remote-debugging-port={port}",
+             f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
+            time.sleep(0.5)
+
+
+def sign_in(port: int, scene: Scene) -> None:
+    """Sign in in that browser, as a person does."""
+    with sync_playwright() as playwright:
+        for _ in range(100):
+            try:
+                browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+                break
+            except Exception:  # noqa: BLE001 - it is not up yet
+                time.sleep(0.1)
+        context = browser.contexts[0]
+        visitor = Visitor(context, context.new_page(), scene.web_url)
+        visitor.sign_in(scene.ada)
+        visitor.page.close()
+
+
+def measure(port: int, url: str, preset: str) -> dict[str, Any]:
+    """One run."""
+    answer = subprocess.run(
+        ["npx", "--yes", "lighthouse@12", url, f"--port={port}", "--quiet", "--output=json",
+         "--only-categories=performance,accessibility,best-practices",
+         *(["--preset=desktop"] if preset == "desktop" else [])],
+        capture_output=True, text=True, check=True, timeout=240,
+    )  # fmt: skip
+    told = json.loads(answer.stdout)
+    audits = told["audits"]
+    return {
+        **{name: told["categories"][name]["score"] for name in list(LIMITS)[:3]},
+        "LCP ms": round(audits["largest-contentful-paint"]["numericValue"]),
+        "TBT ms": round(audits["total-blocking-time"]["numericValue"]),
+        "CLS": round(audits["cumulative-layout-shift"]["numericValue"], 3),
+    }
+
+
+def main() -> None:
+    """Measure every page and say which limits were missed."""
+    found: dict[str, dict[str, Any]] = {}
+    with running() as web_url:
+        scene = stage(web_url)
+        for preset in ("desktop", "mobile"):
+            with chromium() as port:
+                sign_in(port, scene)
+                for name, path in PAGES.items():
+                    figures = measure(port, web_url + scene.address(path), preset)
+                    found[f"{name}, {preset}"] = figures
+                    print(f"{name:12} {preset:8} {figures}", flush=True)
+    RESULT.write_text(json.dumps(found, indent=1))
+    missed = [
+        f"{name}: {what} {figures[what]} (limit {limit})"
+        for name, figures in found.items()
+        if name.endswith("desktop")
+        for what, limit in LIMITS.items()
+        if (figures[what] < limit if limit <= 1 and what != "CLS" else figures[what] > limit)
+    ]
+    print("\n".join(["", "Missed:", *missed] if missed else ["", "Every limit held."]))
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
