@@ -18,13 +18,13 @@ from chalicelib.adapters.memory import (
     MemoryClock,
     MemoryCounters,
     MemoryEngine,
-    MemoryHost,
     MemoryMail,
     MemorySchedule,
     MemorySigner,
     MemoryStore,
     MemoryVault,
 )
+from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.bootstrap import Adapters, Platform, wire
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment

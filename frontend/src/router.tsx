@@ -1,7 +1,7 @@
 /** Knows every address: the pages each feature names, inside the frame. */
 import { createBrowserRouter, type RouteObject } from "react-router";
+import { NotFound } from "@/components/not-found";
 import type { FeatureRoutes } from "@/components/routing";
-import { NotFound } from "@/features/shell/not-found";
 import { RequireSession } from "@/features/shell/require-session";
 import { RouteProblem } from "@/features/shell/route-problem";
 import { Shell } from "@/features/shell/shell";

@@ -9,7 +9,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from chalicelib.adapters.memory import MemoryBudget, MemoryStore
+from chalicelib.adapters.memory import MemoryStore
+from chalicelib.adapters.memory_host import MemoryBudget
 from chalicelib.domain.agents import Agent, Category
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.identities import Identity, Offer, Profile

@@ -32,7 +32,7 @@ from chalicelib.adapters.keys import _RANGES, LAYOUTS, Key, range_of
 from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
 from chalicelib.domain.agents import Category
 from chalicelib.domain.reviews import ReportReason
-from chalicelib.domain.tenancy import Principal, Role, Scope
+from chalicelib.domain.tenancy import Principal, Role, Scope, User
 from chalicelib.ports import LogLine
 from chalicelib.services.variables import VariableValue
 from tests.api.conftest import Client, Reply
@@ -114,6 +114,12 @@ def built(random: Random) -> Scene:
 
 def email_of(world: World, who: Principal) -> str:
     user, _ = world.platform.accounts.me(who)
+    return user.email
+
+
+def member_email(world: World, user_id: str) -> str:
+    user = world.store.get(User, user_id)
+    assert user is not None
     return user.email
 
 
@@ -411,6 +417,8 @@ def secrets_of(scene: Scene) -> set[str]:
     found = set(ID.findall(theirs)) | set(EMAIL.findall(theirs))
     found -= set().union(*(t.public for t in scene.others))
     found -= set(ID.findall(ours + own_user + homes + alone)) | set(EMAIL.findall(ours + own_user))
+    # Colleagues know each other's addresses, wherever else they have been invited to.
+    found -= {member_email(scene.world, u) for t in scene.own for u in t.ids["user_id"]}
     return found | {word for t in scene.others for word in t.words}
 
 

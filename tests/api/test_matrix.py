@@ -137,6 +137,7 @@ ROWS: dict[str, Row] = {
     "export_me": Row(),
     "get_agent": Row(),
     "get_build_log": Row(),
+    "get_deployed_variables": Row(),
     "get_deployment": Row(),
     "get_deployment_logs": Row(),
     "get_listing": Row(),

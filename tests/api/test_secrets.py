@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from chalicelib.adapters.memory import MemoryHost
+from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.adapters.secrets import AesVault
 from chalicelib.api.http import ENDPOINTS
 from chalicelib.domain.release import Step

@@ -10,7 +10,7 @@ import pytest
 from botocore.session import get_session
 from moto import mock_aws
 
-from chalicelib.adapters.memory import MemoryBudget, MemoryLease
+from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway_budget import DynamoBudget, DynamoLease
 from chalicelib.domain.budget import HOUR, Allowance, Need, ceilings
 from chalicelib.errors import HostUnavailable

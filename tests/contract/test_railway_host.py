@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.adapters.memory import MemoryBudget, MemoryLease
+from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway import RailwayHost, _Progress
 from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.adapters.railway_documents import CREATE_SERVICE, FIND_SERVICES

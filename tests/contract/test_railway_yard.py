@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.http import HttpCaller, SystemClock
-from chalicelib.adapters.memory import MemoryBudget, MemoryLease
+from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway import RailwayHost
 from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.bootstrap import wire

@@ -42,7 +42,7 @@ def test_an_account_that_goes_takes_everything_that_was_its_own(cloud: LocalClou
     assert httpx.get(deployment["url"]).status_code == 200
     assert all(left_of(cloud, home["id"]).values())
     person.ask("DELETE", "/me", json={"confirm": "leaver@example.org"})
-    cloud.people.pop("leaver@example.org")
+    cloud.people.pop("leaver@example.org").close()
     cloud.wait(
         lambda: {**cloud.admin.reconcile(), **left_of(cloud, home["id"])},
         lambda now: not any(now[where] for where in ("Sources", "Artifacts", "table")),

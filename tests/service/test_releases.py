@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.memory import MemoryHost
+from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.domain.deployments import DeploymentState, Environment, Trigger, differences
 from chalicelib.errors import HostUnavailable, NotFound
 from chalicelib.ports import REPAIRS, UNSETTLED, Answer, every

@@ -19,15 +19,14 @@ from app import app
 from chalicelib import bootstrap, workers
 from chalicelib.adapters.memory import (
     MemoryArtifacts,
-    MemoryBudget,
     MemoryCatalogue,
     MemoryCounters,
-    MemoryLease,
     MemoryMail,
     MemorySigner,
     MemoryStore,
     MemoryVault,
 )
+from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway import RailwayHost
 from chalicelib.adapters.railway_api import RailwayApi
 from chalicelib.bootstrap import Adapters, wire

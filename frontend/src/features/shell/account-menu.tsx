@@ -1,7 +1,8 @@
 /** The signed-in person: profile, appearance, shortcuts, sign out. */
-import { useQueryClient } from "@tanstack/react-query";
-import { Keyboard, KeyRound, LogOut, Monitor, Moon, Sun, User } from "lucide-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Gauge, Keyboard, KeyRound, LogOut, Monitor, Moon, Sun, User } from "lucide-react";
 import { useNavigate } from "react-router";
+import { meQuery } from "@/api/account";
 import { forgetAnswers } from "@/api/client";
 import { useOrganisation } from "@/api/organisation";
 import { signOut, useSession } from "@/api/session";
@@ -11,6 +12,8 @@ import { usePanels } from "./shell-commands";
 
 export function AccountMenu() {
   const user = useSession(({ user }) => user);
+  const signedIn = useSession(({ state }) => state === "signed-in");
+  const operator = useQuery({ ...meQuery, enabled: signedIn }).data?.operator;
   const { theme } = useTheme();
   const navigate = useNavigate();
   const queries = useQueryClient();
@@ -39,6 +42,11 @@ export function AccountMenu() {
       <MenuLink to="/profile/tokens" icon={KeyRound}>
         API tokens
       </MenuLink>
+      {operator ? (
+        <MenuLink to="/operations" icon={Gauge}>
+          Operations
+        </MenuLink>
+      ) : null}
       <MenuItem icon={Keyboard} note="?" onSelect={() => usePanels.setState({ shortcuts: true })}>
         Keyboard shortcuts
       </MenuItem>

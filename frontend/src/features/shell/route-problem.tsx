@@ -1,8 +1,8 @@
 /** A page that failed while it was drawn or fetched: the frame stays, the rest can be tried again. */
 import { isRouteErrorResponse, useRouteError } from "react-router";
+import { NotFound } from "@/components/not-found";
 import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
-import { NotFound } from "./not-found";
 
 export function RouteProblem() {
   const error = useRouteError();

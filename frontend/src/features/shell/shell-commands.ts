@@ -12,7 +12,7 @@ export const usePanels = create(() => ({ palette: false, shortcuts: false }));
 export function useShellCommands(): void {
   const navigate = useNavigate();
   const signedIn = useSession(({ state }) => state === "signed-in");
-  const { items, currentId, switchTo } = useOrganisations();
+  const { items, currentId, operator, switchTo } = useOrganisations();
   // biome-ignore lint/correctness/useExhaustiveDependencies: other than the names nothing matters
   const commands = useMemo(() => {
     const go = (id: string, title: string, to: string, keys?: string, also?: string): Command => ({
@@ -54,6 +54,9 @@ export function useShellCommands(): void {
       go("go-tokens", "API tokens", "/profile/tokens", "g t", "key secret"),
       go("go-sessions", "Sessions", "/profile/sessions", undefined, "signed in devices"),
       go("new-organisation", "New organisation", "/organisations/new", undefined, "create team"),
+      ...(operator
+        ? [go("go-operations", "Operations", "/operations", undefined, "budget orphans repairs")]
+        : []),
       ...items
         .filter((one) => one.id !== currentId)
         .map(
@@ -75,7 +78,7 @@ export function useShellCommands(): void {
       },
       ...always,
     ];
-  }, [navigate, signedIn, currentId, items.map((one) => one.id + one.name).join()]);
+  }, [navigate, signedIn, currentId, operator, items.map((one) => one.id + one.name).join()]);
   useOffer(commands);
 }
 

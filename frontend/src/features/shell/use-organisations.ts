@@ -25,6 +25,7 @@ export function useOrganisations() {
     items,
     currentId: me?.organisation.id,
     currentName: me?.organisation.name,
+    operator: me?.operator ?? false,
     switchTo: (organisation: Organisation) => {
       if (organisation.id === me?.organisation.id) return;
       choose(organisation.personal ? null : organisation.id);

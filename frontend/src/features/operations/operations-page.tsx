@@ -1,0 +1,52 @@
+/** How the platform stands: the host's budget, the reconciler, stuck work, orphans, reports, repairs. */
+import { operationsQuery } from "@/api/operations";
+import { usePolled } from "@/api/polling";
+import { ApiProblem } from "@/api/problem";
+import { NotFound } from "@/components/not-found";
+import { Page } from "@/components/page";
+import { QueryView } from "@/components/query-view";
+import { Loading, Skeleton } from "@/components/skeleton";
+import { Budget } from "./budget";
+import { LastRun } from "./last-run";
+import { Orphans } from "./orphans";
+import { Repairs } from "./repairs";
+import { Reports } from "./reports";
+import { Stuck } from "./stuck";
+
+export function OperationsPage() {
+  const query = usePolled(operationsQuery, { moving: () => false });
+  if (query.error instanceof ApiProblem && query.error.status === 404) return <NotFound />;
+  return (
+    <Page title="Operations" lead="The platform as its operators see it, over all organisations.">
+      <QueryView query={query} loading={<Outline />}>
+        {(seen) => (
+          <div className="space-y-5">
+            <div className="grid items-start gap-5 lg:grid-cols-2">
+              <Budget budget={seen.budget} />
+              <LastRun run={seen.reconciler} moving={seen.moving} serving={seen.serving} />
+            </div>
+            <Stuck items={seen.stuck} />
+            <Orphans items={seen.orphans} />
+            <Reports />
+            <Repairs />
+          </div>
+        )}
+      </QueryView>
+    </Page>
+  );
+}
+
+function Outline() {
+  return (
+    <Loading>
+      <div className="space-y-5">
+        <div className="grid gap-5 lg:grid-cols-2">
+          <Skeleton className="h-64" />
+          <Skeleton className="h-64" />
+        </div>
+        <Skeleton className="h-40" />
+        <Skeleton className="h-40" />
+      </div>
+    </Loading>
+  );
+}
