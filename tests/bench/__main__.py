@@ -236,6 +236,11 @@ def _scrolls(cloud: LocalCloud) -> Figures:
             one.p95, "ms", 1000 / 60, f"60 a second; median {one.median:.1f} ms"
         )
         for work, one in found.items()
+    } | {
+        f"10,000 agents {words[work]}, frame p95": Figure(
+            one.p95, "ms", 1000 / 60, f"60 a second; median {one.median:.1f} ms"
+        )
+        for work, one in scroll.measure_agents(cloud).items()
     }
 
 

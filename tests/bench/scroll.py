@@ -1,7 +1,7 @@
-"""Knows how smoothly a log of 100,000 lines scrolls and grows in a browser.
+"""Knows how smoothly a log of 100,000 lines and a list of 10,000 agents scroll in a browser.
 
-The lines are handed to the page in place of the API's, as fast as it asks: what is measured is the
-page. Milliseconds between frames, as the browser counts them.
+The lines and agents are handed to the page in place of the API's, as fast as it asks: what is
+measured is the page. Milliseconds between frames, as the browser counts them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import statistics
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Route
 
@@ -18,8 +19,9 @@ from tests.e2e.conftest import LocalCloud
 
 LINES = 100_000
 PAGE = 2000
+AGENTS = 10_000
 _FRAMES = """async (work) => {
-  const box = document.querySelector('[role=log]');
+  const box = document.querySelector('[role=log]') ?? document.documentElement;
   const frames = [];
   let last = performance.now();
   let going = true;
@@ -71,6 +73,58 @@ def measure(cloud: LocalCloud, agent_id: str, deployment_id: str) -> dict[str, S
         found["grow"] = Smoothness.of(visitor.page.evaluate(_FRAMES, "grow"))
         visitor.context.close()
     return found
+
+
+def measure_agents(cloud: LocalCloud) -> dict[str, Smoothness]:
+    """The dashboard of somebody with 10,000 agents, once all of them have been read."""
+    with launched() as browser:
+        visitor = open_window(browser, cloud.web_url)
+        visitor.sign_in("bench@example.org")
+        visitor.page.route("**/api/v1/agents?*", _agents)
+        # Looking for something reads them all.
+        visitor.go("/agents?q=agent")
+        visitor.page.get_by_text(f"{AGENTS:,} of {AGENTS:,}").wait_for()
+        found = {
+            work: Smoothness.of(visitor.page.evaluate(_FRAMES, work)) for work in ("scroll", "jump")
+        }
+        visitor.context.close()
+    return found
+
+
+def _agents(route: Route) -> None:
+    asked = parse_qs(urlsplit(route.request.url).query)
+    begin = int(asked.get("cursor", ["0"])[0])
+    end = min(begin + int(asked["limit"][0]), AGENTS)
+    page = {
+        "items": [_agent(number) for number in range(begin, end)],
+        "next_cursor": str(end) if end < AGENTS else None,
+    }
+    route.fulfill(status=200, content_type="application/json", body=json.dumps(page))
+
+
+def _agent(number: int) -> dict[str, Any]:
+    at = "2026-01-01T00:00:00Z"
+    live = {
+        "deployment_id": f"dep_{number}",
+        "version_number": 1,
+        "state": "live",
+        "url": f"http://agent-{number}.example",
+        "confirmed_at": at,
+    }
+    return {
+        "id": f"agt_{number}",
+        "slug": f"agent-{number}",
+        "name": f"Agent {number}",
+        "description": "Reads the tides. " * (number % 9),
+        "category": "other",
+        "runtime": "python",
+        "visibility": "private",
+        "version_count": 1,
+        "revision": 1,
+        "created_at": at,
+        "updated_at": at,
+        "production": live if number % 3 else None,
+    }
 
 
 class _Feed:

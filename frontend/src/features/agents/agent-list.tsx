@@ -1,8 +1,10 @@
 /** A list of agents as long as it may be: only the rows in sight are drawn. */
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { ListedAgent } from "@/api/types";
 import { AgentRow, ROW_HEIGHT } from "./agent-row";
+
+const rowHeight = () => ROW_HEIGHT;
 
 export function AgentList({ agents, onEnd }: { agents: ListedAgent[]; onEnd: () => void }) {
   const list = useRef<HTMLUListElement>(null);
@@ -11,12 +13,15 @@ export function AgentList({ agents, onEnd }: { agents: ListedAgent[]; onEnd: () 
     const box = list.current?.getBoundingClientRect();
     if (box) setTop(box.top + window.scrollY);
   }, []);
+  // The same function from drawing to drawing: another one would measure every row anew.
+  const getItemKey = useCallback((index: number) => agents[index]?.id ?? index, [agents]);
   const rows = useWindowVirtualizer({
     count: agents.length,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 8,
+    estimateSize: rowHeight,
+    overscan: 6,
+    useFlushSync: false,
     scrollMargin: top,
-    getItemKey: (index) => agents[index]?.id ?? index,
+    getItemKey,
   });
   const items = rows.getVirtualItems();
   const last = items.at(-1)?.index ?? -1;
@@ -26,7 +31,7 @@ export function AgentList({ agents, onEnd }: { agents: ListedAgent[]; onEnd: () 
     if (last >= agents.length - 12) told.current();
   }, [last, agents.length]);
   return (
-    <ul ref={list} className="relative" style={{ height: rows.getTotalSize() }}>
+    <ul ref={list} className="relative contain-strict" style={{ height: rows.getTotalSize() }}>
       {items.map((item) => {
         const agent = agents[item.index];
         if (!agent) return null;
@@ -35,7 +40,7 @@ export function AgentList({ agents, onEnd }: { agents: ListedAgent[]; onEnd: () 
             key={item.key}
             aria-setsize={agents.length}
             aria-posinset={item.index + 1}
-            className="absolute inset-x-0 top-0 border-b border-line last:border-b-0"
+            className="absolute inset-x-0 top-0 border-b border-line contain-strict last:border-b-0"
             style={{
               height: ROW_HEIGHT,
               transform: `translateY(${item.start - top}px)`,

@@ -1,5 +1,6 @@
 /** One agent in the list: what it is, how it stands, where it answers. */
 import { ArrowUpRight } from "lucide-react";
+import { memo } from "react";
 import { Link } from "react-router";
 import { deploymentMoves, deploymentQuery } from "@/api/deployments";
 import { usePolled } from "@/api/polling";
@@ -11,8 +12,35 @@ import { Ago } from "@/components/time";
 
 export const ROW_HEIGHT = 68;
 
-export function AgentRow({ agent }: { agent: ListedAgent }) {
-  const running = useFresh(agent.production);
+/** Drawn again only when what it shows changes: a long list scrolls past without work. */
+export const AgentRow = memo(function AgentRow({ agent }: { agent: ListedAgent }) {
+  if (agent.production && deploymentMoves(agent.production)) {
+    return <Followed agent={agent} listed={agent.production} />;
+  }
+  return <Row agent={agent} running={agent.production} />;
+});
+
+type Standing = ListedAgent["production"];
+
+/** One on its way is looked at until it has arrived. */
+function Followed({ agent, listed }: { agent: ListedAgent; listed: NonNullable<Standing> }) {
+  const { data } = usePolled(deploymentQuery(listed.deployment_id), {
+    moving: deploymentMoves,
+    settles: true,
+  });
+  return <Row agent={agent} running={data ?? listed} />;
+}
+
+function Row({
+  agent,
+  running,
+}: {
+  agent: ListedAgent;
+  running:
+    | Pick<NonNullable<Standing>, "state" | "url" | "confirmed_at" | "version_number">
+    | null
+    | undefined;
+}) {
   const standing = running
     ? deploymentStanding(running.state)
     : ({ tone: "ended", label: "Not deployed" } as const);
@@ -61,14 +89,4 @@ export function AgentRow({ agent }: { agent: ListedAgent }) {
       </span>
     </div>
   );
-}
-
-/** What the list said, or what has happened since to something on its way. */
-function useFresh(listed: ListedAgent["production"]) {
-  const moves = listed ? deploymentMoves(listed) : false;
-  const { data } = usePolled(
-    { ...deploymentQuery(listed?.deployment_id ?? ""), enabled: moves },
-    { moving: deploymentMoves, settles: true },
-  );
-  return moves && data ? data : listed;
 }
