@@ -292,7 +292,7 @@ def _take(scene: Scene, visitor: Visitor, shot: Shot, look: str) -> None:
         if shot.ready:
             page.get_by_text(shot.ready).first.wait_for(timeout=15_000)
         if shot.state == "success":
-            page.wait_for_function("!document.querySelector('[aria-busy=true]')", timeout=15_000)
+            _settle(page)
         if shot.act:
             shot.act(page)
         page.wait_for_timeout(5000 if shot.state == "error" and shot.who else 450)
@@ -300,6 +300,13 @@ def _take(scene: Scene, visitor: Visitor, shot: Shot, look: str) -> None:
         print(f"  {shot.name} {shot.state} {look}: {str(problem).splitlines()[0]}", file=sys.stderr)
     path = OUT / f"{shot.name}-{shot.state}-{look}.png"
     page.screenshot(path=path, full_page=shot.state not in ("open", "loading"))
+
+
+def _settle(page: Page) -> None:
+    """Wait until nothing loads any more."""
+    deadline = time.monotonic() + 15
+    while page.locator("[aria-busy=true]").count() and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
 
 
 def tidy(scene: Scene) -> None:
