@@ -12,9 +12,11 @@ PlatformError
 ├── TooLarge              413      larger than the limit the detail names
 ├── TooManyRequests       429      slow down; carries `retry_after`
 ├── Unavailable           503      something we depend on did not answer; trying again may help
-│   └── HostUnavailable   503      the host of the agents did not answer, or not now
+│   ├── HostUnavailable   503      the host of the agents did not answer, or not now
+│   └── CodeHostUnavailable 503    the host of the sources did not answer, or not now
 ├── Damaged               500      what is stored cannot be read; nobody who asks can mend it
 ├── HostRefused           502      the host of the agents said no
+├── CodeHostRefused       502      the host of the sources said no
 └── ProviderRefused       502      the sign-in provider said no, or what cannot be trusted
 """
 
@@ -170,6 +172,20 @@ class HostRefused(PlatformError):
     def __init__(self, detail: str, *, code: str | None = None, trace: str = "") -> None:
         super().__init__(detail, code=code)
         self.trace = trace
+
+
+class CodeHostUnavailable(Unavailable):
+    """The code host did not do it this time; `retry_after` says when to ask again."""
+
+    code = "code_host_unavailable"
+
+
+class CodeHostRefused(PlatformError):
+    """The code host answered, and said no; asking again the same way will not help."""
+
+    status = 502
+    code = "code_host_refused"
+    title = "The code host refused"
 
 
 class ProviderRefused(PlatformError):

@@ -1,0 +1,66 @@
+"""Repositories at a code host, and what the host says of them. Nothing here calls anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class RepositoryRef:
+    """Where a repository is, and with whose permission it is read.
+
+    `id` is the host's number, which survives renames and transfers; 0 before it is known.
+    `installation_id` is None for a public repository read without any credential.
+    """
+
+    full_name: str
+    id: int = 0
+    installation_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository as the host describes it. `size` in bytes, as the host estimates it."""
+
+    id: int
+    full_name: str
+    default_branch: str
+    private: bool
+    archived: bool = False
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Branch:
+    name: str
+    sha: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit. `message` is whole, as its author wrote it."""
+
+    sha: str
+    message: str
+    author: str
+    committed_at: datetime | None = None
+
+
+class Checks(StrEnum):
+    """What other checks of a commit have come to."""
+
+    NONE = "none"
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Our app at one account of the host. `account` is its login."""
+
+    id: int
+    account: str
+    suspended: bool = False
