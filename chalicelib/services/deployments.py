@@ -481,6 +481,7 @@ class Deployments:
             updated_at=now,
             trigger=trigger,
             version_label=version.label,
+            commit=version.source.commit,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},
         )
