@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,6 +153,8 @@ class CodeHostStandIn(Hooks):
         self.used: dict[str, int] = {}
         self.numbers = iter(range(1001, 10_000_000))
         self.lock = threading.RLock()
+        self.ends = ExitStack()
+        """What ends with it: connections of those who speak with it."""
 
     # --- what a test does -----------------------------------------------------------------
 
@@ -213,6 +215,7 @@ class CodeHostStandIn(Hooks):
         try:
             yield self
         finally:
+            self.ends.close()
             for server in servers:
                 server.shutdown()
                 server.server_close()
