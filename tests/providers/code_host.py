@@ -229,6 +229,8 @@ class CodeHostStandIn(Hooks):
             return self._codeload(parts[2:], asked)
         if (asked.method, asked.path) == ("POST", "/login/oauth/access_token"):
             return self._person(asked)
+        if asked.method == "POST" and asked.path.endswith("/settings/apps/new"):
+            return self._new_app(asked)
         return Answered(404, {"message": "Not Found"})
 
     def serve_api(self, asked: Asked) -> Answered:
@@ -455,6 +457,20 @@ class CodeHostStandIn(Hooks):
         token = f"ghu_{secrets.token_hex(18)}"
         self.people[token] = found
         return Answered(200, {"access_token": token, "token_type": "bearer", "scope": ""})
+
+    def _new_app(self, asked: Asked) -> Answered:
+        """A person agrees to an App's manifest, and is sent back with a code."""
+        form = {k: v[0] for k, v in parse_qs(asked.raw.decode()).items()}
+        wanted = json.loads(form["manifest"])
+        if not wanted.get("url") or len(wanted.get("name", "")) > 34:
+            self.complain(asked, "a manifest has a url, and a name of 34 characters at most")
+        for name in ("redirect_url", "url"):
+            if not wanted[name].startswith("http"):
+                self.complain(asked, f"{name} is an address")
+        code = secrets.token_hex(20)
+        self.manifests[code] = {**wanted, "owner": asked.path.split("/")[2]}
+        back = f"{wanted['redirect_url']}?code={code}&state={asked.query.get('state', '')}"
+        return Answered(302, None, {"Location": back})
 
     def _codeload(self, parts: list[str], asked: Asked) -> Answered:
         """`/codeload/{id}/legacy.tar.gz/{sha}`; who has the address may have the archive."""
