@@ -85,12 +85,15 @@ class TenantLimits:
     members: int
     invitations: int
     organisations: int
+    previews: int = 3
+    """Of pull requests, of one agent at a time."""
 
 
 _TENANT_LIMITS = (
-    '{"free": {"members": 10, "invitations": 20, "organisations": 10},'
-    ' "pro": {"members": 50, "invitations": 100, "organisations": 50},'
-    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000}}'
+    '{"free": {"members": 10, "invitations": 20, "organisations": 10, "previews": 3},'
+    ' "pro": {"members": 50, "invitations": 100, "organisations": 50, "previews": 25},'
+    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000,'
+    ' "previews": 1000}}'
 )
 
 
@@ -131,6 +134,8 @@ class Settings:
     railway_calls_per_hour: int
     release_strategy: str
     operators: frozenset[str]
+    preview_idle_days: int
+    task_function: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -188,6 +193,8 @@ class Settings:
             railway_token_kind=token_kind,
             railway_calls_per_hour=int(env.get("SLIPWAY_RAILWAY_CALLS_PER_HOUR") or "1000"),
             release_strategy=strategy,
+            preview_idle_days=int(env.get("SLIPWAY_PREVIEW_IDLE_DAYS") or "7"),
+            task_function=env.get("SLIPWAY_TASK_FUNCTION", ""),
             operators=frozenset(
                 address.strip().lower()
                 for address in env.get("SLIPWAY_OPERATORS", "").split(",")

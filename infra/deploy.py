@@ -187,6 +187,7 @@ class Deployment:
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
+            "PreviewIdleDays": str(target.preview_idle_days),
             "OriginSecret": origin,
             "OriginHash": hashlib.sha256(origin.encode()).hexdigest(),
             "RateFactor": str(target.rate_factor),

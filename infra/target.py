@@ -56,6 +56,7 @@ class Target:
     watch_seconds: str = "2,3,5,8,13,20,30,45,60"
     log_days: int = 30
     audit_days: int = 400
+    preview_idle_days: int = 7
     rate_factor: float = 1
     origin_secret: str = field(default="", repr=False)
 

@@ -8,6 +8,7 @@ from chalicelib.api.auth import auth
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.feeds import feeds
+from chalicelib.api.github import github
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
 from chalicelib.api.invitations import invitations
@@ -18,6 +19,7 @@ from chalicelib.api.members import members
 from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
+from chalicelib.api.repositories import repositories
 from chalicelib.api.reviews import reviews
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
@@ -37,6 +39,8 @@ BLUEPRINTS = (
     versions,
     variables,
     deployments,
+    github,
+    repositories,
     listings,
     marketplace,
     copies,

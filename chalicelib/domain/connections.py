@@ -140,6 +140,11 @@ def checked_branch(name: str, field: str = "branch") -> str:
     return name
 
 
+def checked_ref(name: str) -> str:
+    """A branch, a tag or a commit; raises Invalid."""
+    return checked_branch(name, "ref")
+
+
 def checked_root(root: str) -> str:
     """A folder inside the repository, without slashes around it; raises Invalid."""
     text = root.strip().strip("/").removeprefix("./")

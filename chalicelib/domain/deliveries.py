@@ -42,11 +42,13 @@ EVENTS = frozenset(
 
 
 class DeliveryState(StrEnum):
-    """`received` and `waiting` go on by themselves; `queued` waits for a build to end."""
+    """`received` and `waiting` go on by themselves; `queued` waits for a build to end, `held` for
+    a person."""
 
     RECEIVED = "received"
     WAITING = "waiting"
     QUEUED = "queued"
+    HELD = "held"
     STARTED = "started"
     DONE = "done"
     IGNORED = "ignored"

@@ -36,6 +36,8 @@ class Track:
     environment: str
     updated_at: datetime
     building: str | None = None
+    version_id: str | None = None
+    """The version that was made last."""
     sha: str = ""
     wanted: Wanted | None = None
     revision: int = 0

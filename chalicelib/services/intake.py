@@ -18,6 +18,9 @@ from chalicelib.domain.versions import InferredValue, Reason, Version
 from chalicelib.errors import Invalid
 from chalicelib.ports import Artifacts
 
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MOST_LOOKED_AT = 100
+
 
 @dataclass(frozen=True)
 class Understood:
@@ -58,7 +61,11 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
 
 
 def _read(archive: Archive, version: Version) -> dict[str, Any]:
-    file = manifest_path(archive)
+    folder = version.source.commit.root if version.source.commit else ""
+    if folder and not any(name.startswith(f"{folder}/") for name in archive.names()):
+        why = f"The repository has no folder {folder} at this commit. Change the agent's folder."
+        return {"reasons": (Reason("root_missing", why),)}
+    file = _manifest_in(archive, folder)
     try:
         if version.manifest is not None:
             manifest: Manifest | None = Manifest.model_validate(version.manifest)
@@ -78,13 +85,20 @@ def _read(archive: Archive, version: Version) -> dict[str, Any]:
             or (Reason("manifest_invalid", error.detail, file),)
         }
     stated = manifest.to_json() if manifest else None
-    inference: Inference = infer(archive, stated, version.choice)
+    if stated is not None and folder and version.manifest is None:
+        # What a manifest says of folders counts from where it lies.
+        stated["root"] = f"{folder}/{stated['root']}" if stated.get("root") else folder
+    inference: Inference = infer(archive, stated, folder or version.choice)
     found = {
         "label": manifest.version if manifest else None,
         "manifest": stated,
         "inferred": tuple(InferredValue(i.field, i.value, i.source) for i in inference.inferred),
         "candidates": inference.candidates,
-        "warnings": _reasons(f for f in inference.findings if f.level != "error"),
+        "warnings": (
+            *version.warnings,
+            *_reasons(f for f in inference.findings if f.level != "error"),
+            *(_not_in_archives(archive) if version.source.commit else ()),
+        ),
     }
     if inference.plan is None or inference.errors:
         reasons = _reasons(inference.errors) or (
@@ -93,6 +107,51 @@ def _read(archive: Archive, version: Version) -> dict[str, Any]:
         return {**found, "reasons": reasons}
     plan = inference.plan.to_json()
     return {**found, "plan": plan, "manifest": _whole(stated or {}, plan)}
+
+
+def _manifest_in(archive: Archive, folder: str) -> str | None:
+    if not folder:
+        return manifest_path(archive)
+    names = archive.names()
+    return next((n for n in (f"{folder}/agent.yaml", f"{folder}/agent.yml") if n in names), None)
+
+
+def _not_in_archives(archive: Archive) -> tuple[Reason, ...]:
+    """What a code host leaves out of a commit's archive, which git would have fetched."""
+    found = []
+    if ".gitmodules" in archive.names():
+        found.append(
+            Reason(
+                "submodules_missing",
+                "The repository has submodules, which are not part of a commit's archive: their "
+                "folders are empty here. Put what the agent needs of them into the repository, or "
+                "install it as a dependency.",
+                ".gitmodules",
+            )
+        )
+    pointers = _lfs_pointers(archive)
+    if pointers:
+        more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
+        found.append(
+            Reason(
+                "lfs_pointers",
+                f"{pointers[0]}{more}: only pointers to Git LFS are in the archive, not the files. "
+                "Switch on “Include Git LFS objects in archives” in the repository's settings, or "
+                "keep what the agent needs out of LFS.",
+                pointers[0],
+            )
+        )
+    return tuple(found)
+
+
+def _lfs_pointers(archive: Archive) -> list[str]:
+    names = archive.names()
+    attributes = [n for n in names if n.rpartition("/")[2] == ".gitattributes"][:_MOST_LOOKED_AT]
+    if not any(b"filter=lfs" in archive.read(name) for name in attributes):
+        return []
+    # A pointer is a few lines long; everything larger is the file itself.
+    small = [n for n in names if 100 <= archive.size(n) <= 1024][:_MOST_LOOKED_AT]
+    return [n for n in small if archive.read(n, 64).startswith(_LFS)]
 
 
 def _whole(stated: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def copied(world: World) -> World:
         catalogue=world.catalogue,  # fed by the stream alone, and by no call
         mail=deepcopy(world.mail),
         engine=deepcopy(world.engine),
+        tasks=deepcopy(world.tasks),
+        code_host=deepcopy(world.code_host),
         schedule=deepcopy(world.schedule),
         caller=deepcopy(world.caller),
         clock=deepcopy(world.clock),

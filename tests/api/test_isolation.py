@@ -538,6 +538,7 @@ OF_THE_PLATFORM = {
     "ReconcilerRun",
     "Repair",
     "NameClaim",  # one name is one agent's, among those of all organisations
+    "Receipt",  # what has arrived, before it is known whom it concerns
     "HookClaim",  # whose a webhook address is, which is called before anybody is known
     "ServiceClaim",  # whose a service at the host is; for operators and the reconciler alone
 }
