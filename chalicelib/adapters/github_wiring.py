@@ -27,7 +27,7 @@ def github_host(settings: Settings, secret: Callable[[str], str]) -> GitHubHost:
     return GitHubHost(api, url=github.url, app=GitHubApp(api, identity))
 
 
-def webhook_secret(settings: Settings, secret: Callable[[str], str]) -> Callable[[], str]:
+def github_secret(settings: Settings, secret: Callable[[str], str]) -> Callable[[], str]:
     """What GitHub signs the App's webhooks with; empty where there is no App."""
     return lambda: _of_app(secret, "webhook_secret") if settings.github.app_id else ""
 

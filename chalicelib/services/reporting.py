@@ -44,10 +44,9 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.intake import LINES
 from chalicelib.telemetry import logger
 
-LINES = "manifest-lines.json"
-"""Where a version's artifacts say on which lines the manifest says what."""
 HELD_FOR = timedelta(minutes=3)
 """Longer than any telling takes: who holds a subject longer has died."""
 LOOKED_AT_AGAIN = timedelta(minutes=5)
@@ -98,19 +97,17 @@ class Reporting:
             agent_id, _, number = subject_id.partition(":")
             self._of_pull(org_id, agent_id, int(number))
 
-    def reconcile(self, guard: Callable[[Callable[[], object]], None]) -> int:
-        """Tells what is owed, and looks after what is under way; how much is open."""
-        found = 0
+    def due(self) -> tuple[list[tuple[str, str]], int]:
+        """What is owed by now, or is under way and has not been looked at for a while; and how
+        much is open in all."""
         now = self._clock.now()
-        for told in list(every(self._store, TELLINGS)):
-            found += 1
-            if (told.next_at or told.updated_at + LOOKED_AT_AGAIN) <= now:
-                guard(lambda t=told: self.tell(t.org_id, t.subject_id))  # type: ignore[misc]
-        return found
-
-    def is_open(self) -> bool:
-        """Whether anything is still owed or under way."""
-        return bool(self._store.page(TELLINGS, limit=1).items)
+        found = list(every(self._store, TELLINGS))
+        due = [
+            (told.org_id, told.subject_id)
+            for told in found
+            if (told.next_at or told.updated_at + LOOKED_AT_AGAIN) <= now
+        ]
+        return due, len(found)
 
     # --- the three kinds ------------------------------------------------------------------
 
@@ -127,7 +124,8 @@ class Reporting:
         deployment = self._store.get(Deployment, org_id, deployment_id)
         if deployment is None or _where(deployment.commit) is None:
             return
-        self._each(org_id, deployment_id, lambda: self._status(org_id, deployment_id))
+        if not self._each(org_id, deployment_id, lambda: self._status(org_id, deployment_id)):
+            return
         version = self._store.get(Version, org_id, deployment.version_id)
         if version is not None and version.deployment_id in (None, deployment.id):
             self._of_version(org_id, version.id)
@@ -250,17 +248,18 @@ class Reporting:
 
     # --- one at a time --------------------------------------------------------------------
 
-    def _each(self, org_id: str, subject_id: str, look: Callable[[], _News | None]) -> None:
-        """Says what is news while nobody else does, and once more if there was news meanwhile."""
+    def _each(self, org_id: str, subject_id: str, look: Callable[[], _News | None]) -> bool:
+        """Says what is news while nobody else does, and once more if there was news meanwhile.
+        Whether there was any."""
         # First what was told, then what is to be told: so what is newer cannot be missed.
         told = self._store.get(Told, org_id, subject_id)
         news = look()
         if news is None or (told is not None and told.settled and told.digest == news.digest):
-            return
+            return False
         for _ in range(_TRIES):
             held = self._held(org_id, subject_id)
             if held is None:
-                return
+                return True
             try:
                 outcome = self._said(held, look())
             except CodeHostUnavailable as error:
@@ -269,7 +268,8 @@ class Reporting:
                 logger.warning("not told", extra={"subject": subject_id, "code": error.code})
                 outcome = {"settled": True, "refused": error.code, "next_at": None}
             if not self._let_go(held, outcome):
-                return
+                break
+        return True
 
     @staticmethod
     def _said(held: Told, news: _News | None) -> dict[str, Any]:

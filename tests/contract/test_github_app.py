@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.adapters.github_wiring import github_host, webhook_secret
+from chalicelib.adapters.github_wiring import github_host, github_secret
 from chalicelib.settings import WrongSettings
 from infra.github_app import (
     EVENTS,
@@ -187,7 +187,7 @@ def test_the_platform_speaks_with_the_app_that_it_is_told_of(github: CodeHostSta
     assert host.install_address("s t") == (
         f"{github.url}/apps/{stand_in.APP_SLUG}/installations/new?state=s+t"
     )
-    assert webhook_secret(told, secret)() == stand_in.WEBHOOK_SECRET
+    assert github_secret(told, secret)() == stand_in.WEBHOOK_SECRET
 
 
 def test_without_an_app_no_secret_is_looked_for() -> None:
@@ -195,7 +195,7 @@ def test_without_an_app_no_secret_is_looked_for() -> None:
         raise AssertionError(name)
 
     assert github_host(settings(), secret).app is False
-    assert webhook_secret(settings(), secret)() == ""
+    assert github_secret(settings(), secret)() == ""
 
 
 def test_settings_that_name_something_else_say_so() -> None:
