@@ -153,7 +153,7 @@ def saying(
         parts.append(_list(reasons))
     if deployment is not None and deployment.url and conclusion == "success":
         parts.append(f"Live at {deployment.url}")
-    notes = _notes(version, reasons, lines) if conclusion == "failure" else ()
+    notes = _notes(reasons, lines) if conclusion == "failure" else ()
     return Saying(status, title, "\n\n".join(parts), conclusion, notes)
 
 
@@ -267,23 +267,20 @@ def _place(reason: Reason) -> str:
     if not reason.file:
         return ""
     line = f":{reason.line}" if reason.line else ""
-    return f"`{reason.file.replace('`', '')}{line}` "
+    file = " ".join(reason.file.replace("`", "").split())
+    return f"`{file}{line}` "
 
 
-def _notes(
-    version: Version, reasons: Sequence[Reason], lines: Mapping[str, Any]
-) -> tuple[Note, ...]:
+def _notes(reasons: Sequence[Reason], lines: Mapping[str, Any]) -> tuple[Note, ...]:
     """The reasons that have a place in the repository, on its lines."""
-    root = version.source.commit.root if version.source.commit else ""
     found = []
     for reason in reasons:
         file, line = reason.file, reason.line
         if reason.code in ("test_failed", "smoke_test_failed", "variables_missing"):
             file, line = lines.get("file"), _line_of(reason, lines)
         if file and not file.startswith(("/", "..")):
-            path = f"{root}/{file}" if root else file
             title = reason.code.replace("_", " ").capitalize()
-            found.append(Note(path, line or 1, "failure", title, _line(reason.detail)))
+            found.append(Note(file, line or 1, "failure", title, _line(reason.detail)))
     return tuple(found)
 
 

@@ -55,7 +55,7 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
             understood = _read(archive, version)
             root = str((understood.get("plan") or {}).get("root") or "")
             pages = read_pages(archive, root).to_json()
-            lines = _lines(archive) if version.source.commit is not None else None
+            lines = _lines(archive, version)
         except ArchiveRejected as rejected:
             return Understood(
                 digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
@@ -161,8 +161,10 @@ def _lfs_pointers(archive: Archive) -> list[str]:
     return [n for n in small if archive.read(n, 64).startswith(_LFS)]
 
 
-def _lines(archive: Archive) -> dict[str, Any] | None:
-    file = manifest_path(archive)
+def _lines(archive: Archive, version: Version) -> dict[str, Any] | None:
+    if version.source.commit is None:
+        return None
+    file = _manifest_in(archive, version.source.commit.root)
     return {"file": file, **named_lines(archive.read(file))} if file else None
 
 
