@@ -27,7 +27,7 @@ GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
+.PHONY: help up down reset status logs demo token rotate-keys github-app test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -133,6 +133,10 @@ $(WEB_TOOLS): frontend/package-lock.json
 deploy: deploy-tools $(WEB) ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
+
+github-app: deploy-tools ## make the platform's GitHub App in a browser (STAGE=prod, ORG=acme)
+	@$(DEPLOY_PY) -m infra.github_app --stage "$(STAGE)" $(if $(ORG),--organisation "$(ORG)") \
+	  $(if $(NAME),--name "$(NAME)") $(if $(PRIVATE),--private)
 
 # ---- tools -----------------------------------------------------------------------------------
 

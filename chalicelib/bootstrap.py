@@ -23,8 +23,8 @@ from chalicelib.adapters.catalogue import S3Catalogue
 from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
+from chalicelib.adapters.github_wiring import github_host, github_secret
 from chalicelib.adapters.http import HttpCaller, SystemClock
-from chalicelib.adapters.no_code_host import NoCodeHost
 from chalicelib.adapters.oidc import OidcSignIn
 from chalicelib.adapters.provider_http import ProviderHttp
 from chalicelib.adapters.railway import RailwayHost
@@ -81,6 +81,7 @@ from chalicelib.services.pull_requests import PullRequests
 from chalicelib.services.pushes import Pushes
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.reporting import Reporting
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
@@ -92,7 +93,7 @@ from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
-from chalicelib.services.work import NoReporter, Work
+from chalicelib.services.work import Work
 from chalicelib.settings import ProviderSettings, Settings
 
 
@@ -330,7 +331,14 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         tracks=tracks,
         sources=sources,
         pull_requests=pull_requests,
-        reporter=NoReporter(),
+        reporter=Reporting(
+            store=store,
+            code_host=adapters.code_host,
+            artifacts=adapters.artifacts,
+            schedule=adapters.schedule,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
         schedule=adapters.schedule,
         clock=clock,
     )
@@ -526,8 +534,8 @@ def _on_aws(settings: Settings) -> Platform:
             clock=SystemClock(),
             providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
-            code_host=NoCodeHost(),
-            code_host_secret=lambda: "",
+            code_host=github_host(settings, secret),
+            code_host_secret=github_secret(settings, secret),
         ),
     )
 

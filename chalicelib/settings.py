@@ -66,6 +66,18 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True)
+class GitHubSettings:
+    """Where GitHub is, and our App there; `app_id` 0 is no App. Its secrets are in the parameters
+    github-app and github-app-key."""
+
+    url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
+    app_id: int = 0
+    slug: str = ""
+    client_id: str = ""
+
+
+@dataclass(frozen=True)
 class TenantLimits:
     """How much one organisation of a tier may hold, and in how many organisations a person whose
     personal one has the tier may be."""
@@ -107,6 +119,7 @@ class Settings:
     s3_url: str
     ground: Mapping[str, Any]
     providers: tuple[ProviderSettings, ...]
+    github: GitHubSettings
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
@@ -160,6 +173,7 @@ class Settings:
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
             providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
+            github=_github(env.get("SLIPWAY_GITHUB_APP") or "{}"),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,8,13,20,30,45,60")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
@@ -198,6 +212,16 @@ def _multiplied(factor: float) -> Mapping[str, Mapping[str, int]]:
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _github(text: str) -> GitHubSettings:
+    try:
+        return GitHubSettings(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise WrongSettings(
+            "SLIPWAY_GITHUB_APP is a JSON object with url, api_url, app_id, slug and client_id: "
+            f"{error}"
+        ) from error
 
 
 def _providers(text: str) -> tuple[ProviderSettings, ...]:

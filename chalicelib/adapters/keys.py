@@ -33,6 +33,7 @@ from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
+from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.errors import Damaged
@@ -262,6 +263,16 @@ def _open_preview(request: PullRequest) -> Key | None:
     return Key("WORK#PREVIEWS#", f"{request.agent_id}#{request.number:09d}#")
 
 
+def _told_key(org_id: str, subject_id: str) -> Key:
+    return Key(_org(org_id, "TOLD", subject_id), "TOLD#")
+
+
+def _telling(told: Told) -> Key | None:
+    if told.settled:
+        return None
+    return Key("WORK#TELLINGS#", f"{told.org_id}#{told.subject_id}#")
+
+
 HOST_BUDGET = Key("HOST#", "BUDGET#")
 """The count of calls at the host. Not an entity: it is added to, never replaced."""
 
@@ -473,6 +484,12 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: _pull_key(e.org_id, e.agent_id, e.number),
         gsi2=_open_preview,
     ),
+    Told: Layout(
+        key=_told_key,
+        key_of=lambda e: _told_key(e.org_id, e.subject_id),
+        gsi2=_telling,
+        expires=True,
+    ),
     Remembered: Layout(
         key=_remembered_key,
         key_of=lambda e: _remembered_key(e.org_id, e.key),
@@ -531,6 +548,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_deliveries": lambda: Range("gsi2", "WORK#DELIVERIES#"),
     "open_tracks": lambda: Range("gsi2", "WORK#TRACKS#"),
     "open_previews": lambda: Range("gsi2", "WORK#PREVIEWS#"),
+    "tellings": lambda: Range("gsi2", "WORK#TELLINGS#"),
     "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
     "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }

@@ -28,6 +28,7 @@ from chalicelib.domain.release import Step
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
 from chalicelib.ports.code_host import Annotation as Annotation
@@ -81,6 +82,7 @@ OPEN_RECEIPTS = Listing("open_receipts", Receipt)  # () - of all tenants, for th
 OPEN_DELIVERIES = Listing("open_deliveries", Delivery)  # () - likewise
 OPEN_TRACKS = Listing("open_tracks", Track)  # () - likewise
 OPEN_PREVIEWS = Listing("open_previews", PullRequest)  # () - likewise
+TELLINGS = Listing("tellings", Told)  # () - likewise
 REPAIRS = Listing("repairs", Repair)  # ()
 ORPHANS = Listing("orphans", Orphan)  # ()
 

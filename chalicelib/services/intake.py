@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain.archive import Archive, ArchiveRejected, Limits, open_archive
 from chalicelib.domain.inference import infer, manifest_path
-from chalicelib.domain.manifest import Manifest, parse_manifest
+from chalicelib.domain.manifest import Manifest, named_lines, parse_manifest
 from chalicelib.domain.pages import PAGES, read_pages
 from chalicelib.domain.plan import Finding, Inference
 from chalicelib.domain.versions import InferredValue, Reason, Version
@@ -39,6 +39,10 @@ class Understood:
     unsafe: bool = False
 
 
+LINES = "manifest-lines.json"
+"""Where a commit's manifest names its tests and variables, among the version's artifacts."""
+
+
 def understand(version: Version, artifacts: Artifacts, limits: Limits | None = None) -> Understood:
     """Fetches the source to disk and reads it there; it is never held whole in memory."""
     with tempfile.TemporaryDirectory(prefix="slipway-intake-") as folder:
@@ -51,10 +55,13 @@ def understand(version: Version, artifacts: Artifacts, limits: Limits | None = N
             understood = _read(archive, version)
             root = str((understood.get("plan") or {}).get("root") or "")
             pages = read_pages(archive, root).to_json()
+            lines = _lines(archive, version)
         except ArchiveRejected as rejected:
             return Understood(
                 digest=digest, size=size, reasons=_reasons(rejected.findings), unsafe=True
             )
+    if lines is not None:
+        artifacts.put_json(f"{version.prefix}{LINES}", lines)
     if any(pages.values()):
         artifacts.put_json(f"{version.prefix}{PAGES}", pages)
     return Understood(**{**understood, "digest": digest, "size": size})
@@ -152,6 +159,13 @@ def _lfs_pointers(archive: Archive) -> list[str]:
     # A pointer is a few lines long; everything larger is the file itself.
     small = [n for n in names if 100 <= archive.size(n) <= 1024][:_MOST_LOOKED_AT]
     return [n for n in small if archive.read(n, 64).startswith(_LFS)]
+
+
+def _lines(archive: Archive, version: Version) -> dict[str, Any] | None:
+    if version.source.commit is None:
+        return None
+    file = _manifest_in(archive, version.source.commit.root)
+    return {"file": file, **named_lines(archive.read(file))} if file else None
 
 
 def _whole(stated: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:

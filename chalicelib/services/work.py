@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from chalicelib.domain.deliveries import DeliveryState
+from chalicelib.domain.telling import pull_subject
 from chalicelib.domain.versions import VersionState
 from chalicelib.ports import (
     OPEN_DELIVERIES,
     OPEN_PREVIEWS,
     OPEN_RECEIPTS,
     OPEN_TRACKS,
+    TELLINGS,
     Clock,
     Schedule,
     Store,
@@ -34,16 +36,13 @@ _FINAL = frozenset(state.value for state in VersionState if state.is_final)
 
 
 class Reporter(Protocol):
-    """Tells the code host how a version or a deployment of one of its commits stands."""
+    """Tells the code host how a version, a deployment or a preview of its commits stands."""
 
     def tell(self, org_id: str, subject_id: str) -> None: ...
 
-
-class NoReporter:
-    """Tells nobody."""
-
-    def tell(self, org_id: str, subject_id: str) -> None:
-        """Does nothing."""
+    def due(self) -> tuple[list[tuple[str, str]], int]:
+        """What is to be told now, and how much is open in all."""
+        ...
 
 
 class Work:
@@ -111,13 +110,15 @@ class Work:
             for one in deliveries
             if (one.next_at or one.updated_at + PATIENCE) <= now
         ]
+        owed, untold = self._reporter.due()
+        due += [Task("report", org_id, subject) for org_id, subject in owed]
         if due:
             guard(partial(self.hand_over, due))
         for track in tracks:
             guard(partial(self._tracks.advance, track.org_id, track.agent_id, track.environment))
         for request in previews:
             guard(partial(self._pull_requests.reconcile, request))
-        return len(receipts) + len(deliveries) + len(tracks) + len(previews)
+        return len(receipts) + len(deliveries) + len(tracks) + len(previews) + untold
 
     def is_open(self) -> bool:
         """Whether anything is left to do."""
@@ -126,6 +127,7 @@ class Work:
             or self._store.page(OPEN_DELIVERIES, limit=1).items
             or self._store.page(OPEN_TRACKS, limit=1).items
             or self._store.page(OPEN_PREVIEWS, limit=1).items
+            or self._store.page(TELLINGS, limit=1).items
         )
 
 
@@ -134,6 +136,9 @@ def _following(event: str, kind: str, document: str) -> Iterable[Task]:
     if kind == "Receipt":
         if event == "INSERT" and said["state"] == DeliveryState.RECEIVED.value:
             yield Task("receipt", "", said["key"])
+        return
+    if kind == "PullRequest":
+        yield Task("report", said["org_id"], pull_subject(said["agent_id"], said["number"]))
         return
     if kind == "Deployment" and said.get("commit"):
         yield Task("report", said["org_id"], said["id"])
