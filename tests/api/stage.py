@@ -140,7 +140,7 @@ class Stage:
             repo.kept, PYTHON_AGENT, "From afar", branch="theirs"
         ).sha
         theirs = {"id": 5, "full_name": "eve/open"}
-        repo.send("pull_request", repo.pull("opened", 9, self.fork_sha, repo=theirs))
+        repo.send("pull_request", repo.pull("opened", 9, self.fork_sha, head_repo=theirs))
         self.delivery = deliveries(world, self.agent)[-1]
 
     def _invite_elsewhere(self) -> None:
