@@ -136,6 +136,7 @@ ROWS: dict[str, Row] = {
     "export_audit": Row(),
     "export_me": Row(),
     "get_agent": Row(),
+    "get_badge": Row(),
     "get_build_log": Row(),
     "get_deployed_variables": Row(),
     "get_deployment": Row(),
