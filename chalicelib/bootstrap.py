@@ -53,6 +53,7 @@ from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.badges import Badges
 from chalicelib.services.builds import Builds
 from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
@@ -143,6 +144,7 @@ class Platform:
     tokens: Tokens
     personal_data: PersonalData
     agents: Agents
+    badges: Badges
     variables: EnvironmentVariables
     versions: Versions
     deployments: Deployments
@@ -384,6 +386,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             reviews=reviews,
         ),
         agents=agents,
+        badges=Badges(
+            store=store,
+            agents=agents,
+            clock=clock,
+            secret=adapters.webhook_secret,
+            web_url=settings.web_url,
+        ),
         variables=variables,
         versions=versions,
         deployments=deployments,

@@ -198,7 +198,7 @@ class GitHubHost:
             }
             for page in self._api.pages(f"{at}/status", asking):
                 with legible():
-                    others = [one for one in page["statuses"] if one["context"] != besides]
+                    others = [one for one in page["statuses"] if not _ours(one["context"], besides)]
                     states |= {_STATUS.get(one["state"], Checks.FAILURE) for one in others}
         except CodeHostRefused as error:
             if not _names_nothing(error):
@@ -333,7 +333,8 @@ class GitHubHost:
             return {
                 _run_state(run)
                 for run in page["check_runs"]
-                if run["name"] != besides and ((run.get("app") or {}).get("id") or 0) != ours
+                if not _ours(run["name"], besides)
+                and ((run.get("app") or {}).get("id") or 0) != ours
             }
 
     def _put_run(
@@ -367,6 +368,10 @@ class GitHubHost:
 
 
 _STATUS = {"success": Checks.SUCCESS, "pending": Checks.PENDING}
+
+
+def _ours(name: str, besides: str) -> bool:
+    return name == besides or name.startswith(f"{besides} / ")
 
 
 def _run_state(run: Mapping[str, Any]) -> Checks:

@@ -24,7 +24,6 @@ from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, 
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
-from chalicelib.domain.limits import Bucket
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
@@ -271,15 +270,6 @@ def _telling(told: Told) -> Key | None:
     if told.settled:
         return None
     return Key("WORK#TELLINGS#", f"{told.org_id}#{told.subject_id}#")
-
-
-HOST_BUDGET = Key("HOST#", "BUDGET#")
-"""The count of calls at the host. Not an entity: it is added to, never replaced."""
-
-
-def host_lease(environment: str) -> Key:
-    """Who may change the configuration of one of the host's environments."""
-    return Key("HOST#", f"LEASE#{environment}#")
 
 
 LAYOUTS: Mapping[type, Layout] = {
@@ -552,18 +542,6 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
     "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }
-
-
-def counter_key(bucket: Bucket, window: int) -> Key:
-    """Where the requests of one window are counted."""
-    if bucket.org_id is None:
-        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
-    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
-
-
-def strikes_key(bucket: Bucket, window: int) -> Key:
-    """Where wrong credentials are counted."""
-    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
 
 
 def range_of(listing: Listing[Any], *scope: str) -> Range:

@@ -15,14 +15,13 @@ from chalicelib.adapters.keys import (
     LAYOUTS,
     Key,
     codec,
-    counter_key,
     decoded,
     index_key,
     range_of,
     revision_of,
-    strikes_key,
     tally_key,
 )
+from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes

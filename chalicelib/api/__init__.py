@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.api.agents import agents
 from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
+from chalicelib.api.badges import badges
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.feeds import feeds
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     deployments,
     github,
     repositories,
+    badges,
     listings,
     marketplace,
     copies,

@@ -383,8 +383,8 @@ def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     if answer.revision is not None:
         headers["ETag"] = f'"{answer.revision}"'
         headers["Cache-Control"] = "private, no-cache"
-        if declared.method == "GET" and _matches(request, headers["ETag"]):
-            return Response(body="", status_code=304, headers=headers)
+    if "ETag" in headers and declared.method == "GET" and _matches(request, headers["ETag"]):
+        return Response(body="", status_code=304, headers=headers)
     body = answer.body
     if body is None:
         headers.pop("Content-Type", None)

@@ -143,6 +143,7 @@ ROWS: dict[str, Row] = {
     "export_audit": Row(),
     "export_me": Row(),
     "get_agent": Row(),
+    "get_badge": Row(),
     "get_build_log": Row(),
     "get_deployed_variables": Row(),
     "get_deployment": Row(),
@@ -220,6 +221,8 @@ ROWS: dict[str, Row] = {
 PUBLIC: dict[str, tuple[int, str, Any]] = {
     "count_view": (204, "", None),
     "finish_sign_in": (302, "?code=x&state=x", None),
+    "get_badge_picture": (404, "", None),
+    "get_deploy_button": (200, "", None),
     "get_feed": (200, "", None),
     "get_health": (200, "", None),
     "get_manifest_schema": (200, "", None),
@@ -460,7 +463,7 @@ def test_a_closing_organisation_allows_what_the_table_says(endpoint: Endpoint) -
 def test_a_public_endpoint_answers_everybody_alike(endpoint: Endpoint) -> None:
     status, query, body = PUBLIC[endpoint.name]
     built, callers = stage()
-    known = {"provider": "none", "slug": PUBLIC_SLUG, "hook_id": "none"}
+    known = {"provider": "none", "slug": PUBLIC_SLUG, "hook_id": "none", "address": "none"}
     values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
     for caller in callers.values():
         client = Client(copied(built.world), caller.bearer)

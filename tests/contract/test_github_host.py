@@ -419,6 +419,8 @@ def test_our_own_checks_and_statuses_are_not_waited_for(
     )
     repo = ground.at(ref)
     repo.statuses.append({"id": 1, "context": "Slipway", "state": "pending", "sha": sha})
+    mine = {"id": 5, "context": "Slipway / echo (preview)", "state": "failure", "sha": sha}
+    repo.statuses.append(mine)
     assert ground.host.checks(ref, sha, besides="Slipway") is Checks.NONE
     repo.statuses.append({"id": 2, "context": "ci/old", "state": "error", "sha": sha})
     assert ground.host.checks(ref, sha, besides="Slipway") is Checks.FAILURE
