@@ -32,6 +32,8 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
+    PULL_REQUESTS,
+    TRACKS,
     VARIABLES,
     Change,
     Clock,
@@ -190,6 +192,10 @@ class Agents:
             )
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
+        for request in list(every(self._store, PULL_REQUESTS, agent.org_id, agent.id)):
+            self._store.commit(Delete(request))
+        for track in list(every(self._store, TRACKS, agent.org_id, agent.id)):
+            self._store.commit(Delete(track))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
         changes: list[Change] = [
             Delete(agent),
