@@ -26,6 +26,8 @@ NPM := npm --prefix frontend --silent
 GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
+# Where this is set, every start compiles everything anew: twice as long for all that runs here.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
@@ -104,7 +106,7 @@ gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app
 	$(PY) -m infra.docs
 	@$(NPM) run gen >/dev/null
 
-bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
+bench: tools $(WEB) .venv/.browser ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
 
 screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
