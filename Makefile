@@ -29,7 +29,7 @@ export SLIPWAY_PORT SLIPWAY_DATA
 # Where this is set, every start compiles everything anew: twice as long for all that runs here.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
+.PHONY: help up down reset status logs demo token rotate-keys github-app test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,10 @@ $(WEB_TOOLS): frontend/package-lock.json
 deploy: deploy-tools $(WEB) ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
+
+github-app: deploy-tools ## make the platform's GitHub App in a browser (STAGE=prod, ORG=acme)
+	@$(DEPLOY_PY) -m infra.github_app --stage "$(STAGE)" $(if $(ORG),--organisation "$(ORG)") \
+	  $(if $(NAME),--name "$(NAME)") $(if $(PRIVATE),--private)
 
 # ---- tools -----------------------------------------------------------------------------------
 

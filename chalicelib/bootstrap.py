@@ -12,6 +12,7 @@ from chalicelib.adapters.artifacts import S3Artifacts
 from chalicelib.adapters.aws import (
     CodeBuild,
     EventsSchedule,
+    LambdaTasks,
     SesMail,
     StepFunctions,
     client,
@@ -22,6 +23,7 @@ from chalicelib.adapters.catalogue import S3Catalogue
 from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.dynamo import DynamoStore
 from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
+from chalicelib.adapters.github_wiring import github_host, github_secret
 from chalicelib.adapters.http import HttpCaller, SystemClock
 from chalicelib.adapters.oidc import OidcSignIn
 from chalicelib.adapters.provider_http import ProviderHttp
@@ -35,6 +37,7 @@ from chalicelib.ports import (
     Caller,
     Catalogue,
     Clock,
+    CodeHost,
     Counters,
     Engine,
     Host,
@@ -43,20 +46,25 @@ from chalicelib.ports import (
     Schedule,
     Signer,
     Store,
+    Tasks,
     Vault,
 )
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.badges import Badges
 from chalicelib.services.builds import Builds
 from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
+from chalicelib.services.connections import Connections
 from chalicelib.services.copies import Copies
+from chalicelib.services.deliveries import Deliveries
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
+from chalicelib.services.installations import Installations
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
 from chalicelib.services.listings import Listings
@@ -70,17 +78,23 @@ from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.previews import Previews
 from chalicelib.services.progress import Progress
 from chalicelib.services.providers import Providers
+from chalicelib.services.pull_requests import PullRequests
+from chalicelib.services.pushes import Pushes
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.reporting import Reporting
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
 from chalicelib.services.sign_in import SignIn
+from chalicelib.services.sources import Sources
 from chalicelib.services.tokens import Tokens
+from chalicelib.services.tracks import Tracks
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
+from chalicelib.services.work import Work
 from chalicelib.settings import ProviderSettings, Settings
 
 
@@ -98,6 +112,7 @@ class Adapters:
     vault: Vault
     signer: Signer
     engine: Engine
+    tasks: Tasks
     schedule: Schedule
     caller: Caller
     clock: Clock
@@ -105,6 +120,9 @@ class Adapters:
     """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
+    code_host: CodeHost
+    code_host_secret: Callable[[], str]
+    """What the code host signs its calls with; empty where there is no app."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +144,7 @@ class Platform:
     tokens: Tokens
     personal_data: PersonalData
     agents: Agents
+    badges: Badges
     variables: EnvironmentVariables
     versions: Versions
     deployments: Deployments
@@ -139,6 +158,13 @@ class Platform:
     moderators: Moderators
     indexing: Indexing
     operations: Operations
+    installations: Installations
+    connections: Connections
+    deliveries: Deliveries
+    pull_requests: PullRequests
+    sources: Sources
+    tracks: Tracks
+    work: Work
     idempotency: Idempotency
     limits: Limits
     store: Store
@@ -209,6 +235,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         variables=variables,
         deployments=deployments,
         schedule=adapters.schedule,
+        tasks=adapters.tasks,
         clock=clock,
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=build_limit,
@@ -247,6 +274,74 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         tokens=tokens,
         versions=versions,
         deployments=deployments,
+        clock=clock,
+    )
+    sources = Sources(
+        store=store,
+        artifacts=adapters.artifacts,
+        code_host=adapters.code_host,
+        agents=agents,
+        versions=versions,
+        progress=progress,
+        variables=variables,
+        clock=clock,
+    )
+    tracks = Tracks(
+        store=store,
+        versions=versions,
+        variables=variables,
+        schedule=adapters.schedule,
+        clock=clock,
+    )
+    pull_requests = PullRequests(
+        store=store,
+        audit=audit,
+        code_host=adapters.code_host,
+        host=adapters.host,
+        agents=agents,
+        tracks=tracks,
+        versions=versions,
+        variables=variables,
+        deployments=deployments,
+        schedule=adapters.schedule,
+        tasks=adapters.tasks,
+        clock=clock,
+        idle_after=timedelta(days=settings.preview_idle_days),
+        limits=settings.tenant_limits,
+    )
+    connections = Connections(
+        store=store,
+        audit=audit,
+        vault=adapters.vault,
+        code_host=adapters.code_host,
+        agents=agents,
+        tracks=tracks,
+        pull_requests=pull_requests,
+        clock=clock,
+    )
+    work = Work(
+        store=store,
+        tasks=adapters.tasks,
+        pushes=Pushes(
+            store=store,
+            code_host=adapters.code_host,
+            tracks=tracks,
+            pull_requests=pull_requests,
+            schedule=adapters.schedule,
+            clock=clock,
+        ),
+        tracks=tracks,
+        sources=sources,
+        pull_requests=pull_requests,
+        reporter=Reporting(
+            store=store,
+            code_host=adapters.code_host,
+            artifacts=adapters.artifacts,
+            schedule=adapters.schedule,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        schedule=adapters.schedule,
         clock=clock,
     )
     return Platform(
@@ -291,6 +386,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             reviews=reviews,
         ),
         agents=agents,
+        badges=Badges(
+            store=store,
+            agents=agents,
+            clock=clock,
+            secret=adapters.webhook_secret,
+            web_url=settings.web_url,
+        ),
         variables=variables,
         versions=versions,
         deployments=deployments,
@@ -317,6 +419,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             settling=settling,
             health=Health(turns=turns, verification=verification, clock=clock),
             orphans=orphans,
+            work=work,
             clock=clock,
         ),
         listings=Listings(
@@ -352,6 +455,23 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             operators=settings.operators,
         ),
+        installations=Installations(
+            store=store, audit=audit, code_host=adapters.code_host, clock=clock
+        ),
+        connections=connections,
+        deliveries=Deliveries(
+            store=store,
+            agents=agents,
+            connections=connections,
+            schedule=adapters.schedule,
+            tasks=adapters.tasks,
+            clock=clock,
+            app_secret=adapters.code_host_secret,
+        ),
+        pull_requests=pull_requests,
+        sources=sources,
+        tracks=tracks,
+        work=work,
         idempotency=Idempotency(store=store, clock=clock),
         limits=limits,
         store=store,
@@ -417,11 +537,14 @@ def _on_aws(settings: Settings) -> Platform:
                 audience=settings.web_url,
             ),
             engine=StepFunctions(settings.state_machine_arn),
+            tasks=LambdaTasks(settings.task_function),
             schedule=EventsSchedule(settings.reconcile_rule),
             caller=HttpCaller(),
             clock=SystemClock(),
             providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
             webhook_secret=lambda: secret("railway-webhook-secret"),
+            code_host=github_host(settings, secret),
+            code_host_secret=github_secret(settings, secret),
         ),
     )
 

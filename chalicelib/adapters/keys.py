@@ -16,19 +16,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
+from chalicelib.domain.connections import Connection, HookClaim, How, Installed, Trip
 from chalicelib.domain.copies import Run, View
 from chalicelib.domain.credentials import ApiToken, TokenRegister
+from chalicelib.domain.deliveries import Delivery, Receipt
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
-from chalicelib.domain.limits import Bucket
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
+from chalicelib.domain.pull_requests import PullRequest
+from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.sign_in import Handshake, SignInLink
+from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.errors import Damaged
@@ -208,13 +212,64 @@ def _unsettled(environment: Environment) -> Key | None:
     return Key("WORK#ENVIRONMENTS#", f"{environment.agent_id}#{environment.name}#")
 
 
-HOST_BUDGET = Key("HOST#", "BUDGET#")
-"""The count of calls at the host. Not an entity: it is added to, never replaced."""
+def _connection_key(org_id: str, agent_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), "CONNECTION#")
 
 
-def host_lease(environment: str) -> Key:
-    """Who may change the configuration of one of the host's environments."""
-    return Key("HOST#", f"LEASE#{environment}#")
+def _by_repository(connection: Connection) -> Key | None:
+    # What the app's events are about. A webhook of its own speaks for one agent alone.
+    if connection.how is not How.APP:
+        return None
+    where = f"{connection.org_id}#{connection.agent_id}#"
+    return Key(f"REPOSITORY#{connection.repository_id}#", where)
+
+
+def _installed_key(org_id: str, installation_id: int | str) -> Key:
+    return Key(_org(org_id, "INSTALLATIONS"), f"{int(installation_id):012d}#")
+
+
+def _delivery_key(org_id: str, agent_id: str, delivery_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "DELIVERIES"), f"{delivery_id}#")
+
+
+def _open_delivery(delivery: Delivery) -> Key | None:
+    if not delivery.state.is_open:
+        return None
+    return Key("WORK#DELIVERIES#", f"{delivery.id}#{delivery.agent_id}#")
+
+
+def _open_receipt(receipt: Receipt) -> Key | None:
+    return Key("WORK#RECEIPTS#", f"{receipt.id}#") if receipt.state.is_open else None
+
+
+def _track_key(org_id: str, agent_id: str, environment: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"TRACK#{environment}#")
+
+
+def _open_track(track: Track) -> Key | None:
+    if track.building is None and track.wanted is None:
+        return None
+    return Key("WORK#TRACKS#", f"{track.agent_id}#{track.environment}#")
+
+
+def _pull_key(org_id: str, agent_id: str, number: int | str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"PULL#{int(number):09d}#")
+
+
+def _open_preview(request: PullRequest) -> Key | None:
+    if not request.state.is_open:
+        return None
+    return Key("WORK#PREVIEWS#", f"{request.agent_id}#{request.number:09d}#")
+
+
+def _told_key(org_id: str, subject_id: str) -> Key:
+    return Key(_org(org_id, "TOLD", subject_id), "TOLD#")
+
+
+def _telling(told: Told) -> Key | None:
+    if told.settled:
+        return None
+    return Key("WORK#TELLINGS#", f"{told.org_id}#{told.subject_id}#")
 
 
 LAYOUTS: Mapping[type, Layout] = {
@@ -378,6 +433,53 @@ LAYOUTS: Mapping[type, Layout] = {
         key=lambda service_id: Key("OPERATIONS#", f"ORPHAN#{service_id}#"),
         key_of=lambda e: Key("OPERATIONS#", f"ORPHAN#{e.service_id}#"),
     ),
+    Connection: Layout(
+        key=_connection_key,
+        key_of=lambda e: _connection_key(e.org_id, e.agent_id),
+        gsi1=_by_repository,
+    ),
+    HookClaim: Layout(
+        key=lambda hook_id: Key(f"HOOK#{hook_id}#", "HOOK#"),
+        key_of=lambda e: Key(f"HOOK#{e.hook_id}#", "HOOK#"),
+    ),
+    Installed: Layout(
+        key=_installed_key,
+        key_of=lambda e: _installed_key(e.org_id, e.installation_id),
+        gsi1=lambda e: Key(f"INSTALLATION#{e.installation_id}#", f"{e.org_id}#"),
+    ),
+    Trip: Layout(
+        key=lambda hashed: Key(f"TRIP#{hashed}#", "TRIP#"),
+        key_of=lambda e: Key(f"TRIP#{e.hash}#", "TRIP#"),
+        expires=True,
+    ),
+    Receipt: Layout(
+        key=lambda hashed: Key(f"DELIVERY#{hashed}#", "DELIVERY#"),
+        key_of=lambda e: Key(f"DELIVERY#{e.key}#", "DELIVERY#"),
+        gsi2=_open_receipt,
+        expires=True,
+    ),
+    Delivery: Layout(
+        key=_delivery_key,
+        key_of=lambda e: _delivery_key(e.org_id, e.agent_id, e.id),
+        gsi2=_open_delivery,
+        expires=True,
+    ),
+    Track: Layout(
+        key=_track_key,
+        key_of=lambda e: _track_key(e.org_id, e.agent_id, e.environment),
+        gsi2=_open_track,
+    ),
+    PullRequest: Layout(
+        key=_pull_key,
+        key_of=lambda e: _pull_key(e.org_id, e.agent_id, e.number),
+        gsi2=_open_preview,
+    ),
+    Told: Layout(
+        key=_told_key,
+        key_of=lambda e: _told_key(e.org_id, e.subject_id),
+        gsi2=_telling,
+        expires=True,
+    ),
     Remembered: Layout(
         key=_remembered_key,
         key_of=lambda e: _remembered_key(e.org_id, e.key),
@@ -426,21 +528,20 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
     "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
     "unsettled": lambda: Range("gsi2", "WORK#ENVIRONMENTS#"),
+    "connections": lambda repository_id: Range("gsi1", f"REPOSITORY#{repository_id}#"),
+    "installations": lambda org_id: Range(None, _org(org_id, "INSTALLATIONS")),
+    "installed": lambda installation_id: Range("gsi1", f"INSTALLATION#{installation_id}#"),
+    "deliveries": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "DELIVERIES")),
+    "tracks": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "TRACK#"),
+    "pull_requests": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PULL#"),
+    "open_receipts": lambda: Range("gsi2", "WORK#RECEIPTS#"),
+    "open_deliveries": lambda: Range("gsi2", "WORK#DELIVERIES#"),
+    "open_tracks": lambda: Range("gsi2", "WORK#TRACKS#"),
+    "open_previews": lambda: Range("gsi2", "WORK#PREVIEWS#"),
+    "tellings": lambda: Range("gsi2", "WORK#TELLINGS#"),
     "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
     "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }
-
-
-def counter_key(bucket: Bucket, window: int) -> Key:
-    """Where the requests of one window are counted."""
-    if bucket.org_id is None:
-        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
-    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
-
-
-def strikes_key(bucket: Bucket, window: int) -> Key:
-    """Where wrong credentials are counted."""
-    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
 
 
 def range_of(listing: Listing[Any], *scope: str) -> Range:

@@ -28,15 +28,19 @@ from chalicelib.errors import (
 )
 from chalicelib.ports import (
     AGENTS,
+    DELIVERIES,
     DEPLOYMENTS,
     ENVIRONMENTS,
     HISTORY,
+    INSTALLATIONS,
     INVITATIONS,
     MEMBERS,
     PUBLISHED,
+    PULL_REQUESTS,
     REGISTERS,
     REMAINS,
     REVIEWS,
+    TRACKS,
     VARIABLES,
     VERSIONS,
     Artifacts,
@@ -50,7 +54,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.access import Access
-from chalicelib.services.agents import unlisting
+from chalicelib.services.agents import disconnecting, unlisting
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.organisations import (
@@ -320,6 +324,7 @@ class Closing:
         self._artifacts.remove_all(f"{org_id}/")
         self._delete(remains)
         self._delete(list(every(self._store, INVITATIONS, org_id)))
+        self._delete(list(every(self._store, INSTALLATIONS, org_id)))
         for membership in list(every(self._store, MEMBERS, org_id)):
             user_id = membership.user_id
             left = [] if organisation.personal else places_left(self._store, [user_id])
@@ -340,6 +345,11 @@ class Closing:
         self._delete(list(every(self._store, VARIABLES, org_id, agent_id)))
         self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
         self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
+        connected = disconnecting(self._store, org_id, agent_id)
+        if connected:
+            self._store.commit(*connected)
+        for kept in (DELIVERIES, TRACKS, PULL_REQUESTS):
+            self._delete(list(every(self._store, kept, org_id, agent_id)))  # type: ignore[misc]
         listing = self._store.get(AgentListing, org_id, agent_id)
         self._delete([] if listing is None else [listing])
         subjects: list[Version | Deployment] = [

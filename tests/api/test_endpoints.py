@@ -41,6 +41,9 @@ BODIES = {
     "accept_invitation": {"token": "x"},
     "update_me": {"name": "x"},
     "delete_me": {"confirm": "x"},
+    "put_repository": {"repository": "acme/open"},
+    "approve_preview": {"sha": "a" * 40},
+    "complete_installation": {"state": "x", "code": "x", "installation_id": 1},
 }
 QUERIES = {"plan_deployment": f"?version_id={new_id('ver')}"}
 VALUES = {
@@ -58,6 +61,11 @@ VALUES = {
     "review_id": "rev_unknown",
     "report_id": "rep_unknown",
     "service_id": "svc-1",
+    "delivery_id": new_id("dlv"),
+    "installation_id": "4711",
+    "number": "4711",
+    "owner": "acme",
+    "name": "open",
 }
 
 

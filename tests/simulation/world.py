@@ -24,8 +24,10 @@ from chalicelib.adapters.memory import (
     MemoryMail,
     MemorySigner,
     MemoryStore,
+    MemoryTasks,
     MemoryVault,
 )
+from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway import RailwayHost
 from chalicelib.adapters.railway_api import RailwayApi
@@ -326,6 +328,9 @@ class World:
             vault=MemoryVault(),
             signer=MemorySigner(),
             engine=self.engine,
+            tasks=MemoryTasks(),
+            code_host=MemoryCodeHost(),
+            code_host_secret=lambda: "",
             schedule=self.schedule,
             caller=SimulatedCaller(self),
             clock=self.clock,
