@@ -75,6 +75,7 @@ from chalicelib.services.releases import Releases
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
+from chalicelib.services.sharing import Sharing
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.tokens import Tokens
 from chalicelib.services.turns import Turns
@@ -134,6 +135,7 @@ class Platform:
     reconciler: Reconciler
     listings: Listings
     marketplace: Marketplace
+    sharing: Sharing
     copies: Copies
     reviews: Reviews
     moderators: Moderators
@@ -216,8 +218,22 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     marketplace = Marketplace(
         store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
     )
+    listings = Listings(
+        store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
+    )
     reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
+    sharing = Sharing(
+        store=store,
+        catalogue=adapters.catalogue,
+        agents=agents,
+        listings=listings,
+        mail=adapters.mail,
+        limits=limits,
+        audit=audit,
+        clock=clock,
+        web_url=settings.web_url,
+    )
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
     sessions = Sessions(
@@ -289,6 +305,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             tokens=tokens,
             sessions=sessions,
             reviews=reviews,
+            sharing=sharing,
         ),
         agents=agents,
         variables=variables,
@@ -319,9 +336,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             orphans=orphans,
             clock=clock,
         ),
-        listings=Listings(
-            store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
-        ),
+        listings=listings,
         marketplace=marketplace,
         reviews=reviews,
         moderators=Moderators(
@@ -332,10 +347,12 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             operators=settings.operators,
         ),
+        sharing=sharing,
         copies=Copies(
             store=store,
             artifacts=adapters.artifacts,
             marketplace=marketplace,
+            sharing=sharing,
             agents=agents,
             versions=versions,
             variables=variables,

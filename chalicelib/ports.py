@@ -32,6 +32,7 @@ from chalicelib.domain.repositories import (
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.shares import Share
 from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
 
@@ -61,6 +62,10 @@ SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
+SHARES = Listing("shares", Share)  # (org_id, agent_id)
+SHARED_WITH_ORGANISATION = Listing("shared_with_organisation", Share)  # (org_id)
+SHARED_WITH_PERSON = Listing("shared_with_person", Share)  # (email)
+MEMBERS_LISTINGS = Listing("members_listings", AgentListing)  # (org_id)
 REVIEWS = Listing("reviews", Review)  # (org_id, agent_id) - those shown, most helpful last
 REPORTS = Listing("reports", Report)  # (org_id, agent_id)
 OPEN_REPORTS = Listing("open_reports", Report)  # () - of all tenants, for operators
@@ -372,6 +377,10 @@ class Catalogue(Protocol):
     """The marketplace's search index."""
 
     def search(self, query: SearchQuery) -> SearchPage: ...
+
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        """The same search over these few alone; nothing of them is kept."""
+        ...
 
     def is_ready(self) -> bool:
         """Whether there is an index of the present form."""

@@ -83,6 +83,13 @@ class S3Catalogue:
             self._looked_at = float("-inf")
             raise Unavailable("The search index could not be read. Try again later.") from error
 
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        index = _opener().create(":memory:", entries)
+        try:
+            return index.search(query)
+        finally:
+            index.close()
+
     def is_ready(self) -> bool:
         state, _ = self._state()
         return state is not None and state.format == FORMAT

@@ -28,6 +28,7 @@ from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.shares import Share, ShareKind
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
@@ -183,7 +184,27 @@ def _open_report(report: Report) -> Key | None:
     return Key("WORK#REPORTS#", f"{report.created_at.isoformat()}#{report.id}#")
 
 
-def _public_listing(listing: AgentListing) -> Key | None:
+def _share_key(org_id: str, agent_id: str, share_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"SHARE#{share_id}#")
+
+
+def _shared_with(share: Share) -> Key | None:
+    match share.kind:
+        case ShareKind.ORGANISATION:
+            return Key(_org(share.grantee, "SHARED"), f"{share.id}#")
+        case ShareKind.PERSON:
+            return Key(_shared_with_person(share.grantee), f"{share.id}#")
+        case ShareKind.LINK:
+            return None
+
+
+def _shared_with_person(email: str) -> str:
+    return f"{_email_key(email).pk}SHARED#"
+
+
+def _shown_listing(listing: AgentListing) -> Key | None:
+    if listing.is_for_members:
+        return Key(_org(listing.org_id, "LISTINGS"), f"{listing.agent_id}#")
     if not listing.is_public:
         return None
     shard = int(hashlib.sha256(listing.agent_id.encode()).hexdigest(), 16) % LISTING_SHARDS
@@ -311,7 +332,13 @@ LAYOUTS: Mapping[type, Layout] = {
     AgentListing: Layout(
         key=_listing_key,
         key_of=lambda e: _listing_key(e.org_id, e.agent_id),
-        gsi1=_public_listing,
+        gsi1=_shown_listing,
+    ),
+    Share: Layout(
+        key=_share_key,
+        key_of=lambda e: _share_key(e.org_id, e.agent_id, e.id),
+        gsi1=_shared_with,
+        expires=True,
     ),
     Run: Layout(
         key=_run_key,
@@ -416,6 +443,10 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
+    "shares": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "SHARE#"),
+    "shared_with_organisation": lambda org_id: Range("gsi1", _org(org_id, "SHARED")),
+    "shared_with_person": lambda email: Range("gsi1", _shared_with_person(email)),
+    "members_listings": lambda org_id: Range("gsi1", _org(org_id, "LISTINGS")),
     "reviews": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "REVIEWS")),
     "reports": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "REPORTS")),
     "open_reports": lambda: Range("gsi2", "WORK#REPORTS#"),

@@ -332,6 +332,9 @@ class MemoryCatalogue:
             return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
         return self._index.search(query)
 
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        return SearchIndex.create(":memory:", entries).search(query)
+
     def is_ready(self) -> bool:
         return self._index is not None
 

@@ -19,6 +19,7 @@ from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
 from chalicelib.api.reviews import reviews
+from chalicelib.api.sharing import sharing
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
@@ -39,6 +40,7 @@ BLUEPRINTS = (
     deployments,
     listings,
     marketplace,
+    sharing,
     copies,
     reviews,
     feeds,

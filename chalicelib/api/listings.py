@@ -69,6 +69,8 @@ class ListingChange(Model):
 class Publication(Model):
     version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
     """The version to show; by default the newest that is ready."""
+    visibility: Visibility = Visibility.PUBLIC
+    """`organisation`: to its members only; `private`: to those alone with whom it is shared."""
 
 
 class CheckView(View):
@@ -153,14 +155,16 @@ def put_listing(call: Call, agent_id: str, body: ListingChange) -> Answer:
     listings,
     "POST",
     "/agents/{agent_id}/publish",
-    summary="Show a ready version to everybody, if every point of the check list is met",
+    summary="Show a ready version to everybody, the organisation or those it is shared with",
     action=Action.AGENT_PUBLISH,
     body=Publication,
     answer=DraftView,
     errors=(404, 409),
 )
 def publish_agent(call: Call, agent_id: str, body: Publication) -> Answer:
-    return _answer(call.platform.listings.publish(call.principal, agent_id, body.version_id))
+    return _answer(
+        call.platform.listings.publish(call.principal, agent_id, body.version_id, body.visibility)
+    )
 
 
 @endpoint(

@@ -19,6 +19,8 @@ class Origin:
     label: str
     fork: bool = False
     """Made of the source, which may have gone its own way since."""
+    share_id: str = ""
+    """The share by which it was found, where it was not public."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from chalicelib.ports import (
     REGISTERS,
     REMAINS,
     REVIEWS,
+    SHARES,
     VARIABLES,
     VERSIONS,
     Artifacts,
@@ -339,6 +340,7 @@ class Closing:
             self._store.commit(Delete(environment))
         self._delete(list(every(self._store, VARIABLES, org_id, agent_id)))
         self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
+        self._delete(list(every(self._store, SHARES, org_id, agent_id)))
         self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
         listing = self._store.get(AgentListing, org_id, agent_id)
         self._delete([] if listing is None else [listing])

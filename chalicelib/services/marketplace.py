@@ -9,6 +9,7 @@ from chalicelib.domain.deployments import Deployment, DeploymentState, Environme
 from chalicelib.domain.listings import (
     SLUG,
     AgentListing,
+    Found,
     NameClaim,
     PublishedVersion,
     skeleton,
@@ -93,31 +94,36 @@ class Marketplace:
 
     def read(self, slug: str) -> Offer:
         """The listing with its version, pages and exact counts."""
-        listing = self.find(slug)
-        versions = self._store.page(
+        return self.offer(Found(self.find(slug)))
+
+    def offer(self, found: Found) -> Offer:
+        """What whoever has found the listing sees of it."""
+        listing = found.listing
+        newest = self._store.page(
             PUBLISHED, listing.org_id, listing.agent_id, limit=SHOWN_VERSIONS
         ).items
+        versions = tuple(v for v in newest if v.is_shown_to(found))
         version = next((v for v in versions if v.version_id == listing.version_id), None)
         return Offer(
             listing=listing,
-            version=version or self.version(listing, listing.version_id or ""),
+            version=version or self.version(found, listing.version_id or ""),
             versions=versions,
             pages=self._pages(listing, listing.version_id or ""),
             counts=self._store.counts(listing.org_id, listing.agent_id),
             demo_url=self._demo(listing) if listing.demo else None,
         )
 
-    def version(self, listing: AgentListing, version_id: str) -> PublishedVersion:
-        """One published version of a listed agent."""
-        found = self._store.get(PublishedVersion, listing.org_id, listing.agent_id, version_id)
-        if found is None:
+    def version(self, found: Found, version_id: str) -> PublishedVersion:
+        """One published version of a listed agent, if whoever has found it may see it."""
+        listing = found.listing
+        stored = self._store.get(PublishedVersion, listing.org_id, listing.agent_id, version_id)
+        if stored is None or not stored.is_shown_to(found):
             raise NotFound("This agent has not published such a version.", code="version_unknown")
-        return found
+        return stored
 
-    def page(self, slug: str, path: str, version_id: str | None) -> Page:
+    def page(self, found: Found, path: str, version_id: str | None) -> Page:
         """One page of the agent's documentation, in the version shown or another published one."""
-        listing = self.find(slug)
-        version = self.version(listing, version_id or listing.version_id or "")
+        version = self.version(found, version_id or found.listing.version_id or "")
         pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
         for page in pages.docs:
             if page.path == path:

@@ -41,8 +41,13 @@ BODIES = {
     "accept_invitation": {"token": "x"},
     "update_me": {"name": "x"},
     "delete_me": {"confirm": "x"},
+    "create_share": {"with": "link"},
+    "create_shared_copy": {"token": "x"},
 }
-QUERIES = {"plan_deployment": f"?version_id={new_id('ver')}"}
+QUERIES = {
+    "plan_deployment": f"?version_id={new_id('ver')}",
+    "get_shared_page": "?path=docs/usage.md",
+}
 VALUES = {
     "agent_id": new_id("agt"),
     "version_id": new_id("ver"),
@@ -58,6 +63,8 @@ VALUES = {
     "review_id": "rev_unknown",
     "report_id": "rep_unknown",
     "service_id": "svc-1",
+    "share_id": new_id("shr"),
+    "offer_id": new_id("agt"),
 }
 
 

@@ -123,6 +123,10 @@ ROWS: dict[str, Row] = {
     "create_copy": Row(_body({"name": "Mine", "variables": VARIABLES})),
     "create_deployment": Row(lambda stage, _: {"version_id": stage.live.version_id}),
     "create_invitation": Row(_body({"email": "new@example.com", "role": "viewer"})),
+    "create_share": Row(_body({"with": "link", "note": "For the fair"})),
+    "create_shared_copy": Row(
+        lambda stage, _: {"offer_id": stage.shared.id, "name": "Mine", "variables": VARIABLES}
+    ),
     "create_organisation": Row(_body({"name": "New"})),
     "create_token": Row(_body({"name": "new"})),
     "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
@@ -133,6 +137,7 @@ ROWS: dict[str, Row] = {
     "delete_review": Row(),
     "end_other_sessions": Row(),
     "end_session": Row(),
+    "end_share": Row(),
     "export_audit": Row(),
     "export_me": Row(),
     "get_agent": Row(),
@@ -147,6 +152,8 @@ ROWS: dict[str, Row] = {
     "get_organisation": Row(),
     "get_own_review": Row(),
     "get_report": Row(),
+    "get_shared": Row(),
+    "get_shared_page": Row(query=lambda _: "?path=docs/usage.md"),
     "get_updates": Row(),
     "get_variables": Row(),
     "get_version": Row(),
@@ -162,6 +169,7 @@ ROWS: dict[str, Row] = {
     "list_repairs": Row(),
     "list_reports": Row(),
     "list_sessions": Row(),
+    "list_shares": Row(),
     "list_tokens": Row(),
     "list_versions": Row(),
     "pending_identities": Row(),
@@ -185,6 +193,7 @@ ROWS: dict[str, Row] = {
     "revoke_token": Row(),
     "roll_back": Row(path=lambda stage, _: {"deployment_id": stage.earlier.id}),
     "search_orphans": Row(),
+    "search_shared": Row(query=lambda _: "?q=everybody"),
     "stop": Row(),
     "transfer_organisation": Row(lambda stage, _: {"user_id": stage.target.user_id}),
     "unlink_identity": Row(),
@@ -216,6 +225,7 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "list_reviews": (200, "", None),
     "list_templates": (200, "", None),
     "preview_invitation": (404, "", {"token": "none"}),
+    "preview_shared": (404, "", {"token": "none"}),
     "railway_webhook": (202, "?secret=hook", {"type": "Deployment.crashed"}),
     "redeem_link": (401, "", {"token": "none"}),
     "refresh_session": (403, "", None),
@@ -255,7 +265,8 @@ def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False
     if of_agent:
         return _on_the_agent(kind, endpoint, needed)
     if action is Action.AGENT_READ:
-        return DONE  # a list shows what is to be seen
+        # A list shows what is to be seen; what others share is not for one agent's token.
+        return UNSEEN if kind.one_agent and "{offer_id}" in endpoint.path else DONE
     assert kind.role is not None
     allowed = PERMISSIONS[kind.role] & _reach(kind)
     if action is Action.AGENT_CREATE and (kind.restricted or kind.one_agent):
@@ -305,6 +316,8 @@ def call(endpoint: Endpoint, name: str, *, oneself: bool = False, at: World | No
         "slug": PUBLIC_SLUG,
         "review_id": built.review.id,
         "report_id": built.report.id,
+        "offer_id": built.shared.id,
+        "share_id": built.share.id,
         **(caller.own if name not in ("stranger", "intruder") or names_own(endpoint) else {}),
         **row.path(built, caller),
     }

@@ -258,6 +258,7 @@ export function update(more: Partial<Update> = {}): Update {
   return {
     origin: { slug: "site-watch", version_id: "ver_1", label: "1.0.0", fork: false },
     listed: true,
+    offer_id: null,
     name: "Site watch",
     available: true,
     latest: { version_id: "ver_2", number: 2, label: "1.1.0", published_at: AT },
