@@ -57,6 +57,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
+from chalicelib.services.images import Images
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
 from chalicelib.services.listings import Listings
@@ -134,6 +135,7 @@ class Platform:
     releases: Releases
     reconciler: Reconciler
     listings: Listings
+    images: Images
     marketplace: Marketplace
     sharing: Sharing
     copies: Copies
@@ -337,6 +339,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
         ),
         listings=listings,
+        images=Images(store=store, artifacts=adapters.artifacts, listings=listings, agents=agents),
         marketplace=marketplace,
         reviews=reviews,
         moderators=Moderators(

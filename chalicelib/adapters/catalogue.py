@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.search_index import SearchIndex
 
-FORMAT = 4
+FORMAT = 5
 """Raise it when files written by older code cannot serve newer code; the index is then rebuilt."""
 FOLDER = "marketplace/"
 STATE = f"{FOLDER}index.json"

@@ -279,6 +279,7 @@ class MemoryVault:
 class MemoryArtifacts:
     sources: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    media_types: dict[str, str] = field(default_factory=dict)
     sources_bucket: str = "sources"
     artifacts_bucket: str = "artifacts"
 
@@ -303,6 +304,10 @@ class MemoryArtifacts:
 
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
+
+    def put_media(self, key: str, body: bytes, media_type: str) -> None:
+        self.objects[key] = body
+        self.media_types[key] = media_type
 
     def get_json(self, key: str) -> Any | None:
         body = self.objects.get(key)

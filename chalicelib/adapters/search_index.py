@@ -416,6 +416,7 @@ def _written(entry: Entry) -> str:
         entry.tags,
         entry.licence,
         entry.icon,
+        entry.picture,
         entry.label,
         entry.published_at.timestamp(),
         entry.refreshed_at.timestamp(),
@@ -429,9 +430,8 @@ def _written(entry: Entry) -> str:
 
 
 def _read(agent: str, categories: int, runtime: int, card: str) -> Entry:
-    slug, name, summary, publisher, tags, licence, icon, label, published, refreshed, *counts = (
-        json.loads(card)
-    )
+    slug, name, summary, publisher, tags, licence, icon, picture, label, *rest = json.loads(card)
+    published, refreshed, *counts = rest
     return Entry(
         agent_id=agent,
         slug=slug,
@@ -443,6 +443,7 @@ def _read(agent: str, categories: int, runtime: int, card: str) -> Entry:
         runtime=next((r for r, code in _RUNTIMES.items() if code == runtime), None),
         licence=licence,
         icon=icon,
+        picture=picture,
         label=label,
         published_at=datetime.fromtimestamp(published, UTC),
         refreshed_at=datetime.fromtimestamp(refreshed, UTC),

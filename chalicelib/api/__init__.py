@@ -10,6 +10,7 @@ from chalicelib.api.deployments import deployments
 from chalicelib.api.feeds import feeds
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.images import images
 from chalicelib.api.invitations import invitations
 from chalicelib.api.listings import listings
 from chalicelib.api.marketplace import marketplace
@@ -39,6 +40,7 @@ BLUEPRINTS = (
     variables,
     deployments,
     listings,
+    images,
     marketplace,
     sharing,
     copies,

@@ -73,6 +73,15 @@ class Publication(Model):
     """`organisation`: to its members only; `private`: to those alone with whom it is shared."""
 
 
+class ScreenshotView(View):
+    """`path` is where it is shown: `/` and the path, on our own site."""
+
+    path: str
+    width: int
+    height: int
+    alt: str
+
+
 class CheckView(View):
     code: str
     title: str
@@ -89,6 +98,8 @@ class ListingView(View):
     categories: list[Category]
     tags: list[str]
     icon: str
+    picture: str
+    screenshots: list[ScreenshotView]
     pricing: str
     licence: str
     source_url: str
@@ -125,7 +136,7 @@ class DraftView(ListingView):
     errors=(404,),
 )
 def get_listing(call: Call, agent_id: str) -> Answer:
-    return _answer(call.platform.listings.get(call.principal, agent_id))
+    return draft_answer(call.platform.listings.get(call.principal, agent_id))
 
 
 @endpoint(
@@ -144,7 +155,7 @@ def put_listing(call: Call, agent_id: str, body: ListingChange) -> Answer:
         for name, value in body
         if value is not None
     }
-    return _answer(
+    return draft_answer(
         call.platform.listings.put(
             call.principal, agent_id, if_revision=call.if_match, fields=fields
         )
@@ -162,7 +173,7 @@ def put_listing(call: Call, agent_id: str, body: ListingChange) -> Answer:
     errors=(404, 409),
 )
 def publish_agent(call: Call, agent_id: str, body: Publication) -> Answer:
-    return _answer(
+    return draft_answer(
         call.platform.listings.publish(call.principal, agent_id, body.version_id, body.visibility)
     )
 
@@ -177,10 +188,11 @@ def publish_agent(call: Call, agent_id: str, body: Publication) -> Answer:
     errors=(404, 409),
 )
 def unpublish_agent(call: Call, agent_id: str) -> Answer:
-    return _answer(call.platform.listings.unpublish(call.principal, agent_id))
+    return draft_answer(call.platform.listings.unpublish(call.principal, agent_id))
 
 
-def _answer(draft: Draft) -> Answer:
+def draft_answer(draft: Draft) -> Answer:
+    """A listing with its check list, as its owner sees it."""
     view = DraftView(
         **ListingView.model_validate(draft.listing).model_dump(),
         checks=[CheckView.model_validate(check) for check in draft.checks],

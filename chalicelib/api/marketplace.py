@@ -9,6 +9,7 @@ from chalice.app import Blueprint
 from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
+from chalicelib.api.listings import ScreenshotView
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.listings import Found
 from chalicelib.domain.search import MAX_DEPTH, Counts, Entry, SearchPage, SearchQuery, Sort
@@ -46,7 +47,7 @@ class CountsView(View):
 
 
 class CardView(View):
-    """An agent as lists show it."""
+    """An agent as lists show it. `picture` is an icon's path on our own site, or empty."""
 
     slug: str
     name: str
@@ -57,6 +58,7 @@ class CardView(View):
     runtime: Runtime | None
     licence: str
     icon: str
+    picture: str
     label: str
     published_at: datetime
     refreshed_at: datetime
@@ -111,6 +113,7 @@ class OfferView(CardView):
 
     readme: str
     licence_text: str
+    screenshots: list[ScreenshotView]
     docs: list[DocLinkView]
     inputs: list[InputView]
     protocol: str | None
@@ -243,6 +246,7 @@ def offer_fields(offer: Offer) -> dict[str, Any]:
                 "counts": _counts(offer.counts),
                 "readme": offer.pages.readme,
                 "licence_text": offer.pages.licence_text,
+                "screenshots": [vars(one) for one in listing.screenshots],
                 "docs": [vars(page) for page in offer.pages.docs],
                 "inputs": [
                     {

@@ -93,6 +93,7 @@ class SharedCardView(View):
     tags: list[str]
     runtime: Runtime | None
     icon: str
+    picture: str
     label: str
     refreshed_at: datetime
 

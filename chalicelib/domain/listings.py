@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.agents import Category, Runtime, Visibility
+from chalicelib.domain.images import Screenshot
 
 MIN_SUMMARY = 20
 MIN_README = 120
@@ -54,6 +55,9 @@ class AgentListing:
     categories: tuple[Category, ...] = ()
     tags: tuple[str, ...] = ()
     icon: str = ""
+    picture: str = ""
+    """Where the icon lies that is a picture; it is shown instead of the emoji."""
+    screenshots: tuple[Screenshot, ...] = ()
     pricing: str = ""
     licence: str = ""
     source_url: str = ""

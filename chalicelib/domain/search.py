@@ -87,6 +87,7 @@ class Entry:
     label: str
     published_at: datetime
     refreshed_at: datetime
+    picture: str = ""
     counts: Counts = field(default_factory=Counts)
     body: str = ""
     """The beginning of the README, in plain words; searched, not shown."""

@@ -89,6 +89,7 @@ def entry_of(listing: AgentListing, counts: Counts, body: str) -> Entry:
         runtime=listing.runtime,
         licence=listing.licence,
         icon=listing.icon,
+        picture=listing.picture,
         label=listing.label,
         published_at=listing.published_at or listing.updated_at,
         refreshed_at=listing.refreshed_at or listing.updated_at,

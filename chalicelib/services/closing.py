@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.domain.agents import Agent, SlugClaim, Visibility
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.members import Headcount
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Principal
@@ -342,6 +343,7 @@ class Closing:
         self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
         self._delete(list(every(self._store, SHARES, org_id, agent_id)))
         self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
+        self._artifacts.remove_all(media_folder(org_id, agent_id))
         listing = self._store.get(AgentListing, org_id, agent_id)
         self._delete([] if listing is None else [listing])
         subjects: list[Version | Deployment] = [

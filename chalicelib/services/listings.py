@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.ids import is_id
+from chalicelib.domain.images import Screenshot
 from chalicelib.domain.listings import (
     BEFORE_ANYBODY,
     RESERVED_SLUGS,
@@ -362,4 +363,6 @@ def _differs(name: str, before: AgentListing, after: AgentListing) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [one.path if isinstance(one, Screenshot) else one for one in value]
+    return value

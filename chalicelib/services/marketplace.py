@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
+from chalicelib.domain.images import Screenshot
 from chalicelib.domain.listings import (
     SLUG,
     AgentListing,
@@ -71,10 +72,11 @@ class Marketplace:
                     return found
         return found
 
-    def entry(self, slug: str) -> Entry:
-        """A public agent as its card shows it, with exact counts."""
+    def entry(self, slug: str) -> tuple[Entry, tuple[Screenshot, ...]]:
+        """A public agent as its card shows it, with exact counts; and its screenshots."""
         listing = self.find(slug)
-        return entry_of(listing, self._store.counts(listing.org_id, listing.agent_id), "")
+        counts = self._store.counts(listing.org_id, listing.agent_id)
+        return entry_of(listing, counts, ""), listing.screenshots
 
     def find(self, slug: str) -> AgentListing:
         """The public listing of this slug; raises NotFound for anything else, hidden ones too."""

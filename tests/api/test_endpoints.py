@@ -41,6 +41,9 @@ BODIES = {
     "accept_invitation": {"token": "x"},
     "update_me": {"name": "x"},
     "delete_me": {"confirm": "x"},
+    "put_icon": {"data": "AA=="},
+    "add_screenshot": {"data": "AA=="},
+    "arrange_screenshots": {"items": []},
     "create_share": {"with": "link"},
     "create_shared_copy": {"token": "x"},
 }

@@ -38,6 +38,7 @@ from chalicelib.ports import LogLine
 from chalicelib.services.variables import VariableValue
 from tests.api.conftest import Client, Reply
 from tests.api.stage import VARIABLES
+from tests.api.test_images import ICON, SCREENSHOT
 from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import World
 
@@ -263,6 +264,9 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
     one, other = (random.choice(scene.tenants).link.split(".") for _ in range(2))
     link = ".".join([*one[:3], other[3] if one != other else other[3][:-1]])
     return {
+        "put_icon": {"data": ICON},
+        "add_screenshot": {"data": SCREENSHOT, "alt": "Mine"},
+        "arrange_screenshots": {"items": []},
         "create_share": {"with": "person", "email": "x@y.example"},
         "create_shared_copy": {
             "variables": VARIABLES,

@@ -29,6 +29,7 @@ from chalicelib.domain.tenancy import (
 )
 from tests.api.conftest import Client, Reply
 from tests.api.stage import ORGANISATION, PUBLIC_SLUG, VARIABLES, Caller, Stage, copied
+from tests.api.test_images import ICON, SCREENSHOT
 from tests.conftest import World
 
 ALL = frozenset(Action)
@@ -115,6 +116,8 @@ def _version(name: str) -> Callable[[Stage, Caller], dict[str, str]]:
 ROWS: dict[str, Row] = {
     "accept_invitation": Row(lambda _, caller: {"token": caller.invitation}),
     "accept_update": Row(_body({})),
+    "add_screenshot": Row(_body({"data": SCREENSHOT})),
+    "arrange_screenshots": Row(_body({"items": []})),
     "build_version": Row(_body({}), _version("held")),
     "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
     "cancel_version": Row(path=_version("held")),
@@ -132,6 +135,7 @@ ROWS: dict[str, Row] = {
     "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
     "decide_report": Row(_body({"decision": "hide", "reason": "Spam"})),
     "delete_agent": Row(),
+    "delete_icon": Row(),
     "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
     "delete_organisation": Row(_body({"confirm": ORGANISATION})),
     "delete_review": Row(),
@@ -175,6 +179,7 @@ ROWS: dict[str, Row] = {
     "pending_identities": Row(),
     "plan_deployment": Row(query=lambda stage: f"?version_id={stage.live.version_id}"),
     "publish_agent": Row(lambda stage, _: {"version_id": stage.fitter.id}),
+    "put_icon": Row(_body({"data": ICON})),
     "put_listing": Row(_body({"summary": "Says everything a little louder"})),
     "put_review": Row(_body({"stars": 4, "text": "Better now."})),
     "put_variables": Row(_body({"items": [{"name": "A", "value": "1"}]})),
@@ -239,6 +244,7 @@ PERSONAL = ("/me",)
 # What is published is everybody's: its path names nothing of the organisation that owns it.
 OF_EVERYBODY = ("/marketplace/",)
 PRIVATE = [e for e in ENDPOINTS if not e.public]
+LISTING = "/agents/{agent_id}/listing"
 
 
 def names_acme(endpoint: Endpoint) -> bool:
@@ -338,7 +344,7 @@ def prepared(endpoint: Endpoint, built: Stage, caller: Caller, *, token: bool) -
         # What is on its way would have to be waited for.
         owner = world.within(built.org_id, "owner@example.com")
         world.platform.deployments.cancel(owner, built.moving.id)
-    if endpoint.name in ("publish_agent", "put_listing"):
+    if endpoint.name == "publish_agent" or endpoint.path.startswith(LISTING):
         # A draft: what is public already is changed by who may publish.
         owner = world.within(built.org_id, "owner@example.com")
         world.platform.listings.unpublish(owner, built.agent.id)

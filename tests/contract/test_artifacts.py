@@ -63,3 +63,15 @@ def test_all_of_one_organisation_goes_and_nothing_of_another(kept: Kept) -> None
     assert artifacts.get_json("org_11/agt_1/order.json") == 1
     assert artifacts.source_size("org_11/agt_1/ver_1/source") == 1
     artifacts.remove_all("org_1/")
+
+
+def test_a_picture_is_kept_as_what_it_is(kept: Kept) -> None:
+    key = "media/a/b.png"
+    kept.artifacts.put_media(key, b"points", "image/png")
+    assert kept.artifacts.read(key) == b"points"
+    if kept.s3 is not None:
+        stored = kept.s3.head_object(Bucket="artifacts", Key=key)
+        assert stored["ContentType"] == "image/png"
+        assert "immutable" in stored["CacheControl"]
+    kept.artifacts.remove_all(key)
+    assert kept.artifacts.read(key) is None

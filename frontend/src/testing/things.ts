@@ -164,6 +164,7 @@ export function card(more: Partial<Card> = {}): Card {
     runtime: "python",
     licence: "MIT",
     icon: "",
+    picture: "",
     label: "1.0.0",
     published_at: AT,
     refreshed_at: AT,
@@ -197,6 +198,7 @@ export function offer(more: Partial<Offer> = {}): Offer {
     ...card(),
     readme: "# Reads\n\nIt watches.",
     licence_text: "",
+    screenshots: [],
     docs: [],
     inputs: [
       {
@@ -228,6 +230,8 @@ export function listing(more: Partial<Listing> = {}): Listing {
     categories: ["other"],
     tags: [],
     icon: "",
+    picture: "",
+    screenshots: [],
     pricing: "",
     licence: "",
     source_url: "",
