@@ -12,6 +12,8 @@ from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.listings import ScreenshotView
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.listings import Found
+from chalicelib.domain.pages import Passage
+from chalicelib.domain.reference import REFERENCE, TITLE
 from chalicelib.domain.search import MAX_DEPTH, Counts, Entry, SearchPage, SearchQuery, Sort
 from chalicelib.errors import FieldError, Invalid
 from chalicelib.services.marketplace import Offer
@@ -130,6 +132,27 @@ class PageQuery(Model):
     version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
+class LookUpQuery(Model):
+    """Without `q` every page is listed."""
+
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
+    version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+
+class PassageView(View):
+    """A place in a page. `path` is `readme` for the README, `reference` for the one that is made
+    of the manifest and of what the agent says; `excerpt` is plain text."""
+
+    path: str
+    title: str
+    heading: str
+    excerpt: str
+
+
+class PassagesView(View):
+    items: list[PassageView]
+
+
 class PageView(View):
     path: str
     title: str
@@ -179,6 +202,29 @@ def get_offer_page(call: Call, slug: str, query: PageQuery) -> Answer:
     market = call.platform.marketplace
     page = market.page(Found(market.find(slug)), query.path, query.version_id)
     return Answer(PageView.model_validate(page), headers=_SHARED)
+
+
+@endpoint(
+    marketplace,
+    "GET",
+    "/marketplace/agents/{slug}/pages",
+    summary="List the pages of a public agent's documentation, or search in them",
+    query=LookUpQuery,
+    answer=PassagesView,
+    errors=(404,),
+    public=True,
+)
+def look_up_pages(call: Call, slug: str, query: LookUpQuery) -> Answer:
+    market = call.platform.marketplace
+    return Answer(
+        passages(market.look_up(Found(market.find(slug)), query.q, query.version_id)),
+        headers=_SHARED,
+    )
+
+
+def passages(found: list[Passage]) -> PassagesView:
+    """Places as they are answered."""
+    return PassagesView(items=[PassageView.model_validate(one) for one in found])
 
 
 def asked(query: MarketplaceQuery) -> SearchQuery:
@@ -247,7 +293,10 @@ def offer_fields(offer: Offer) -> dict[str, Any]:
                 "readme": offer.pages.readme,
                 "licence_text": offer.pages.licence_text,
                 "screenshots": [vars(one) for one in listing.screenshots],
-                "docs": [vars(page) for page in offer.pages.docs],
+                "docs": [
+                    *(vars(page) for page in offer.pages.docs),
+                    {"path": REFERENCE, "title": TITLE},
+                ],
                 "inputs": [
                     {
                         "name": item["name"],

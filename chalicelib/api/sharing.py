@@ -12,12 +12,15 @@ from chalicelib.api.copies import CopyView, NewCopy, copy_view
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.marketplace import (
     FacetsView,
+    LookUpQuery,
     MarketplaceQuery,
     OfferView,
     PageQuery,
     PageView,
+    PassagesView,
     asked,
     offer_fields,
+    passages,
     rest_of,
 )
 from chalicelib.domain.agents import Category, Runtime
@@ -116,6 +119,10 @@ class LinkToken(Model):
     """What stands behind `#token=` in the link."""
 
     token: Secret
+
+
+class LinkPage(LinkToken):
+    path: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class SharedCopy(NewCopy):
@@ -262,6 +269,38 @@ def get_shared_page(call: Call, offer_id: str, query: PageQuery) -> PageView:
     found = call.platform.sharing.find(call.principal, offer_id)
     page = call.platform.marketplace.page(found, query.path, query.version_id)
     return PageView.model_validate(page)
+
+
+@endpoint(
+    sharing,
+    "GET",
+    "/marketplace/shared/{offer_id}/pages",
+    summary="List the pages of the documentation of an agent that is shared with you, or search",
+    action=Action.AGENT_READ,
+    query=LookUpQuery,
+    answer=PassagesView,
+    errors=(404,),
+)
+def look_up_shared_pages(call: Call, offer_id: str, query: LookUpQuery) -> PassagesView:
+    found = call.platform.sharing.find(call.principal, offer_id)
+    return passages(call.platform.marketplace.look_up(found, query.q, query.version_id))
+
+
+@endpoint(
+    sharing,
+    "POST",
+    "/marketplace/shared/page",
+    summary="Read one page of the documentation of the agent that a secret link leads to",
+    body=LinkPage,
+    answer=PageView,
+    errors=(404,),
+    public=True,
+    rate=RateClass.SIGN_IN,
+)
+def get_linked_page(call: Call, body: LinkPage) -> Answer:
+    found = call.platform.sharing.opened(body.token)
+    page = call.platform.marketplace.page(found, body.path, None)
+    return Answer(PageView.model_validate(page), headers=_UNLISTED)
 
 
 def _offer(call: Call, found: Found) -> Answer:

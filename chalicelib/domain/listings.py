@@ -158,6 +158,8 @@ class PublishedVersion:
     published_at: datetime
     audience: Visibility = Visibility.PUBLIC
     """The widest audience it was ever offered to; PRIVATE: those it is shared with."""
+    tools: tuple[Mapping[str, Any], ...] | None = None
+    """The signatures of the tools or skills it offers; None: nobody could say."""
     revision: int = 1
 
     def is_shown_to(self, found: Found) -> bool:

@@ -357,7 +357,12 @@ class Copies:
             found=found,
             latest=latest or current,
             available=newer,
-            difference=difference(before, latest.manifest if latest else before),
+            difference=difference(
+                before,
+                latest.manifest if latest else before,
+                tools_before=current.tools if current else None,
+                tools_after=latest.tools if latest else None,
+            ),
             missing=tuple(missing(latest.manifest, names)) if latest else (),
         )
 

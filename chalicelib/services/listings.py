@@ -15,6 +15,7 @@ from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.images import Screenshot
+from chalicelib.domain.interface import INTERFACE, MAX_SIGNATURES, Interface, fitted, signature
 from chalicelib.domain.listings import (
     BEFORE_ANYBODY,
     RESERVED_SLUGS,
@@ -214,8 +215,12 @@ class Listings:
         """The version as it is offered, to at least so many; nothing if it is that already."""
         held = self._store.get(PublishedVersion, version.org_id, version.agent_id, version.id)
         if held is None:
+            said = Interface.from_json(self._artifacts.get_json(f"{version.prefix}{INTERFACE}"))
+            # One item of the table holds all that a version offers.
+            kept = fitted(Interface(tools=said.tools), MAX_SIGNATURES).tools
+            tools = None if kept is None else tuple(signature(one) for one in kept)
             made = _published(version, principal.user_id, now)
-            return [Put(replace(made, audience=visibility))]
+            return [Put(replace(made, audience=visibility, tools=tools))]
         wider = max(held.audience, visibility, key=list(Visibility).index)
         if wider is held.audience:
             return []

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.images import Screenshot
+from chalicelib.domain.interface import INTERFACE, Interface
 from chalicelib.domain.listings import (
     SLUG,
     AgentListing,
@@ -15,7 +16,8 @@ from chalicelib.domain.listings import (
     PublishedVersion,
     skeleton,
 )
-from chalicelib.domain.pages import PAGES, Page, Pages
+from chalicelib.domain.pages import PAGES, Page, Pages, Passage, look_up
+from chalicelib.domain.reference import REFERENCE, reference
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Sort
 from chalicelib.errors import NotFound
 from chalicelib.ports import (
@@ -30,6 +32,8 @@ from chalicelib.ports import (
 from chalicelib.services.catalogue import entry_of
 
 SHOWN_VERSIONS = 20
+README = "readme"
+"""The path of the README among the pages; it is part of the offer."""
 FEED_LENGTH = 40
 SITEMAP_LENGTH = 20_000
 """A sitemap may have 50,000 addresses; an answer of the API 6 MB."""
@@ -126,11 +130,28 @@ class Marketplace:
     def page(self, found: Found, path: str, version_id: str | None) -> Page:
         """One page of the agent's documentation, in the version shown or another published one."""
         version = self.version(found, version_id or found.listing.version_id or "")
+        if path == REFERENCE:
+            return self._reference(version)
         pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
         for page in pages.docs:
             if page.path == path:
                 return page
         raise NotFound("This version has no page of this path.", code="page_unknown")
+
+    def look_up(self, found: Found, text: str, version_id: str | None) -> list[Passage]:
+        """Where the documentation of a version has these words, README and reference among it;
+        without words, every page it has."""
+        version = self.version(found, version_id or found.listing.version_id or "")
+        pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
+        readme = [Page(README, "README", pages.readme)] if pages.readme else []
+        every_page = [*readme, *pages.docs, self._reference(version)]
+        if not text.strip():
+            return [Passage(page.path, page.title, "", "") for page in every_page]
+        return look_up(every_page, text)
+
+    def _reference(self, version: PublishedVersion) -> Page:
+        said = self._artifacts.get_json(f"{version.prefix}{INTERFACE}")
+        return reference(version.manifest, Interface.from_json(said))
 
     def _pages(self, listing: AgentListing, version_id: str) -> Pages:
         prefix = f"{listing.org_id}/{listing.agent_id}/{version_id}/"

@@ -273,6 +273,7 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
             **random.choice([{"token": link}, {"offer_id": agent}]),
         },
         "preview_shared": {"token": link},
+        "get_linked_page": {"token": link, "path": "reference"},
         "create_agent": {"name": "Same"},
         "update_agent": {"name": "Changed"},
         "create_version": {
