@@ -47,6 +47,7 @@ from chalicelib.ports import (
 )
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
+from chalicelib.services.activity import Activity
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.builds import Builds
@@ -172,6 +173,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         release_limit=release_limit,
         masker=variables.masker,
+        activity=Activity(store=store, clock=clock, salt=adapters.webhook_secret),
     )
     settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
     orphans = Orphans(store=store, audit=audit, host=adapters.host, clock=clock)
@@ -218,7 +220,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=build_limit,
     )
     marketplace = Marketplace(
-        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
     )
     listings = Listings(
         store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock

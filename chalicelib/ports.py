@@ -113,6 +113,10 @@ class Tally:
     agent_id: str
     amounts: Mapping[str, int | float]
     shard: int = field(default_factory=lambda: randbelow(COUNTER_SHARDS))
+    month: str = ""
+    """The month alone in which it counts; "" for all time."""
+    expires_at: datetime | None = None
+    """When a month's counters may go."""
 
 
 COUNTER_SHARDS = 16
@@ -146,8 +150,9 @@ class Store(Protocol):
         """Raises ChangedMeanwhile when a revision is not the stored one."""
         ...
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
-        """The exact sums of everything counted of the agent's listing."""
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
+        """The exact sums of everything counted of the agent's listing, of all time and in this
+        month."""
         ...
 
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
-from chalicelib.domain.copies import Run, View
+from chalicelib.domain.copies import Active, Run, View
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.idempotency import Remembered
@@ -141,11 +141,17 @@ def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
     return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
 
 
-def tally_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
-    """One shard of an agent's counters; without a shard, where all of them begin."""
-    return Key(
-        _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
-    )
+def tally_key(org_id: str, agent_id: str, shard: int | None = None, month: str = "") -> Key:
+    """One shard of an agent's counters, of all time or of a month; without a shard, where all of
+    them begin."""
+    if shard is None:
+        return Key(_org(org_id, "AGT", agent_id), "COUNTS#")
+    part = f"{month}#" if month else ""
+    return Key(_org(org_id, "AGT", agent_id), f"COUNTS#{part}{shard:02d}#")
+
+
+def _active_key(org_id: str, agent_id: str, month: str, person: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "ACTIVE", month, person), "ACTIVE#")
 
 
 def _run_key(org_id: str, agent_id: str, user_id: str) -> Key:
@@ -363,6 +369,11 @@ LAYOUTS: Mapping[type, Layout] = {
     View: Layout(
         key=_view_key,
         key_of=lambda e: _view_key(e.org_id, e.agent_id, e.day, e.visitor),
+        expires=True,
+    ),
+    Active: Layout(
+        key=_active_key,
+        key_of=lambda e: _active_key(e.org_id, e.agent_id, e.month, e.person),
         expires=True,
     ),
     NameClaim: Layout(

@@ -62,7 +62,7 @@ class MemoryStore:
     """Keeps the written form, so that what cannot be stored cannot pass a test either."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], dict[str, float]] = {}
+        self._counts: dict[tuple[str, str, str], dict[str, float]] = {}
         self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
@@ -148,12 +148,17 @@ class MemoryStore:
                 else:
                     del self._items[key]
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
         self.calls += 1
-        return Counts(**self._counts.get((org_id, agent_id), {}))  # type: ignore[arg-type]
+        sums = {
+            name: amount
+            for part in dict.fromkeys(("", month))
+            for name, amount in self._counts.get((org_id, agent_id, part), {}).items()
+        }
+        return Counts(**sums)  # type: ignore[arg-type]
 
     def _count(self, change: Tally) -> None:
-        sums = self._counts.setdefault((change.org_id, change.agent_id), {})
+        sums = self._counts.setdefault((change.org_id, change.agent_id, change.month), {})
         for name, amount in change.amounts.items():
             sums[name] = sums.get(name, 0) + amount
 
@@ -168,7 +173,7 @@ class MemoryStore:
 
 def _key_of(change: Change) -> Key:
     if isinstance(change, Tally):
-        return tally_key(change.org_id, change.agent_id, change.shard)
+        return tally_key(change.org_id, change.agent_id, change.shard, change.month)
     return LAYOUTS[type(change.entity)].key_of(change.entity)
 
 

@@ -115,6 +115,8 @@ class OfferView(CardView):
 
     readme: str
     licence_text: str
+    active_users: int
+    """People whose copy ran this month."""
     screenshots: list[ScreenshotView]
     docs: list[DocLinkView]
     inputs: list[InputView]
@@ -290,6 +292,7 @@ def offer_fields(offer: Offer) -> dict[str, Any]:
                 "published_at": listing.published_at or listing.updated_at,
                 "refreshed_at": listing.refreshed_at or listing.updated_at,
                 "counts": _counts(offer.counts),
+                "active_users": offer.counts.active,
                 "readme": offer.pages.readme,
                 "licence_text": offer.pages.licence_text,
                 "screenshots": [vars(one) for one in listing.screenshots],

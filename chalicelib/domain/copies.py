@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -46,6 +46,27 @@ class View:
     visitor: str
     expires_at: datetime
     revision: int = 1
+
+
+@dataclass(frozen=True)
+class Active:
+    """Somebody did something with their copy of an agent in a month. `person` is a hash that means
+    nothing in another month, nor of another agent."""
+
+    org_id: str
+    agent_id: str
+    month: str
+    person: str
+    expires_at: datetime
+    revision: int = 1
+
+
+ACTIVE_KEPT = timedelta(days=70)
+"""Longer than the month it counts in and the next one, which shows it as the last."""
+
+
+def month_of(at: datetime) -> str:
+    return at.strftime("%Y-%m")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class Counts:
     ratings: int = 0
     stars: int = 0
     trend: float = 0.0
+    active: int = 0
+    """People who did something with their copy, in the month that was asked for."""
 
     @property
     def rating(self) -> float:

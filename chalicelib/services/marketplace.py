@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from chalicelib.domain.copies import month_of
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.images import Screenshot
 from chalicelib.domain.interface import INTERFACE, Interface
@@ -26,6 +27,7 @@ from chalicelib.ports import (
     PUBLISHED,
     Artifacts,
     Catalogue,
+    Clock,
     Store,
     every,
 )
@@ -53,10 +55,13 @@ class Offer:
 
 
 class Marketplace:
-    def __init__(self, *, store: Store, artifacts: Artifacts, catalogue: Catalogue) -> None:
+    def __init__(
+        self, *, store: Store, artifacts: Artifacts, catalogue: Catalogue, clock: Clock
+    ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._catalogue = catalogue
+        self._clock = clock
 
     def search(self, query: SearchQuery) -> SearchPage:
         return self._catalogue.search(query)
@@ -115,7 +120,9 @@ class Marketplace:
             version=version or self.version(found, listing.version_id or ""),
             versions=versions,
             pages=self._pages(listing, listing.version_id or ""),
-            counts=self._store.counts(listing.org_id, listing.agent_id),
+            counts=self._store.counts(
+                listing.org_id, listing.agent_id, month_of(self._clock.now())
+            ),
             demo_url=self._demo(listing) if listing.demo else None,
         )
 

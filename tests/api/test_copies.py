@@ -70,6 +70,43 @@ def test_what_is_counted_is_exact_and_the_author_counts_for_nothing(
     assert (found["deployments"], found["users"]) == (3, 1)
 
 
+def test_people_whose_copy_runs_are_counted_once_a_month(
+    world: World, client: Client, stranger: Client, nobody: Client
+) -> None:
+    published(world, client)
+
+    def active() -> int:
+        found: int = nobody("GET", "/marketplace/agents/{slug}", slug=SLUG).json["active_users"]
+        return found
+
+    def runs(who: Client) -> str:
+        made = who("POST", COPIES, VALUES, slug=SLUG).json
+        me = world.platform.access.principal(who.token or "")
+        assert world.run_machine(me, made["deployment_id"]).state == "live"
+        return me.user_id
+
+    user_id = runs(stranger)
+    runs(stranger)
+    runs(client)
+    assert active() == 1, "each once, and the author not at all"
+    bob = Client(world, world.access_token("bob@example.com"))
+    assert bob("POST", COPIES, {**VALUES, "deploy": False}, slug=SLUG).status == 201
+    assert active() == 1, "a copy that does not run uses nothing"
+    runs(bob)
+    assert active() == 2
+    kept = b" ".join(d for k, d in world.store.dump().items() if k.sk == "ACTIVE#")
+    assert kept.count(b"person") == 2
+    assert user_id.encode() not in kept
+
+    world.clock.sleep(40 * 24 * 3600)
+    assert active() == 0, "a new month"
+    world.platform.reconciler.run()
+    assert active() == 2, "what still runs is used"
+    world.clock.sleep(600)
+    world.platform.reconciler.run()
+    assert active() == 2
+
+
 def test_a_repeated_request_makes_one_copy(
     world: World, client: Client, stranger: Client, nobody: Client
 ) -> None:

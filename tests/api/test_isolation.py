@@ -367,8 +367,8 @@ def one_call(scene: Scene) -> Sent:
 
 def said_by(user_id: str, key: Key, said: dict[str, Any]) -> bool:
     """Whether it is a person's to write with another's public agent: that they ran it, their
-    review, vote or report; or that somebody looked at it, which says of nobody who."""
-    if key.sk == "VIEW#":
+    review, vote or report; or that somebody looked at it or runs it, which says of nobody who."""
+    if key.sk in ("VIEW#", "ACTIVE#"):
         return True
     theirs = key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#")
     if theirs:

@@ -3197,6 +3197,8 @@ export interface components {
          *     whatever HTML it contains: show it through a sanitiser only.
          */
         OfferView: {
+            /** Active Users */
+            active_users: number;
             /** Categories */
             categories: components["schemas"]["Category"][];
             counts: components["schemas"]["CountsView"];
@@ -4011,6 +4013,8 @@ export interface components {
         };
         /** SharedOfferView */
         SharedOfferView: {
+            /** Active Users */
+            active_users: number;
             /** Categories */
             categories: components["schemas"]["Category"][];
             counts: components["schemas"]["CountsView"];

@@ -198,6 +198,7 @@ export function offer(more: Partial<Offer> = {}): Offer {
     ...card(),
     readme: "# Reads\n\nIt watches.",
     licence_text: "",
+    active_users: 0,
     screenshots: [],
     docs: [],
     inputs: [
