@@ -114,9 +114,8 @@ class Tally:
     amounts: Mapping[str, int | float]
     shard: int = field(default_factory=lambda: randbelow(COUNTER_SHARDS))
     month: str = ""
-    """The month alone in which it counts; "" for all time."""
+    """The month alone in which it counts, and which may be forgotten then; "" for all time."""
     expires_at: datetime | None = None
-    """When a month's counters may go."""
 
 
 COUNTER_SHARDS = 16
@@ -367,9 +366,7 @@ class Artifacts(Protocol):
 
     def put_json(self, key: str, value: Any) -> None: ...
 
-    def put_media(self, key: str, body: bytes, media_type: str) -> None:
-        """A picture that is never changed; its key begins with `media/`."""
-        ...
+    def put_media(self, key: str, body: bytes, media_type: str) -> None: ...
 
     def get_json(self, key: str) -> Any | None: ...
 
@@ -387,9 +384,7 @@ class Catalogue(Protocol):
 
     def search(self, query: SearchQuery) -> SearchPage: ...
 
-    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
-        """The same search over these few alone; nothing of them is kept."""
-        ...
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage: ...
 
     def is_ready(self) -> bool:
         """Whether there is an index of the present form."""
