@@ -225,6 +225,9 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
     listings = Listings(
         store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
     )
+    indexing = Indexing(
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
+    )
     reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
     sharing = Sharing(
@@ -338,6 +341,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             settling=settling,
             health=Health(turns=turns, verification=verification, clock=clock),
             orphans=orphans,
+            indexing=indexing,
             clock=clock,
         ),
         listings=listings,
@@ -366,7 +370,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             salt=adapters.webhook_secret,
         ),
-        indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
+        indexing=indexing,
         operations=Operations(
             store=store,
             host=adapters.host,

@@ -380,24 +380,25 @@ class Artifacts(Protocol):
 
 
 class Catalogue(Protocol):
-    """The marketplace's search index."""
+    """The marketplace's search index. `search_among` searches these few alone; `is_ready`: there is
+    one of the present form; `stale`: those that are not held as they are; `held`: agent and slug of
+    what is, in the order of agents' ids; `rebuild` makes it anew, of these and no others."""
 
     def search(self, query: SearchQuery) -> SearchPage: ...
 
     def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage: ...
 
-    def is_ready(self) -> bool:
-        """Whether there is an index of the present form."""
-        ...
+    def is_ready(self) -> bool: ...
 
     def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
-        """Puts these in place of what is held of the same agents. False: there is no index yet of
-        the present form, and `rebuild` must make one."""
+        """Puts these in place of what is held of the same agents. False: `rebuild` comes first."""
         ...
 
-    def rebuild(self, entries: Iterable[Entry]) -> None:
-        """Makes the index anew, of these and no others."""
-        ...
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]: ...
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]: ...
+
+    def rebuild(self, entries: Iterable[Entry]) -> None: ...
 
 
 class Mail(Protocol):

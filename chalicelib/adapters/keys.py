@@ -25,7 +25,7 @@ from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
-from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
+from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim, Sweep
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.shares import Share, ShareKind
@@ -406,6 +406,10 @@ LAYOUTS: Mapping[type, Layout] = {
     ReconcilerRun: Layout(
         key=lambda: Key("OPERATIONS#", "RUN#"),
         key_of=lambda _: Key("OPERATIONS#", "RUN#"),
+    ),
+    Sweep: Layout(
+        key=lambda: Key("OPERATIONS#", "SWEEP#"),
+        key_of=lambda _: Key("OPERATIONS#", "SWEEP#"),
     ),
     Repair: Layout(
         key=lambda repair_id: Key("OPERATIONS#", f"REPAIR#{repair_id}#"),

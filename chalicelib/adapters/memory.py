@@ -354,6 +354,12 @@ class MemoryCatalogue:
         self._index.apply(entries)
         return True
 
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        return list(entries) if self._index is None else self._index.stale(entries)
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        return [] if self._index is None else self._index.held(after, limit)
+
     def rebuild(self, entries: Iterable[Entry]) -> None:
         self._index = SearchIndex.create(":memory:", entries)
 

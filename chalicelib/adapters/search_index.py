@@ -139,6 +139,27 @@ class SearchIndex:
                     self._insert(front, entry)
                     self._learn(dict.fromkeys(_vocabulary_of(entry), 1))
 
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of these that are not held as they are."""
+        marks = ",".join("?" * len(entries))
+        found = self._db.execute(
+            f"SELECT agent, card, categories, runtime FROM entries WHERE agent IN ({marks})",  # noqa: S608 - only marks
+            [entry.agent_id for entry in entries],
+        ).fetchall()
+        known = {row[0]: row[1:] for row in found}
+        return [
+            entry
+            for entry in entries
+            if known.get(entry.agent_id) != (_written(entry), _mask(entry), _code(entry))
+        ]
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        """Agent and slug, in the order of the agents' ids."""
+        found = self._db.execute(
+            "SELECT agent, card FROM entries WHERE agent > ? ORDER BY agent LIMIT ?", (after, limit)
+        ).fetchall()
+        return [(agent, json.loads(card)[0]) for agent, card in found]
+
     def size(self) -> int:
         return int(self._value("SELECT count(*) FROM entries") or 0)
 
@@ -338,8 +359,8 @@ class SearchIndex:
                 number,
                 entry.agent_id,
                 _written(entry),
-                sum(_CATEGORIES[category] for category in set(entry.categories)),
-                _RUNTIMES[entry.runtime] if entry.runtime else 0,
+                _mask(entry),
+                _code(entry),
                 counts.rating,
                 counts.deployments,
                 counts.trend,
@@ -403,6 +424,14 @@ class SearchIndex:
 
 
 _TAGS = 4
+
+
+def _mask(entry: Entry) -> int:
+    return sum(_CATEGORIES[category] for category in set(entry.categories))
+
+
+def _code(entry: Entry) -> int:
+    return _RUNTIMES[entry.runtime] if entry.runtime else 0
 
 
 def _written(entry: Entry) -> str:

@@ -199,7 +199,7 @@ class Stage:
         self.fit(self.maker, self.shared)
         for email in PEOPLE:
             sharing.share(self.maker, self.shared.id, kind=ShareKind.PERSON, email=email)
-        self.share, _ = sharing.share(self.owner, self.agent.id, kind=ShareKind.LINK)
+        self.share, self.link = sharing.share(self.owner, self.agent.id, kind=ShareKind.LINK)
 
     def ran(self, email: str, slug: str) -> Principal:
         """Somebody whose own copy has been live."""

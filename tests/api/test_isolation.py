@@ -556,6 +556,7 @@ PERSONAL = {
 OF_THE_PLATFORM = {
     "Orphan",
     "ReconcilerRun",
+    "Sweep",
     "Repair",
     "NameClaim",  # one name is one agent's, among those of all organisations
     "ServiceClaim",  # whose a service at the host is; for operators and the reconciler alone
