@@ -51,6 +51,7 @@ from chalicelib.ports import (
 )
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
+from chalicelib.services.activity import Activity
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.badges import Badges
@@ -64,6 +65,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
+from chalicelib.services.images import Images
 from chalicelib.services.installations import Installations
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
@@ -86,6 +88,7 @@ from chalicelib.services.reporting import Reporting
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
+from chalicelib.services.sharing import Sharing
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.sources import Sources
 from chalicelib.services.tokens import Tokens
@@ -152,7 +155,9 @@ class Platform:
     releases: Releases
     reconciler: Reconciler
     listings: Listings
+    images: Images
     marketplace: Marketplace
+    sharing: Sharing
     copies: Copies
     reviews: Reviews
     moderators: Moderators
@@ -194,6 +199,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         release_limit=release_limit,
         masker=variables.masker,
+        activity=Activity(store=store, clock=clock, salt=adapters.webhook_secret),
     )
     settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
     orphans = Orphans(store=store, audit=audit, host=adapters.host, clock=clock)
@@ -241,10 +247,27 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=build_limit,
     )
     marketplace = Marketplace(
-        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
+    )
+    listings = Listings(
+        store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
+    )
+    indexing = Indexing(
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
     )
     reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
+    sharing = Sharing(
+        store=store,
+        catalogue=adapters.catalogue,
+        agents=agents,
+        listings=listings,
+        mail=adapters.mail,
+        limits=limits,
+        audit=audit,
+        clock=clock,
+        web_url=settings.web_url,
+    )
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
     sessions = Sessions(
@@ -384,6 +407,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             tokens=tokens,
             sessions=sessions,
             reviews=reviews,
+            sharing=sharing,
         ),
         agents=agents,
         badges=Badges(
@@ -420,11 +444,11 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             health=Health(turns=turns, verification=verification, clock=clock),
             orphans=orphans,
             work=work,
+            indexing=indexing,
             clock=clock,
         ),
-        listings=Listings(
-            store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
-        ),
+        listings=listings,
+        images=Images(store=store, artifacts=adapters.artifacts, listings=listings, agents=agents),
         marketplace=marketplace,
         reviews=reviews,
         moderators=Moderators(
@@ -435,10 +459,12 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             operators=settings.operators,
         ),
+        sharing=sharing,
         copies=Copies(
             store=store,
             artifacts=adapters.artifacts,
             marketplace=marketplace,
+            sharing=sharing,
             agents=agents,
             versions=versions,
             variables=variables,
@@ -447,7 +473,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             salt=adapters.webhook_secret,
         ),
-        indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
+        indexing=indexing,
         operations=Operations(
             store=store,
             host=adapters.host,

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from chalicelib.domain.agents import Agent, Remains, SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
 from chalicelib.domain.connections import Connection, HookClaim, How, Installed, Trip
-from chalicelib.domain.copies import Run, View
+from chalicelib.domain.copies import Active, Run, View
 from chalicelib.domain.credentials import ApiToken, TokenRegister
 from chalicelib.domain.deliveries import Delivery, Receipt
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
@@ -26,11 +26,12 @@ from chalicelib.domain.identities import Identity, PendingLink
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
-from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim
+from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim, Sweep
 from chalicelib.domain.pull_requests import PullRequest
 from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.shares import Share, ShareKind
 from chalicelib.domain.sign_in import Handshake, SignInLink
 from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
@@ -144,11 +145,17 @@ def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
     return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
 
 
-def tally_key(org_id: str, agent_id: str, shard: int | None = None) -> Key:
-    """One shard of an agent's counters; without a shard, where all of them begin."""
-    return Key(
-        _org(org_id, "AGT", agent_id), "COUNTS#" + ("" if shard is None else f"{shard:02d}#")
-    )
+def tally_key(org_id: str, agent_id: str, shard: int | None = None, month: str = "") -> Key:
+    """One shard of an agent's counters, of all time or of a month; without a shard, where all of
+    them begin."""
+    if shard is None:
+        return Key(_org(org_id, "AGT", agent_id), "COUNTS#")
+    part = f"{month}#" if month else ""
+    return Key(_org(org_id, "AGT", agent_id), f"COUNTS#{part}{shard:02d}#")
+
+
+def _active_key(org_id: str, agent_id: str, month: str, person: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id, "ACTIVE", month, person), "ACTIVE#")
 
 
 def _run_key(org_id: str, agent_id: str, user_id: str) -> Key:
@@ -187,7 +194,27 @@ def _open_report(report: Report) -> Key | None:
     return Key("WORK#REPORTS#", f"{report.created_at.isoformat()}#{report.id}#")
 
 
-def _public_listing(listing: AgentListing) -> Key | None:
+def _share_key(org_id: str, agent_id: str, share_id: str) -> Key:
+    return Key(_org(org_id, "AGT", agent_id), f"SHARE#{share_id}#")
+
+
+def _shared_with(share: Share) -> Key | None:
+    match share.kind:
+        case ShareKind.ORGANISATION:
+            return Key(_org(share.grantee, "SHARED"), f"{share.id}#")
+        case ShareKind.PERSON:
+            return Key(_shared_with_person(share.grantee), f"{share.id}#")
+        case ShareKind.LINK:
+            return None
+
+
+def _shared_with_person(email: str) -> str:
+    return f"{_email_key(email).pk}SHARED#"
+
+
+def _shown_listing(listing: AgentListing) -> Key | None:
+    if listing.is_for_members:
+        return Key(_org(listing.org_id, "LISTINGS"), f"{listing.agent_id}#")
     if not listing.is_public:
         return None
     shard = int(hashlib.sha256(listing.agent_id.encode()).hexdigest(), 16) % LISTING_SHARDS
@@ -366,7 +393,13 @@ LAYOUTS: Mapping[type, Layout] = {
     AgentListing: Layout(
         key=_listing_key,
         key_of=lambda e: _listing_key(e.org_id, e.agent_id),
-        gsi1=_public_listing,
+        gsi1=_shown_listing,
+    ),
+    Share: Layout(
+        key=_share_key,
+        key_of=lambda e: _share_key(e.org_id, e.agent_id, e.id),
+        gsi1=_shared_with,
+        expires=True,
     ),
     Run: Layout(
         key=_run_key,
@@ -391,6 +424,11 @@ LAYOUTS: Mapping[type, Layout] = {
     View: Layout(
         key=_view_key,
         key_of=lambda e: _view_key(e.org_id, e.agent_id, e.day, e.visitor),
+        expires=True,
+    ),
+    Active: Layout(
+        key=_active_key,
+        key_of=lambda e: _active_key(e.org_id, e.agent_id, e.month, e.person),
         expires=True,
     ),
     NameClaim: Layout(
@@ -423,6 +461,10 @@ LAYOUTS: Mapping[type, Layout] = {
     ReconcilerRun: Layout(
         key=lambda: Key("OPERATIONS#", "RUN#"),
         key_of=lambda _: Key("OPERATIONS#", "RUN#"),
+    ),
+    Sweep: Layout(
+        key=lambda: Key("OPERATIONS#", "SWEEP#"),
+        key_of=lambda _: Key("OPERATIONS#", "SWEEP#"),
     ),
     Repair: Layout(
         key=lambda repair_id: Key("OPERATIONS#", f"REPAIR#{repair_id}#"),
@@ -518,6 +560,10 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
     "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
     "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
+    "shares": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "SHARE#"),
+    "shared_with_organisation": lambda org_id: Range("gsi1", _org(org_id, "SHARED")),
+    "shared_with_person": lambda email: Range("gsi1", _shared_with_person(email)),
+    "members_listings": lambda org_id: Range("gsi1", _org(org_id, "LISTINGS")),
     "reviews": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "REVIEWS")),
     "reports": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "REPORTS")),
     "open_reports": lambda: Range("gsi2", "WORK#REPORTS#"),

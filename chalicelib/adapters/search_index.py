@@ -139,6 +139,27 @@ class SearchIndex:
                     self._insert(front, entry)
                     self._learn(dict.fromkeys(_vocabulary_of(entry), 1))
 
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of these that are not held as they are."""
+        marks = ",".join("?" * len(entries))
+        found = self._db.execute(
+            f"SELECT agent, card, categories, runtime FROM entries WHERE agent IN ({marks})",  # noqa: S608 - only marks
+            [entry.agent_id for entry in entries],
+        ).fetchall()
+        known = {row[0]: row[1:] for row in found}
+        return [
+            entry
+            for entry in entries
+            if known.get(entry.agent_id) != (_written(entry), _mask(entry), _code(entry))
+        ]
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        """Agent and slug, in the order of the agents' ids."""
+        found = self._db.execute(
+            "SELECT agent, card FROM entries WHERE agent > ? ORDER BY agent LIMIT ?", (after, limit)
+        ).fetchall()
+        return [(agent, json.loads(card)[0]) for agent, card in found]
+
     def size(self) -> int:
         return int(self._value("SELECT count(*) FROM entries") or 0)
 
@@ -338,8 +359,8 @@ class SearchIndex:
                 number,
                 entry.agent_id,
                 _written(entry),
-                sum(_CATEGORIES[category] for category in set(entry.categories)),
-                _RUNTIMES[entry.runtime] if entry.runtime else 0,
+                _mask(entry),
+                _code(entry),
                 counts.rating,
                 counts.deployments,
                 counts.trend,
@@ -405,6 +426,14 @@ class SearchIndex:
 _TAGS = 4
 
 
+def _mask(entry: Entry) -> int:
+    return sum(_CATEGORIES[category] for category in set(entry.categories))
+
+
+def _code(entry: Entry) -> int:
+    return _RUNTIMES[entry.runtime] if entry.runtime else 0
+
+
 def _written(entry: Entry) -> str:
     """What a card shows, without names of fields: there are a hundred thousand of these."""
     counts = entry.counts
@@ -416,6 +445,7 @@ def _written(entry: Entry) -> str:
         entry.tags,
         entry.licence,
         entry.icon,
+        entry.picture,
         entry.label,
         entry.published_at.timestamp(),
         entry.refreshed_at.timestamp(),
@@ -429,9 +459,8 @@ def _written(entry: Entry) -> str:
 
 
 def _read(agent: str, categories: int, runtime: int, card: str) -> Entry:
-    slug, name, summary, publisher, tags, licence, icon, label, published, refreshed, *counts = (
-        json.loads(card)
-    )
+    slug, name, summary, publisher, tags, licence, icon, picture, label, *rest = json.loads(card)
+    published, refreshed, *counts = rest
     return Entry(
         agent_id=agent,
         slug=slug,
@@ -443,6 +472,7 @@ def _read(agent: str, categories: int, runtime: int, card: str) -> Entry:
         runtime=next((r for r, code in _RUNTIMES.items() if code == runtime), None),
         licence=licence,
         icon=icon,
+        picture=picture,
         label=label,
         published_at=datetime.fromtimestamp(published, UTC),
         refreshed_at=datetime.fromtimestamp(refreshed, UTC),

@@ -39,6 +39,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
 from chalicelib.services.health import Health
 from chalicelib.services.orphans import Orphans
@@ -93,6 +94,7 @@ class Reconciler:
         health: Health,
         orphans: Orphans,
         work: Work,
+        indexing: Indexing,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -106,6 +108,7 @@ class Reconciler:
         self._health = health
         self._orphans = orphans
         self._work = work
+        self._indexing = indexing
         self._clock = clock
 
     def run(self, *, paced: bool = False) -> Run:
@@ -139,6 +142,7 @@ class Reconciler:
         run.serving = len(serving)
         compared_at = self._compare_all(serving, run, last, paced=paced)
         searched_at = self._search(run, last)
+        self._guard(run, self._indexing.sweep)
         for organisation in closing.values():
             # Last, for removing one may take long.
             self._guard(run, partial(self._closing.reconcile, organisation))

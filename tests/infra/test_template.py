@@ -325,7 +325,10 @@ def test_buckets_are_private_and_outlive_the_stack(resources: Resources) -> None
     }
 
 
-@pytest.mark.parametrize(("resource", "part"), [("WebHeaders", "pages"), ("ApiHeaders", "api")])
+@pytest.mark.parametrize(
+    ("resource", "part"),
+    [("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media")],
+)
 def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
     resources: Resources, resource: str, part: str
 ) -> None:
@@ -347,9 +350,18 @@ def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
         for name, value in synthesis.load_headers(part).items()
     }
     config = resources["Distribution"]["Properties"]["DistributionConfig"]
-    [api] = config["CacheBehaviors"]
-    behaviour = config["DefaultCacheBehavior"] if part == "pages" else api
+    behaviours = {one["PathPattern"]: one for one in config["CacheBehaviors"]}
+    assert set(behaviours) == {"/api/*", "/media/*"}
+    behaviour = behaviours.get(f"/{part}/*", config["DefaultCacheBehavior"])
     assert behaviour["ResponseHeadersPolicyId"] == {"Ref": resource}
+
+
+def test_of_the_artifacts_the_world_reads_pictures_alone(resources: Resources) -> None:
+    [said] = resources["MediaBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert said["Action"] == "s3:GetObject"
+    assert said["Resource"] == {"Fn::Sub": "${ArtifactsBucket.Arn}/media/*"}
+    assert said["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert "sandbox" in synthesis.load_headers("media")["Content-Security-Policy"]
 
 
 def test_the_api_says_by_itself_what_cloudfront_says_for_it(resources: Resources) -> None:
@@ -387,6 +399,8 @@ def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> 
     assert conditional == {
         "ApiHeaders",
         "Distribution",
+        "MediaBucketPolicy",
+        "MediaHeaders",
         "WebAccess",
         "WebBucket",
         "WebBucketPolicy",
