@@ -13,16 +13,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.keys import (
-    LAYOUTS,
-    Key,
-    codec,
-    decoded,
-    index_key,
-    range_of,
-    revision_of,
-    tally_key,
-)
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import LAYOUTS, codec, decoded, index_key, range_of, revision_of
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
 from chalicelib.ports import Change, Listing, Page, Put, Tally

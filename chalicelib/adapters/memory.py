@@ -11,16 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chalicelib.adapters.keys import (
-    LAYOUTS,
-    Key,
-    codec,
-    decoded,
-    index_key,
-    range_of,
-    revision_of,
-    tally_key,
-)
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import LAYOUTS, codec, decoded, index_key, range_of, revision_of
 from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment

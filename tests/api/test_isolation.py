@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib import ports
 from chalicelib.adapters.artifacts import S3Artifacts
-from chalicelib.adapters.keys import _RANGES, LAYOUTS, Key, range_of
+from chalicelib.adapters.keys import Key
+from chalicelib.adapters.layouts import _RANGES, LAYOUTS, range_of
 from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
 from chalicelib.domain.agents import Category, Visibility
 from chalicelib.domain.reviews import ReportReason

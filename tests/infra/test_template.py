@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.adapters.layouts import LAYOUTS
 from chalicelib.api.http import HEADERS, ORIGIN_HEADER
 from chalicelib.domain.agents import SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord
