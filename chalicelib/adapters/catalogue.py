@@ -83,7 +83,7 @@ class S3Catalogue:
             if self._index is None:
                 return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
             return self._index.search(query)
-        except (LookupError, ValueError, TypeError, database_error()) as error:
+        except damages() as error:
             # A copy that cannot be read is given up, and fetched again with the next search.
             logger.exception("the search index cannot be read")
             self._index, self._generation, self._etag = None, "", ""
@@ -279,11 +279,12 @@ def _codec() -> TypeAdapter[list[Entry | Withdrawn]]:
     return TypeAdapter(list[Entry | Withdrawn])
 
 
-def database_error() -> type[Exception]:
-    """What SQLite raises for a file that is damaged or not its own."""
+def damages() -> tuple[type[Exception], ...]:
+    """What is raised for a file that is damaged or none of ours."""
+    import zlib  # noqa: PLC0415 - as below
     from sqlite3 import Error  # noqa: PLC0415 - as below
 
-    return Error
+    return LookupError, ValueError, TypeError, Error, zlib.error
 
 
 def _opener() -> type[SearchIndex]:

@@ -74,12 +74,12 @@ MEDIA = "media/"
 def media_folder(org_id: str, agent_id: str) -> str:
     """Where an agent's pictures lie. It names neither: a picture's address tells nobody whose it
     is."""
-    return f"{MEDIA}{sha256(f'{org_id} {agent_id}'.encode()).hexdigest()[:32]}/"
+    return f"{MEDIA}{sha256(f'{org_id} {agent_id}'.encode()).hexdigest()[:16]}/"
 
 
 def media_path(org_id: str, agent_id: str, image: Image) -> str:
     """A new place for a picture, which cannot be guessed."""
-    return f"{media_folder(org_id, agent_id)}{secrets.token_hex(16)}.{image.kind}"
+    return f"{media_folder(org_id, agent_id)}{secrets.token_hex(12)}.{image.kind}"
 
 
 def checked(data: bytes, limits: ImageLimits) -> Image:

@@ -25,7 +25,7 @@ from chalicelib.ports import (
 from chalicelib.telemetry import logger
 
 SWEEP_EVERY = timedelta(days=1)
-SWEPT_AT_ONCE = 50
+SWEPT_AT_ONCE = 200
 
 
 class Indexing:

@@ -53,7 +53,7 @@ _HOP_BY_HOP = frozenset(
 )
 
 
-_PICTURE = re.compile(r"media/[0-9a-f]{32}/[0-9a-f]{32}\.(png|jpeg|webp)")
+_PICTURE = re.compile(r"media/[0-9a-f]{16}/[0-9a-f]{24}\.(png|jpeg|webp)")
 #: What packs well; fonts and pictures are packed already.
 _PACKED = frozenset(
     {

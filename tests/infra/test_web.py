@@ -211,7 +211,7 @@ def test_a_picture_comes_from_where_it_is_kept_and_can_do_nothing(
 ) -> None:
     outputs = {"RestApiId": "abc123", "ArtifactsBucketName": "artifacts"}
     layout.outputs.write_text(json.dumps(outputs))
-    path = f"/media/{'a' * 32}/{'0' * 32}.png"
+    path = f"/media/{'a' * 16}/{'0' * 24}.png"
     answer = browser.get(path)
     assert answer.status_code == 200
     [asked] = upstream.asked
@@ -227,10 +227,10 @@ def test_a_picture_comes_from_where_it_is_kept_and_can_do_nothing(
     [
         "/media/",
         "/media/x.png",
-        f"/media/{'a' * 32}/{'0' * 32}.svg",
-        f"/media/{'a' * 32}/../../org_1/agt_1/ver_1/report.json",
-        f"/media/{'a' * 32}/{'0' * 32}.png/../../../index.json",
-        f"/media/{'A' * 32}/{'0' * 32}.png",
+        f"/media/{'a' * 16}/{'0' * 24}.svg",
+        f"/media/{'a' * 16}/../../org_1/agt_1/ver_1/report.json",
+        f"/media/{'a' * 16}/{'0' * 24}.png/../../../index.json",
+        f"/media/{'A' * 16}/{'0' * 24}.png",
     ],
 )
 def test_nothing_but_pictures_is_behind_their_addresses(

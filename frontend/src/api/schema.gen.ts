@@ -4485,12 +4485,14 @@ export interface components {
         };
         /**
          * ReviewerView
-         * @description `why_not` is a sentence for people.
+         * @description `why_not` is a sentence for people; `voted` names the reviews the caller found helpful.
          */
         ReviewerView: {
             /** May Review */
             may_review: boolean;
             review: components["schemas"]["OwnReviewView"] | null;
+            /** Voted */
+            voted: string[];
             /** Why Not */
             why_not: string | null;
         };
