@@ -21,7 +21,7 @@ PYTEST := $(PY) -m pytest
 WEB := frontend/dist/index.html
 WEB_TOOLS := frontend/node_modules/.package-lock.json
 WEB_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts \
-  frontend/tsconfig.json -type f ! -name '*.test.*' 2>/dev/null)
+  frontend/outlines.ts frontend/tsconfig.json infra/pages.json -type f ! -name '*.test.*' 2>/dev/null)
 NPM := npm --prefix frontend --silent
 GENERATED := docs/* frontend/src/api/*.gen.ts
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { outlines } from "./outlines.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const port = Number(process.env.SLIPWAY_PORT ?? 8800);
@@ -26,7 +27,7 @@ const preloadFont: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), preloadFont],
+  plugins: [react(), tailwindcss(), preloadFont, outlines()],
   resolve: {
     alias: {
       "@": at("./src"),
