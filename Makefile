@@ -111,7 +111,7 @@ screenshots: tools $(WEB) .venv/.browser ## picture every page in every state in
 	$(PY) -m tests.browser.screenshots $(ONLY)
 
 lighthouse: tools $(WEB) .venv/.browser ## measure the web app's pages with Lighthouse 12
-	$(PY) -m tests.bench.lighthouse
+	$(PY) -m tests.bench.lighthouse $(ONLY)
 
 # ---- the web app -----------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ interface PageFile {
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const FIRST = at("./src/first.js");
+const MODULE =
+  /\s*<(?:script type="module"|link rel="modulepreload") crossorigin (?:src|href)="([^"]+)">(?:<\/script>)?/g;
 
 export function outlines(): Plugin {
   let config: ResolvedConfig;
@@ -70,13 +72,19 @@ async function writePages(config: ResolvedConfig, chunks: Rollup.OutputChunk[]):
     join(drawn, "prerender.js"),
     pages.map(({ at: [pattern = "/"], inside = false }) => ({ pattern, known: inside })),
   );
+  // The last one is what starts the app, the ones before it are what it needs.
+  const app = [...template.matchAll(MODULE)].map(([, file = ""]) => file).reverse();
+  if (app.length === 0) throw new Error("The built index.html starts no script.");
   for (const [index, { file, title, inside, scripts }] of pages.entries()) {
     const html = template
+      .replaceAll(MODULE, "")
       .replace("<title>Slipway</title>", `<title>${title ? `${title} · ` : ""}Slipway</title>`)
-      .replace("</head>", `${preloads(chunks, scripts, template)}</head>`)
       .replace(
         '<div id="root"></div>',
-        `<div id="root" data-outline="${inside ? "inside" : "open"}">${drawings[index]}</div>`,
+        `<div id="root" data-outline="${inside ? "inside" : "open"}" data-app="${[
+          ...app,
+          ...partsOf(chunks, scripts, app),
+        ].join(" ")}">${drawings[index]}</div>`,
       );
     await mkdir(dirname(join(out, file)), { recursive: true });
     await writeFile(join(out, file), html);
@@ -95,12 +103,12 @@ function draw(program: string, orders: Order[]): Promise<string[]> {
   });
 }
 
-/** The page's own scripts, asked for beside the app's first ones instead of after them. */
-function preloads(chunks: Rollup.OutputChunk[], scripts: string[], template: string): string {
+/** The files of a page's own parts, to be asked for beside the app's first ones. */
+function partsOf(chunks: Rollup.OutputChunk[], scripts: string[], app: string[]): string[] {
   const wanted = new Set<string>();
   const want = (file: string) => {
-    if (wanted.has(file) || template.includes(`/${file}"`)) return;
-    wanted.add(file);
+    if (wanted.has(`/${file}`) || app.includes(`/${file}`)) return;
+    wanted.add(`/${file}`);
     for (const one of chunks.find(({ fileName }) => fileName === file)?.imports ?? []) want(one);
   };
   for (const name of scripts) {
@@ -110,7 +118,5 @@ function preloads(chunks: Rollup.OutputChunk[], scripts: string[], template: str
     if (!chunk) throw new Error(`infra/pages.json names ${name}, which is no part of the app.`);
     want(chunk.fileName);
   }
-  return [...wanted]
-    .map((file) => `<link rel="modulepreload" crossorigin href="/${file}">\n  `)
-    .join("");
+  return [...wanted];
 }

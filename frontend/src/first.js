@@ -1,5 +1,6 @@
 // Runs before anything is drawn: the theme that was chosen here, and whether somebody was signed in
-// when last here, so that the outline in the page's own HTML shows nothing that is not so.
+// when last here, so that the outline in the page's own HTML shows nothing that is not so. Then
+// fetches the app, once the outline is there to be read: on a thin line they would hold each other up.
 (() => {
   const known = document.documentElement.dataset;
   try {
@@ -9,4 +10,22 @@
   } catch {
     // Private windows may have no storage: they get what everybody gets.
   }
+  const start = () => {
+    const [app, ...parts] = document.querySelector("[data-app]")?.dataset.app.split(" ") ?? [];
+    if (!app) return;
+    for (const href of parts) {
+      const link = Object.assign(document.createElement("link"), { rel: "modulepreload", href });
+      document.head.append(link);
+    }
+    import(app).catch((problem) => {
+      const broken = document.getElementById("broken");
+      if (broken) broken.hidden = false;
+      throw problem;
+    });
+  };
+  addEventListener("DOMContentLoaded", () => {
+    // A hidden window draws nothing, and need not wait for it.
+    if (document.hidden) start();
+    else requestAnimationFrame(() => setTimeout(start));
+  });
 })();

@@ -1,7 +1,7 @@
 /** Starts the app, in place of the outline that came with the page. */
 import "./styles/app.css";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode, useLayoutEffect } from "react";
+import { StrictMode, startTransition, useLayoutEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router/dom";
 import { newQueryClient } from "./api/query-client";
@@ -19,14 +19,17 @@ if (root) {
   const router = newRouter();
   const putBack = keepTyped(root);
   const start = () =>
-    createRoot(root).render(
-      <StrictMode>
-        <QueryClientProvider client={newQueryClient()}>
-          <Arrived then={putBack}>
-            <RouterProvider router={router} />
-          </Arrived>
-        </QueryClientProvider>
-      </StrictMode>,
+    // In slices, so that scrolling and typing in the outline are not held up.
+    startTransition(() =>
+      createRoot(root).render(
+        <StrictMode>
+          <QueryClientProvider client={newQueryClient()}>
+            <Arrived then={putBack}>
+              <RouterProvider router={router} />
+            </Arrived>
+          </QueryClientProvider>
+        </StrictMode>,
+      ),
     );
   // The outline stays until the page itself can be drawn: nothing blinks in between.
   if (router.state.initialized) start();

@@ -33,8 +33,13 @@ async function draw(pattern: string): Promise<string> {
       />
     </QueryClientProvider>,
   );
-  // A link to what is not known yet leads nowhere until the app is there.
-  return markup.replace(new RegExp(` href="[^"]*${UNKNOWN}[^"]*"`, "g"), "");
+  return (
+    markup
+      // A link to what is not known yet leads nowhere until the app is there.
+      .replace(new RegExp(` href="[^"]*${UNKNOWN}[^"]*"`, "g"), "")
+      // The content security policy has no place for these; the app sets them through the DOM.
+      .replaceAll(/ style="[^"]*"/g, "")
+  );
 }
 
 const UNKNOWN = "__unknown__";
