@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.keys import (
+    INDEXES,
     LAYOUTS,
     Key,
     codec,
@@ -187,7 +188,7 @@ def to_item(entity: Any) -> dict[str, Any]:
     item["kind"] = {"S": type(entity).__name__}
     item["revision"] = {"N": str(revision_of(entity))}
     item["doc"] = {"S": codec(type(entity)).dump_json(entity).decode()}
-    for index in ("gsi1", "gsi2"):
+    for index in INDEXES:
         key = index_key(entity, index)
         if key is not None:
             item |= _attributes(key, index)

@@ -52,6 +52,7 @@ class Layout:
     key_of: Callable[[Any], Key]
     gsi1: Callable[[Any], Key | None] = lambda _: None
     gsi2: Callable[[Any], Key | None] = lambda _: None
+    gsi3: Callable[[Any], Key | None] = lambda _: None
     expires: bool = False
     touched: bool = False
     """Whether it notes when it was last used beside its document, without a new revision."""
@@ -238,6 +239,7 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: _deployment_key(e.org_id, e.id),
         gsi1=lambda e: Key(_org(e.org_id, "AGT", e.agent_id, "DEPLOYMENTS"), f"{e.id}#"),
         gsi2=_open_deployment,
+        gsi3=lambda e: Key(_org(e.org_id, "DEPLOYMENTS"), f"{e.id}#"),
     ),
     HistoryItem: Layout(
         key=_history_key,
@@ -401,6 +403,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "deployments": lambda org_id, agent_id: Range(
         "gsi1", _org(org_id, "AGT", agent_id, "DEPLOYMENTS")
     ),
+    "all_deployments": lambda org_id: Range("gsi3", _org(org_id, "DEPLOYMENTS")),
     "environments": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "ENV#"),
     "history": lambda org_id, subject_id: Range(
         None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
@@ -448,12 +451,16 @@ def range_of(listing: Listing[Any], *scope: str) -> Range:
     return _RANGES[listing.name](*scope)
 
 
+INDEXES = ("gsi1", "gsi2", "gsi3")
+
+
 def index_key(entity: Any, index: str | None) -> Key | None:
     """The entity's key in an index (None: the table itself)."""
     layout = LAYOUTS[type(entity)]
     if index is None:
         return layout.key_of(entity)
-    return layout.gsi1(entity) if index == "gsi1" else layout.gsi2(entity)
+    found: Key | None = getattr(layout, index)(entity)
+    return found
 
 
 def codec(kind: type[E]) -> TypeAdapter[E]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib.adapters.keys import (
+    INDEXES,
     LAYOUTS,
     Key,
     codec,
@@ -45,7 +46,7 @@ MOST_AT_ONCE = 100
 """Items that one request to DynamoDB may read or write together."""
 
 
-_INDEXES = (None, "gsi1", "gsi2")
+_INDEXES = (None, *INDEXES)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from chalicelib.errors import (
     Unavailable,
 )
 from chalicelib.ports import (
+    ALL_DEPLOYMENTS,
     DEPLOYMENTS,
     HISTORY,
     Clock,
@@ -248,6 +249,30 @@ class Deployments:
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_READ, agent_id)
         return self._store.page(DEPLOYMENTS, agent.org_id, agent.id, limit=limit, after=after)
+
+    def recent(
+        self, principal: Principal, *, limit: int, after: str | None
+    ) -> tuple[Page[Deployment], dict[str, Agent]]:
+        """Those of every agent the principal sees, newest first, and these agents by id."""
+        principal.require(Action.DEPLOYMENT_READ)
+        visible = principal.visible_agents()
+        org_id = principal.org_id
+        if visible is None:
+            page = self._store.page(ALL_DEPLOYMENTS, org_id, limit=limit, after=after)
+        else:
+            # A few named agents: the newest of each are put together.
+            read = [
+                self._store.page(DEPLOYMENTS, org_id, agent_id, limit=limit, after=after)
+                for agent_id in sorted(visible)
+                if principal.may(Action.DEPLOYMENT_READ, agent_id)
+            ]
+            found = sorted((d for one in read for d in one.items), key=lambda d: d.id, reverse=True)
+            more = len(found) > limit or any(one.next for one in read)
+            shown = found[:limit]
+            page = Page(tuple(shown), f"{shown[-1].id}#" if shown and more else None)
+        ids = sorted({deployment.agent_id for deployment in page.items})
+        agents = self._store.get_many(*((Agent, org_id, agent_id) for agent_id in ids))
+        return page, {agent.id: agent for agent in agents if agent is not None}
 
     def history(
         self, principal: Principal, deployment_id: str, *, limit: int, after: str | None

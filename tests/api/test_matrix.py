@@ -160,6 +160,7 @@ ROWS: dict[str, Row] = {
     "list_members": Row(),
     "list_organisations": Row(),
     "list_repairs": Row(),
+    "list_recent_deployments": Row(),
     "list_reports": Row(),
     "list_sessions": Row(),
     "list_tokens": Row(),

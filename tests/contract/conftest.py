@@ -11,6 +11,7 @@ from botocore.session import get_session
 from moto import mock_aws
 
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.keys import INDEXES
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.ports import Store
 
@@ -19,7 +20,7 @@ TABLE: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [
         {"AttributeName": name, "AttributeType": "S"}
-        for name in ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+        for name in ("pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk")))
     ],
     "KeySchema": [
         {"AttributeName": "pk", "KeyType": "HASH"},
@@ -34,7 +35,7 @@ TABLE: dict[str, Any] = {
             ],
             "Projection": {"ProjectionType": "ALL"},
         }
-        for index in ("gsi1", "gsi2")
+        for index in INDEXES
     ],
 }
 
