@@ -10,6 +10,17 @@
   } catch {
     // Private windows may have no storage: they get what everybody gets.
   }
+  // Whoever is quicker than the app has pressed the button all the same: `keep-typed.ts` does it.
+  const keep = (event) => {
+    const { target } = event;
+    if (!(target instanceof Element) || !target.closest("[data-outline]")) return;
+    const button = target.closest("button");
+    if (event.type === "click" && !button) return;
+    event.preventDefault();
+    if (button) button.dataset.pressed = "";
+  };
+  addEventListener("click", keep, true);
+  addEventListener("submit", keep, true);
   const start = () => {
     const [app, ...parts] = document.querySelector("[data-app]")?.dataset.app.split(" ") ?? [];
     if (!app) return;

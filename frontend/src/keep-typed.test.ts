@@ -31,6 +31,20 @@ test("what was typed into the outline stands in the app's field, and React hears
   expect(root.dataset.outline).toBeUndefined();
 });
 
+test("a button that was pressed too early is pressed when the app is there", async () => {
+  const root = page("<button>Cancel</button><button>Send</button>");
+  const putBack = keepTyped(root);
+  for (const button of root.querySelectorAll("button")) {
+    if (button.textContent === "Send") button.dataset.pressed = "";
+  }
+  root.innerHTML = "<button>Cancel</button><button>Send</button>";
+  const pressed = new Promise((resolve) => {
+    root.addEventListener("click", (event) => resolve((event.target as Element).textContent));
+  });
+  putBack();
+  expect(await pressed).toBe("Send");
+});
+
 test("the focus stays on the same link, and a second call changes nothing", () => {
   const root = page('<a href="/marketplace">Marketplace</a>');
   const putBack = keepTyped(root);

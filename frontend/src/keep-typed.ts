@@ -2,13 +2,15 @@
 
 type Field = HTMLInputElement | HTMLTextAreaElement;
 
-/** Watches the outline; what it returns puts text and focus into the same fields of the app. */
+/** Watches the outline; what it returns puts text and focus into the same fields of the app, and
+ * presses the button that was pressed. */
 export function keepTyped(root: HTMLElement): () => void {
   const fields = [...root.querySelectorAll<Field>("input, textarea")].map((field) => ({
     field,
     label: nameOf(field),
   }));
   const links = [...root.querySelectorAll("a")];
+  const buttons = [...root.querySelectorAll("button")];
   let focused: EventTarget | null = null;
   const watch = (event: FocusEvent) => {
     focused = event.target;
@@ -33,7 +35,15 @@ export function keepTyped(root: HTMLElement): () => void {
       (one) => link && one.href === link.href && one.textContent === link.textContent,
     );
     same?.focus({ preventScroll: true });
+    const pressed = buttons.findLast((one) => one.dataset.pressed !== undefined);
+    // A moment later: the app has to hear of the text first.
+    if (pressed) setTimeout(() => twinOf(pressed, root)?.click());
   };
+}
+
+function twinOf(button: HTMLButtonElement, root: HTMLElement): HTMLButtonElement | undefined {
+  const name = (one: HTMLElement) => one.ariaLabel ?? one.textContent;
+  return [...root.querySelectorAll("button")].find((one) => name(one) === name(button));
 }
 
 function nameOf(field: Field): string {

@@ -85,12 +85,18 @@ def sign_in(port: int, scene: Scene) -> None:
 
 def measure(port: int, url: str, name: str, preset: str) -> dict[str, Any]:
     """One run."""
-    answer = subprocess.run(
-        ["npx", "--yes", "lighthouse@12", url, f"--port={port}", "--quiet", "--output=json",
-         "--only-categories=performance,accessibility,best-practices",
-         *(["--preset=desktop"] if preset == "desktop" else [])],
-        capture_output=True, text=True, check=True, timeout=240,
-    )  # fmt: skip
+    command = [
+        *("npx", "--yes", "lighthouse@12", url, f"--port={port}", "--quiet", "--output=json"),
+        "--only-categories=performance,accessibility,best-practices",
+        *(["--preset=desktop"] if preset == "desktop" else []),
+    ]
+    for tries_left in (1, 0):
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+        if answer.returncode == 0:
+            break
+        print(f"{name} {preset}: {answer.stderr[-600:]}", file=sys.stderr)
+        if not tries_left:
+            raise SystemExit(f"Lighthouse could not measure {url}.")
     told = json.loads(answer.stdout)
     (REPORTS / f"{name}-{preset}.json").write_text(answer.stdout)
     audits = told["audits"]

@@ -9,7 +9,6 @@ export type Version = Schemas["VersionView"];
 export type VersionState = Schemas["VersionState"];
 export type CreatedVersion = Schemas["CreatedVersion"];
 export type Deployment = Schemas["DeploymentView"];
-export type RecentDeployment = Schemas["RecentDeploymentView"];
 export type DeploymentState = Schemas["DeploymentState"];
 export type Reason = Schemas["ReasonView"];
 export type LogLine = Schemas["LogLineView"];

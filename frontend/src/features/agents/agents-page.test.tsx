@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
 import { answer, refuse } from "@/testing/server";
-import { deployment } from "@/testing/things";
+import { deployment, list, version } from "@/testing/things";
 import { routes } from "./routes";
 
 const AGENT = {
@@ -14,7 +14,7 @@ const AGENT = {
   category: "other",
   runtime: "python",
   visibility: "private",
-  version_count: 1,
+  version_count: 0,
   created_at: "2026-01-01T00:00:00Z",
   updated_at: "2026-01-01T00:00:00Z",
   revision: 1,
@@ -30,6 +30,16 @@ describe("the dashboard", () => {
     expect(await screen.findByRole("link", { name: "Gist" })).toHaveAttribute(
       "href",
       "/agents/agt_1",
+    );
+  });
+
+  it("says of one that nothing runs of whether its build failed, and leads there", async () => {
+    answer("get", "/agents", { items: [{ ...AGENT, version_count: 1 }], next_cursor: null });
+    answer("get", "/agents/agt_1/versions", list([version({ id: "ver_9", state: "failed" })]));
+    open();
+    expect(await screen.findByRole("link", { name: "Build failed of Gist" })).toHaveAttribute(
+      "href",
+      "/agents/agt_1/versions/ver_9",
     );
   });
 
