@@ -21,7 +21,7 @@ PYTEST := $(PY) -m pytest
 WEB := frontend/dist/index.html
 WEB_TOOLS := frontend/node_modules/.package-lock.json
 WEB_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts \
-  frontend/tsconfig.json -type f ! -name '*.test.*' 2>/dev/null)
+  frontend/outlines.ts frontend/tsconfig.json infra/pages.json -type f ! -name '*.test.*' 2>/dev/null)
 NPM := npm --prefix frontend --silent
 GENERATED := docs/* frontend/src/api/*.gen.ts
 
@@ -113,7 +113,7 @@ screenshots: tools $(WEB) .venv/.browser ## picture every page in every state in
 	$(PY) -m tests.browser.screenshots $(ONLY)
 
 lighthouse: tools $(WEB) .venv/.browser ## measure the web app's pages with Lighthouse 12
-	$(PY) -m tests.bench.lighthouse
+	$(PY) -m tests.bench.lighthouse $(ONLY)
 
 # ---- the web app -----------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Layout:
     key_of: Callable[[Any], Key]
     gsi1: Callable[[Any], Key | None] = lambda _: None
     gsi2: Callable[[Any], Key | None] = lambda _: None
+    gsi3: Callable[[Any], Key | None] = lambda _: None
     expires: bool = False
     touched: bool = False
     """Whether it notes when it was last used beside its document, without a new revision."""

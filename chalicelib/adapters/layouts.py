@@ -109,6 +109,7 @@ LAYOUTS: Mapping[type, Layout] = {
         key_of=lambda e: deployment_key(e.org_id, e.id),
         gsi1=lambda e: Key(org_partition(e.org_id, "AGT", e.agent_id, "DEPLOYMENTS"), f"{e.id}#"),
         gsi2=open_deployment,
+        gsi3=lambda e: Key(org_partition(e.org_id, "DEPLOYMENTS"), f"{e.id}#"),
     ),
     HistoryItem: Layout(
         key=history_key,
@@ -336,6 +337,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "deployments": lambda org_id, agent_id: Range(
         "gsi1", org_partition(org_id, "AGT", agent_id, "DEPLOYMENTS")
     ),
+    "all_deployments": lambda org_id: Range("gsi3", org_partition(org_id, "DEPLOYMENTS")),
     "environments": lambda org_id, agent_id: Range(
         None, org_partition(org_id, "AGT", agent_id), "ENV#"
     ),
@@ -404,12 +406,18 @@ def range_of(listing: Listing[Any], *scope: str) -> Range:
     return _RANGES[listing.name](*scope)
 
 
+INDEXES = ("gsi1", "gsi2", "gsi3")
+KEYS_ONLY = frozenset({"gsi3"})
+"""Indexes without documents: nothing is written there again while an entity's keys stay."""
+
+
 def index_key(entity: Any, index: str | None) -> Key | None:
     """The entity's key in an index (None: the table itself)."""
     layout = LAYOUTS[type(entity)]
     if index is None:
         return layout.key_of(entity)
-    return layout.gsi1(entity) if index == "gsi1" else layout.gsi2(entity)
+    found: Key | None = getattr(layout, index)(entity)
+    return found
 
 
 def codec(kind: type[E]) -> TypeAdapter[E]:

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib.adapters.keys import Key, tally_key
-from chalicelib.adapters.layouts import LAYOUTS, codec, decoded, index_key, range_of, revision_of
+from chalicelib.adapters.layouts import (
+    INDEXES,
+    LAYOUTS,
+    codec,
+    decoded,
+    index_key,
+    range_of,
+    revision_of,
+)
 from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
@@ -37,7 +45,7 @@ MOST_AT_ONCE = 100
 """Items that one request to DynamoDB may read or write together."""
 
 
-_INDEXES = (None, "gsi1", "gsi2")
+_INDEXES = (None, *INDEXES)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Listing(Generic[E]):
 AGENTS = Listing("agents", Agent)  # (org_id)
 VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
+ALL_DEPLOYMENTS = Listing("all_deployments", Deployment)  # (org_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
 REMAINS = Listing("remains", Remains)  # (org_id)

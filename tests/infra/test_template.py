@@ -394,6 +394,43 @@ def test_scripts_and_styles_come_from_ourselves_only() -> None:
     assert "frame-ancestors 'none'" in policy
 
 
+def test_the_distribution_opens_the_same_page_as_the_local_web_server(
+    resources: Resources,
+) -> None:
+    pages = synthesis.load_pages()
+    paths = {
+        "/": "index.html",
+        "/marketplace": "pages/marketplace.html",
+        "/marketplace/gist": "pages/offer.html",
+        "/marketplace/gist/copy": "pages/other.html",
+        "/agents": "pages/agents.html",
+        "/agents/": "pages/agents.html",
+        "/agents/agt_1": "pages/agent.html",
+        "/agents/agt_1/logs": "pages/agent-part.html",
+        "/agents/agt_1/deploy": "pages/deploy.html",
+        "/agents/agt_1/deployments/dep_1": "pages/deployment.html",
+        "/agents/agt_1/versions/ver_1": "pages/version.html",
+        "/deploy": "pages/deploy.html",
+        "/sign-in": "pages/sign-in.html",
+        "/sign-in/link": "pages/other.html",
+        "/nowhere/near/a/page": "pages/other.html",
+    }
+    assert {path: synthesis.page_of(path, pages) for path in paths} == paths
+    code = resources["WebPaths"]["Properties"]["FunctionCode"]
+    asked = [*paths, "/assets/app-1.js", "/icon.svg"]
+    program = (
+        f"{code}\nconst uris = {json.dumps(asked)}"
+        ".map((uri) => handler({ request: { uri } }).uri);\nconsole.log(JSON.stringify(uris));"
+    )
+    told = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == [
+        *(f"/{file}" for file in paths.values()),
+        "/assets/app-1.js",
+        "/icon.svg",
+    ]
+    assert len(code.encode()) < 10_000, "CloudFront takes no longer ones"
+
+
 def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> None:
     conditional = {name for name, one in resources.items() if "Condition" in one}
     assert conditional == {

@@ -764,6 +764,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the deployments of all agents, newest first */
+        get: operations["list_recent_deployments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deployments/{deployment_id}": {
         parameters: {
             query?: never;
@@ -2665,6 +2682,15 @@ export interface components {
              */
             expires_at: string;
         };
+        /** DeployedAgentView */
+        DeployedAgentView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
+        };
         /** DeployedVariablesView */
         DeployedVariablesView: {
             /** Items */
@@ -4250,6 +4276,74 @@ export interface components {
         ReceivedView: {
             /** Id */
             id: string;
+        };
+        /** RecentDeploymentPage */
+        RecentDeploymentPage: {
+            /** Items */
+            items: components["schemas"]["RecentDeploymentView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * RecentDeploymentView
+         * @description `agent` is null once the agent is gone.
+         */
+        RecentDeploymentView: {
+            agent: components["schemas"]["DeployedAgentView"] | null;
+            /** Agent Id */
+            agent_id: string;
+            asked: components["schemas"]["AskedView"];
+            commit: components["schemas"]["CommitView"] | null;
+            confirmed: components["schemas"]["ConfirmedView"];
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Confirmed Image */
+            confirmed_image: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Differences */
+            differences: string[];
+            /** Environment */
+            environment: string;
+            /** Host Status */
+            host_status: string | null;
+            /** Id */
+            id: string;
+            /** Image */
+            image: string;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonView"][];
+            /** Restarts */
+            restarts: number;
+            /** Revision */
+            revision: number;
+            /** Rollback Of */
+            rollback_of: string | null;
+            state: components["schemas"]["DeploymentState"];
+            /** Timings */
+            timings: {
+                [key: string]: string;
+            };
+            trigger: components["schemas"]["Trigger"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string | null;
+            /** Version Id */
+            version_id: string;
+            /** Version Number */
+            version_number: number;
+            waiting_for: components["schemas"]["TroubleView"] | null;
+            /** Warnings */
+            warnings: components["schemas"]["ReasonView"][];
         };
         /**
          * ReconcilerView
@@ -10819,6 +10913,99 @@ export interface operations {
             };
             /** @description The request cannot be read */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_recent_deployments: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the deployments of all agents, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecentDeploymentPage"];
+                };
+            };
+            /** @description Not changed since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in, or the token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role or the token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
