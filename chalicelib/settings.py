@@ -27,13 +27,14 @@ RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
         "denied": 30,
     },
     # What may come a minute from one address of which nothing else is known; mail by the hour;
-    # and how many wrong credentials an hour are looked at without a wait.
+    # and how many wrong credentials an hour are looked at without a wait. A code host calls for all
+    # tenants from a few addresses, and does not call again by itself.
     "anybody": {
         "read": 600,
         "write": 60,
         "upload": 30,
         "sign_in": 120,
-        "webhook": 600,
+        "webhook": 6000,
         "credential": 60,
         "mail_to": 5,
         "mail_from": 30,

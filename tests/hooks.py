@@ -75,9 +75,9 @@ class Repo:
         }
 
     def pull(self, action: str, number: int, sha: str, **more: Any) -> dict[str, Any]:
-        """A pull request's event; `at` is the host's time, `repo` where its branch is."""
+        """A pull request's event; `at` is the host's time, `head_repo` where its branch is."""
         at = more.pop("at", f"2026-01-01T00:00:{number:02d}Z")
-        theirs = more.pop("repo", self.about)
+        theirs = more.pop("head_repo", self.about)
         base = self.kept.branches["main"]
         return {
             "action": action,

@@ -51,7 +51,6 @@ class PullRequest:
     head_repository: str = ""
     approved_sha: str = ""
     approved_by: str = ""
-    comment_id: int | None = None
     delivery_id: str = ""
     """The delivery that tells what came of the newest commit."""
     ends_as: PreviewState = PreviewState.CLOSED

@@ -84,10 +84,10 @@ class Deliveries:
         before its signature is. Raises TooLarge, NotFound, Unauthenticated or Malformed.
         """
         source, secret, connection = self._sender(hook_id)
-        if arrival.length > MAX_PAYLOAD:
+        raw = body() if arrival.length <= MAX_PAYLOAD else b""
+        if max(arrival.length, len(raw)) > MAX_PAYLOAD:
             self._refuse(source, connection, arrival, _TOO_LARGE)
             raise TooLarge(_TOO_LARGE.detail, code=_TOO_LARGE.code)
-        raw = body()
         fault = signature_fault(raw, secret, sha256=arrival.sha256, sha1=arrival.sha1)
         if fault is not None:
             self._refuse(source, connection, arrival, fault)

@@ -174,7 +174,7 @@ class PullRequests:
             connection,
             delivery,
             replace(commit, fork=request.fork),
-            request.environment,
+            self._tracks.get(connection.org_id, connection.agent_id, request.environment),
             Put(active),
             *self._given(connection, request),
         )

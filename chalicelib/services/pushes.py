@@ -157,7 +157,7 @@ class Pushes:
             gone = Outcome("disconnected", "The repository was disconnected meanwhile.")
             return self._end(delivery, DeliveryState.IGNORED, gone)
         try:
-            return self._act(delivery, connection)
+            return self._try(delivery, connection)
         except (Unavailable, Conflict) as error:
             return self._wait(delivery, error)
         except CodeHostRefused as error:
@@ -166,6 +166,18 @@ class Pushes:
             return self._end(delivery, DeliveryState.FAILED, Outcome(error.code, error.detail))
         except PlatformError as error:
             return self._end(delivery, DeliveryState.FAILED, Outcome(error.code, error.detail))
+
+    def _try(self, delivery: Delivery, connection: Connection) -> Delivery:
+        for _ in range(_TRIES):
+            try:
+                return self._act(delivery, connection)
+            except ChangedMeanwhile:
+                # Somebody was faster: what is right may be something else by now.
+                key = (delivery.org_id, delivery.agent_id, delivery.id)
+                delivery = self._store.get(Delivery, *key) or delivery
+                if not delivery.state.is_open:
+                    return delivery
+        raise Conflict("This agent is changing too fast.")
 
     def _act(self, delivery: Delivery, connection: Connection) -> Delivery:
         facts = delivery.facts
@@ -215,9 +227,10 @@ class Pushes:
         ignored = ignored_push(facts, connection) or self._tracks.closed(connection.org_id)
         if ignored is not None:
             return self._end(delivery, DeliveryState.IGNORED, ignored)
+        track = self._tracks.get(connection.org_id, connection.agent_id, PRODUCTION)
         # Asked for now: a delivery that comes late or out of order finds the newest commit, too.
         head = self._code_host.commit(connection.ref, connection.branch)
-        return self._head(delivery, head, connection, facts)
+        return self._head(delivery, head, connection, track, facts)
 
     def _checked(self, delivery: Delivery, facts: Facts, connection: Connection) -> Delivery:
         """Other checks have come to an end: what waited for them may go on."""
@@ -232,6 +245,7 @@ class Pushes:
                 DeliveryState.IGNORED,
                 Outcome("other_branch", f"The checks are of {facts.branch}."),
             )
+        track = self._tracks.get(connection.org_id, connection.agent_id, PRODUCTION)
         head = self._code_host.commit(connection.ref, connection.branch)
         if head.sha != facts.head_sha:
             return self._end(
@@ -239,12 +253,16 @@ class Pushes:
                 DeliveryState.IGNORED,
                 Outcome("not_newest", "The checks are of a commit that is not the newest."),
             )
-        return self._head(delivery, head, connection, None)
+        return self._head(delivery, head, connection, track, None)
 
     def _head(
-        self, delivery: Delivery, head: Commit, connection: Connection, facts: Facts | None
+        self,
+        delivery: Delivery,
+        head: Commit,
+        connection: Connection,
+        track: Track,
+        facts: Facts | None,
     ) -> Delivery:
-        track = self._tracks.get(connection.org_id, connection.agent_id, PRODUCTION)
         repeated = delivery.asked_again > 0 and head.sha == track.sha
         ignored = None if repeated else ignored_head(head, track, connection, None)
         if ignored is None and not repeated:
@@ -256,7 +274,7 @@ class Pushes:
             if waiting is not None:
                 return waiting
         commit = self._tracks.source_of(connection, head, PRODUCTION)
-        return self._tracks.take(connection, delivery, commit, PRODUCTION)
+        return self._tracks.take(connection, delivery, commit, track)
 
     def _paths(
         self, head: Commit, track: Track, connection: Connection, facts: Facts | None

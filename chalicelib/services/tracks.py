@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chalicelib.domain.connections import Connection, ConnectionState
 from chalicelib.domain.deliveries import Delivery, DeliveryState, Outcome
@@ -65,26 +64,21 @@ class Tracks:
         connection: Connection,
         delivery: Delivery,
         commit: SourceCommit,
-        environment: str,
+        track: Track,
         *more: Change,
     ) -> Delivery:
         """Has the commit built now, or as soon as the build before it has ended; the delivery
-        says which, all in one transaction."""
-        org_id, agent_id = connection.org_id, connection.agent_id
+        says which, all in one transaction.
+
+        `track` was read before the host was asked for the commit: so whoever took up another one
+        since, maybe a newer one, makes this raise ChangedMeanwhile, and the host is asked again.
+        """
+        if track.sha == commit.sha and not self._may_repeat(track, delivery):
+            return self._known(delivery, commit, more)
         wanted = Wanted(commit, delivery.id, connection.created_by)
-        for _ in range(_TRIES):
-            track = self.get(org_id, agent_id, environment)
-            if track.sha == commit.sha and not self._may_repeat(track, delivery):
-                return self._known(delivery, commit, more)
-            try:
-                if self._building(track) is not None:
-                    return self._wait(track, wanted, delivery, more)
-                return self._start(track, wanted, delivery, more)
-            except ChangedMeanwhile:
-                delivery = self._reread(delivery)
-                if not delivery.state.is_open:
-                    return delivery
-        raise Conflict("This agent is changing too fast; it is tried again.")
+        if self._building(track) is not None:
+            return self._wait(track, wanted, delivery, more)
+        return self._start(track, wanted, delivery, more)
 
     def advance(self, org_id: str, agent_id: str, environment: str) -> None:
         """A build has ended: the newest commit that waits is next. Safe to repeat."""
@@ -164,7 +158,7 @@ class Tracks:
                 sha=wanted.commit.sha,
                 wanted=None,
             )
-            written: list[Change] = [Put(taken), *more]
+            written: list[Change] = [Put(taken), *self._replaced(track, wanted), *more]
             if delivery is not None:
                 detail = f"Version {version.number} is made of {wanted.commit.short}."
                 told = delivery.following(
@@ -203,12 +197,10 @@ class Tracks:
             sha=wanted.commit.sha,
             environment=track.environment,
         )
-        newer = Outcome("superseded", f"A newer commit took its place: {wanted.commit.short}.")
-        former = track.wanted if track.wanted and track.wanted.delivery_id != delivery.id else None
         self._store.commit(
             Put(track.following(now, wanted=wanted, sha=wanted.commit.sha)),
             Put(queued),
-            *self._told(former, track, DeliveryState.SUPERSEDED, newer),
+            *self._replaced(track, wanted),
             *more,
         )
         self._schedule.enable()
@@ -224,6 +216,13 @@ class Tracks:
         )
         self._store.commit(Put(known), *more)
         return known
+
+    def _replaced(self, track: Track, wanted: Wanted) -> list[Change]:
+        """What waited until now gives way to what is wanted instead."""
+        if track.wanted is None or track.wanted.delivery_id == wanted.delivery_id:
+            return []
+        newer = Outcome("superseded", f"A newer commit took its place: {wanted.commit.short}.")
+        return self._told(track.wanted, track, DeliveryState.SUPERSEDED, newer)
 
     def _told(
         self, wanted: Wanted | None, track: Track, state: DeliveryState, why: Outcome
@@ -249,7 +248,3 @@ class Tracks:
             return False
         version = self._store.get(Version, track.org_id, track.version_id)
         return version is None or version.state in _BUILT_IN_VAIN
-
-    def _reread(self, delivery: Delivery) -> Delivery:
-        found = self._store.get(Delivery, delivery.org_id, delivery.agent_id, delivery.id)
-        return found or replace(delivery, state=DeliveryState.IGNORED)

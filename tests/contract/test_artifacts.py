@@ -90,3 +90,15 @@ def test_a_source_that_breaks_off_is_not_stored_at_all(kept: Kept, before: int) 
     assert kept.artifacts.source_size("org_1/agt_1/ver_1/source") is None
     if kept.s3 is not None:
         assert "Uploads" not in kept.s3.list_multipart_uploads(Bucket="sources")
+
+
+def test_a_picture_is_kept_as_what_it_is(kept: Kept) -> None:
+    key = "media/a/b.png"
+    kept.artifacts.put_media(key, b"points", "image/png")
+    assert kept.artifacts.read(key) == b"points"
+    if kept.s3 is not None:
+        stored = kept.s3.head_object(Bucket="artifacts", Key=key)
+        assert stored["ContentType"] == "image/png"
+        assert "immutable" in stored["CacheControl"]
+    kept.artifacts.remove_all(key)
+    assert kept.artifacts.read(key) is None

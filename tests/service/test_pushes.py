@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -166,6 +167,46 @@ def test_many_deliveries_doubled_and_shuffled_lose_none(
     heads = [v.source.commit.sha for v in versions(world, agent) if v.source.commit]
     assert len(set(heads)) == len(heads) <= 2
     assert heads[-1] == repo.kept.branches["main"]
+
+
+def test_what_waited_gives_way_to_a_push_that_comes_as_the_build_ends(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    repo.push()
+    [first] = versions(world, agent)
+    world.finish_build(first)
+    repo.send("push", repo.pushed(repo.commit()), work=False)
+    changes, world.store.stream = world.store.stream, []
+    # The word of the push overtakes that of the build.
+    planned = sorted(world.platform.work.plan(changes), key=lambda task: task.kind != "receipt")
+    for task in planned:
+        world.platform.work.run(task)
+    world.work()
+    assert outcomes(world, agent) == ["started", "superseded", "started"]
+    assert len(versions(world, agent)) == 2
+
+
+def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo) -> None:
+    before = repo.kept.branches["main"]
+    for number in range(24):
+        repo.send("push", repo.pushed(repo.commit(f"{number}"), before=before), work=False)
+    changes, world.store.stream = world.store.stream, []
+    planned = world.platform.work.plan(changes)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(world.platform.work.run, planned))
+    world.work(most=2000)
+    for _ in range(40):
+        world.clock.sleep(120)
+        world.platform.reconciler.run()
+        world.work(most=2000)
+    while open_ones := [v for v in versions(world, agent) if not v.state.is_final]:
+        built(world, open_ones[0])
+    heads = [v.source.commit.sha for v in versions(world, agent) if v.source.commit]
+    assert heads == [repo.kept.branches["main"]]
+    found = deliveries(world, agent)
+    assert len(found) == 24
+    assert {one.state for one in found} == {DeliveryState.STARTED, DeliveryState.IGNORED}
 
 
 IGNORED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

@@ -362,7 +362,7 @@ def test_a_fork_waits_for_a_member_and_says_so(
 ) -> None:
     sha = repo.commit("A feature", "feature")
     theirs = {"id": 999, "full_name": "mallory/echo", "private": False}
-    repo.send("pull_request", repo.pull("opened", 4, sha, repo=theirs))
+    repo.send("pull_request", repo.pull("opened", 4, sha, head_repo=theirs))
     assert "comes from a fork" in host.comments[1]
     assert host.told == []
 
