@@ -81,7 +81,8 @@ def on_listing(event: dict[str, Any], context: Any) -> dict[str, int]:
             case "AgentListing":
                 said = json.loads(image["doc"]["S"])
                 changed.append((said["org_id"], said["agent_id"]))
-            case "Counter":
+            # What is counted in a month alone is in no card.
+            case "Counter" if "month" not in image:
                 changed.append((image["org_id"]["S"], image["agent_id"]["S"]))
     return {"indexed": platform().indexing.refresh(changed)}
 

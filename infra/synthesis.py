@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 INFRA = Path(__file__).parent
-REVISION = b"5"
+REVISION = b"6"
 """Raise it when this module makes something else of the same input."""
 # CloudFront knows these by name; every other header is a custom one to it.
 _REFERRER = "Referrer-Policy"
@@ -47,9 +47,29 @@ def load_template(path: Path = INFRA / "template.yaml") -> dict[str, Any]:
 
 def load_headers(part: str = "pages", root: Path = INFRA) -> dict[str, str]:
     """The security headers of every page, with `${UploadOrigin}` still to be filled in; or those
-    of every answer of the `api`."""
+    of every answer of the `api`, or of every picture (`media`)."""
     headers: dict[str, str] = json.loads((root / "headers.json").read_text())[part]
     return headers
+
+
+def load_pages(root: Path = INFRA) -> list[tuple[str, str]]:
+    """Addresses and the HTML file that each begins with. A star is one part of a path, two are
+    every other address; the first one that fits counts."""
+    pages = json.loads((root / "pages.json").read_text())
+    return [(at, page["file"]) for page in pages for at in page["at"]]
+
+
+def page_of(path: str, pages: list[tuple[str, str]]) -> str:
+    """The HTML file of an address; the distribution's function goes by the same rule."""
+    parts = path.strip("/").split("/")
+    for at, file in pages:
+        wanted = at.strip("/").split("/")
+        if at == "**" or (
+            len(wanted) == len(parts)
+            and all(want in ("*", part) for want, part in zip(wanted, parts, strict=True))
+        ):
+            return file
+    return "index.html"
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -78,7 +98,12 @@ def assemble(sam: dict[str, Any], root: Path = INFRA) -> dict[str, Any]:
     resources["BuildProject"]["Properties"]["Source"]["BuildSpec"] = (
         root / "build" / "buildspec.yml"
     ).read_text()
-    for policy, part in (("WebHeaders", "pages"), ("ApiHeaders", "api")):
+    function = resources["WebPaths"]["Properties"]
+    function["FunctionCode"] = function["FunctionCode"].replace(
+        "$PAGES", json.dumps(load_pages(root))
+    )
+    parts = (("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media"))
+    for policy, part in parts:
         resources[policy]["Properties"]["ResponseHeadersPolicyConfig"].update(
             headers_policy(load_headers(part, root))
         )

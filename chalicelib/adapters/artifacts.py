@@ -99,6 +99,16 @@ class S3Artifacts:
             ContentType="application/json",
         )
 
+    def put_media(self, key: str, body: bytes, media_type: str) -> None:
+        self._s3(
+            "put_object",
+            Bucket=self.artifacts_bucket,
+            Key=key,
+            Body=body,
+            ContentType=media_type,
+            CacheControl="public, max-age=31536000, immutable",
+        )
+
     def get_json(self, key: str) -> Any | None:
         body = self.read(key)
         return None if body is None else json.loads(body)

@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chalicelib.adapters.keys import (
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import (
+    INDEXES,
     LAYOUTS,
-    Key,
     codec,
     decoded,
     index_key,
     range_of,
     revision_of,
-    tally_key,
 )
 from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
@@ -45,7 +45,7 @@ MOST_AT_ONCE = 100
 """Items that one request to DynamoDB may read or write together."""
 
 
-_INDEXES = (None, "gsi1", "gsi2")
+_INDEXES = (None, *INDEXES)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class MemoryStore:
     """Keeps the written form, so that what cannot be stored cannot pass a test either."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], dict[str, float]] = {}
+        self._counts: dict[tuple[str, str, str], dict[str, float]] = {}
         self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
@@ -153,12 +153,17 @@ class MemoryStore:
                 else:
                     del self._items[key]
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
         self.calls += 1
-        return Counts(**self._counts.get((org_id, agent_id), {}))  # type: ignore[arg-type]
+        sums = {
+            name: amount
+            for part in dict.fromkeys(("", month))
+            for name, amount in self._counts.get((org_id, agent_id, part), {}).items()
+        }
+        return Counts(**sums)  # type: ignore[arg-type]
 
     def _count(self, change: Tally) -> None:
-        sums = self._counts.setdefault((change.org_id, change.agent_id), {})
+        sums = self._counts.setdefault((change.org_id, change.agent_id, change.month), {})
         for name, amount in change.amounts.items():
             sums[name] = sums.get(name, 0) + amount
 
@@ -173,7 +178,7 @@ class MemoryStore:
 
 def _key_of(change: Change) -> Key:
     if isinstance(change, Tally):
-        return tally_key(change.org_id, change.agent_id, change.shard)
+        return tally_key(change.org_id, change.agent_id, change.shard, change.month)
     return LAYOUTS[type(change.entity)].key_of(change.entity)
 
 
@@ -284,6 +289,7 @@ class MemoryVault:
 class MemoryArtifacts:
     sources: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    media_types: dict[str, str] = field(default_factory=dict)
     sources_bucket: str = "sources"
     artifacts_bucket: str = "artifacts"
 
@@ -314,6 +320,10 @@ class MemoryArtifacts:
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
 
+    def put_media(self, key: str, body: bytes, media_type: str) -> None:
+        self.objects[key] = body
+        self.media_types[key] = media_type
+
     def get_json(self, key: str) -> Any | None:
         body = self.objects.get(key)
         return None if body is None else json.loads(body)
@@ -342,6 +352,9 @@ class MemoryCatalogue:
             return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
         return self._index.search(query)
 
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        return SearchIndex.create(":memory:", entries).search(query)
+
     def is_ready(self) -> bool:
         return self._index is not None
 
@@ -350,6 +363,12 @@ class MemoryCatalogue:
             return False
         self._index.apply(entries)
         return True
+
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        return list(entries) if self._index is None else self._index.stale(entries)
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        return [] if self._index is None else self._index.held(after, limit)
 
     def rebuild(self, entries: Iterable[Entry]) -> None:
         self._index = SearchIndex.create(":memory:", entries)

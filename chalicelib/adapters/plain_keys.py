@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.adapters.keys import Key, _org
+from chalicelib.adapters.keys import Key, org_partition
 from chalicelib.domain.limits import Bucket
 
 HOST_BUDGET = Key("HOST#", "BUDGET#")
@@ -18,7 +18,7 @@ def counter_key(bucket: Bucket, window: int) -> Key:
     """Where the requests of one window are counted."""
     if bucket.org_id is None:
         return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
-    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
+    return Key(org_partition(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
 
 
 def strikes_key(bucket: Bucket, window: int) -> Key:

@@ -12,6 +12,7 @@ from chalicelib.api.feeds import feeds
 from chalicelib.api.github import github
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.images import images
 from chalicelib.api.invitations import invitations
 from chalicelib.api.listings import listings
 from chalicelib.api.marketplace import marketplace
@@ -22,6 +23,7 @@ from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
 from chalicelib.api.repositories import repositories
 from chalicelib.api.reviews import reviews
+from chalicelib.api.sharing import sharing
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
@@ -44,7 +46,9 @@ BLUEPRINTS = (
     repositories,
     badges,
     listings,
+    images,
     marketplace,
+    sharing,
     copies,
     reviews,
     feeds,

@@ -125,6 +125,23 @@ class DeploymentPage(View):
     next_cursor: str | None
 
 
+class DeployedAgentView(View):
+    id: str
+    name: str
+    slug: str
+
+
+class RecentDeploymentView(DeploymentView):
+    """`agent` is null once the agent is gone."""
+
+    agent: DeployedAgentView | None
+
+
+class RecentDeploymentPage(View):
+    items: list[RecentDeploymentView]
+    next_cursor: str | None
+
+
 class EventView(View):
     sequence: int
     at: datetime
@@ -212,6 +229,28 @@ def list_deployments(call: Call, agent_id: str, query: PageQuery) -> DeploymentP
         call.principal, agent_id, limit=query.limit, after=query.cursor
     )
     return DeploymentPage(items=[_view(d) for d in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments",
+    summary="List the deployments of all agents, newest first",
+    action=Action.DEPLOYMENT_READ,
+    query=PageQuery,
+    answer=RecentDeploymentPage,
+)
+def list_recent_deployments(call: Call, query: PageQuery) -> RecentDeploymentPage:
+    page, agents = call.platform.deployments.recent(
+        call.principal, limit=query.limit, after=query.cursor
+    )
+    return RecentDeploymentPage(
+        items=[
+            RecentDeploymentView(**vars(_view(deployment)), agent=agents.get(deployment.agent_id))
+            for deployment in page.items
+        ],
+        next_cursor=page.next,
+    )
 
 
 @endpoint(

@@ -39,6 +39,8 @@ class Audited(StrEnum):
     ACCOUNT_UPDATED = "account.updated"
     AGENT_CREATED = "agent.created"
     AGENT_DELETED = "agent.deleted"
+    AGENT_SHARED = "agent.shared"
+    AGENT_UNSHARED = "agent.unshared"
     AGENT_UPDATED = "agent.updated"
     AUDIT_EXPORTED = "audit.exported"
     DEPLOYMENT_CANCELLED = "deployment.cancelled"

@@ -53,6 +53,17 @@ class ReconcilerRun:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """How far the search index has been compared with the table: a part, and where in it."""
+
+    began_at: datetime
+    part: int = 0
+    after: str | None = None
+    done: bool = False
+    revision: int = 1
+
+
+@dataclass(frozen=True)
 class Repair:
     """One difference between what we said and what the host said, and what was done about it."""
 

@@ -34,6 +34,7 @@ class Action(StrEnum):
     AGENT_DELETE = "agent:delete"
     AGENT_PUBLISH = "agent:publish"
     AGENT_READ = "agent:read"
+    AGENT_SHARE = "agent:share"
     AGENT_UPDATE = "agent:update"
     AUDIT_READ = "audit:read"
     DEPLOYMENT_CREATE = "deployment:create"

@@ -28,6 +28,7 @@ from chalicelib.domain.release import Step
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.shares import Share
 from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
@@ -49,6 +50,7 @@ class Listing(Generic[E]):
 AGENTS = Listing("agents", Agent)  # (org_id)
 VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
+ALL_DEPLOYMENTS = Listing("all_deployments", Deployment)  # (org_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
 REMAINS = Listing("remains", Remains)  # (org_id)
@@ -61,6 +63,10 @@ SESSIONS = Listing("sessions", Session)  # (user_id)
 MEMBERS = Listing("members", Membership)  # (org_id)
 MEMBERSHIPS = Listing("memberships", Membership)  # (user_id)
 PUBLISHED = Listing("published", PublishedVersion)  # (org_id, agent_id)
+SHARES = Listing("shares", Share)  # (org_id, agent_id)
+SHARED_WITH_ORGANISATION = Listing("shared_with_organisation", Share)  # (org_id)
+SHARED_WITH_PERSON = Listing("shared_with_person", Share)  # (email)
+MEMBERS_LISTINGS = Listing("members_listings", AgentListing)  # (org_id)
 REVIEWS = Listing("reviews", Review)  # (org_id, agent_id) - those shown, most helpful last
 REPORTS = Listing("reports", Report)  # (org_id, agent_id)
 OPEN_REPORTS = Listing("open_reports", Report)  # () - of all tenants, for operators
@@ -119,6 +125,9 @@ class Tally:
     agent_id: str
     amounts: Mapping[str, int | float]
     shard: int = field(default_factory=lambda: randbelow(COUNTER_SHARDS))
+    month: str = ""
+    """The month alone in which it counts, and which may be forgotten then; "" for all time."""
+    expires_at: datetime | None = None
 
 
 COUNTER_SHARDS = 16
@@ -152,8 +161,9 @@ class Store(Protocol):
         """Raises ChangedMeanwhile when a revision is not the stored one."""
         ...
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
-        """The exact sums of everything counted of the agent's listing."""
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
+        """The exact sums of everything counted of the agent's listing, of all time and in this
+        month."""
         ...
 
 
@@ -373,6 +383,8 @@ class Artifacts(Protocol):
 
     def put_json(self, key: str, value: Any) -> None: ...
 
+    def put_media(self, key: str, body: bytes, media_type: str) -> None: ...
+
     def get_json(self, key: str) -> Any | None: ...
 
     def read(self, key: str) -> bytes | None: ...
@@ -385,22 +397,25 @@ class Artifacts(Protocol):
 
 
 class Catalogue(Protocol):
-    """The marketplace's search index."""
+    """The marketplace's search index. `search_among` searches these few alone; `is_ready`: there is
+    one of the present form; `stale`: those that are not held as they are; `held`: agent and slug of
+    what is, in the order of agents' ids; `rebuild` makes it anew, of these and no others."""
 
     def search(self, query: SearchQuery) -> SearchPage: ...
 
-    def is_ready(self) -> bool:
-        """Whether there is an index of the present form."""
-        ...
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage: ...
+
+    def is_ready(self) -> bool: ...
 
     def feed(self, entries: Sequence[Entry | Withdrawn]) -> bool:
-        """Puts these in place of what is held of the same agents. False: there is no index yet of
-        the present form, and `rebuild` must make one."""
+        """Puts these in place of what is held of the same agents. False: `rebuild` comes first."""
         ...
 
-    def rebuild(self, entries: Iterable[Entry]) -> None:
-        """Makes the index anew, of these and no others."""
-        ...
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]: ...
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]: ...
+
+    def rebuild(self, entries: Iterable[Entry]) -> None: ...
 
 
 class Mail(Protocol):

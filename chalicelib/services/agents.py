@@ -33,6 +33,7 @@ from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
     PULL_REQUESTS,
+    SHARES,
     TRACKS,
     VARIABLES,
     Change,
@@ -163,12 +164,12 @@ class Agents:
         event = AuditEvent.by(
             principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
         )
-        unlisted = (
-            unlisting(self._store, agent, self._clock.now())
+        shown = (
+            self._relisted(agent, wanted.visibility)
             if wanted.visibility is not agent.visibility
             else []
         )
-        self._audit.commit(event, Put(wanted), *unlisted)
+        self._audit.commit(event, Put(wanted), *shown)
         return wanted
 
     def delete(self, principal: Principal, agent_id: str) -> None:
@@ -196,12 +197,15 @@ class Agents:
             self._store.commit(Delete(request))
         for track in list(every(self._store, TRACKS, agent.org_id, agent.id)):
             self._store.commit(Delete(track))
+        for share in list(every(self._store, SHARES, agent.org_id, agent.id)):
+            self._store.commit(Delete(share))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
+        listing = self._store.get(AgentListing, agent.org_id, agent.id)
         changes: list[Change] = [
             Delete(agent),
             Put(Remains(agent.org_id, agent.id)),
-            *unlisting(self._store, agent, self._clock.now()),
             *disconnecting(self._store, agent.org_id, agent.id),
+            *([] if listing is None else [Put(listing.ended(self._clock.now()))]),
         ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
@@ -226,6 +230,13 @@ class Agents:
         now = self._clock.now()
         return [Put(serving.after(DeploymentEvent.STOPPED, now, confirmed_at=now))]
 
+    def _relisted(self, agent: Agent, visibility: Visibility) -> list[Change]:
+        """Its listing is seen by as many as the agent is; its names stay held."""
+        listing = self._store.get(AgentListing, agent.org_id, agent.id)
+        if listing is None or listing.visibility is visibility:
+            return []
+        return [Put(listing.seen_by(visibility, self._clock.now()))]
+
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
@@ -241,11 +252,11 @@ def disconnecting(store: Store, org_id: str, agent_id: str) -> list[Change]:
 
 
 def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:
-    """What joins a change that ends an agent's being public; its names stay held."""
+    """What joins a change after which nobody is offered the agent; its names stay held."""
     listing = store.get(AgentListing, agent.org_id, agent.id)
-    if listing is None or listing.visibility is Visibility.PRIVATE:
+    if listing is None or listing.version_id is None:
         return []
-    return [Put(listing.withdrawn(at))]
+    return [Put(listing.ended(at))]
 
 
 def _publish_instead() -> Conflict:

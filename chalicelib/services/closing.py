@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.domain.agents import Agent, SlugClaim, Visibility
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.members import Headcount
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Principal
@@ -40,6 +41,7 @@ from chalicelib.ports import (
     REGISTERS,
     REMAINS,
     REVIEWS,
+    SHARES,
     TRACKS,
     VARIABLES,
     VERSIONS,
@@ -344,12 +346,14 @@ class Closing:
             self._store.commit(Delete(environment))
         self._delete(list(every(self._store, VARIABLES, org_id, agent_id)))
         self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
+        self._delete(list(every(self._store, SHARES, org_id, agent_id)))
         self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
         connected = disconnecting(self._store, org_id, agent_id)
         if connected:
             self._store.commit(*connected)
         for kept in (DELIVERIES, TRACKS, PULL_REQUESTS):
             self._delete(list(every(self._store, kept, org_id, agent_id)))  # type: ignore[misc]
+        self._artifacts.remove_all(media_folder(org_id, agent_id))
         listing = self._store.get(AgentListing, org_id, agent_id)
         self._delete([] if listing is None else [listing])
         subjects: list[Version | Deployment] = [

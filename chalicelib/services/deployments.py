@@ -51,6 +51,7 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.history import item
+from chalicelib.services.recent import recent_of
 from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import (
@@ -266,6 +267,12 @@ class Deployments:
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_READ, agent_id)
         return self._store.page(DEPLOYMENTS, agent.org_id, agent.id, limit=limit, after=after)
+
+    def recent(
+        self, principal: Principal, *, limit: int, after: str | None
+    ) -> tuple[Page[Deployment], dict[str, Agent]]:
+        """Those of every agent the principal sees, newest first, and these agents by id."""
+        return recent_of(self._store, principal, limit=limit, after=after)
 
     def history(
         self, principal: Principal, deployment_id: str, *, limit: int, after: str | None

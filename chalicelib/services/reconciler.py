@@ -39,6 +39,7 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
 from chalicelib.services.health import Health
 from chalicelib.services.orphans import Orphans
@@ -49,12 +50,17 @@ from chalicelib.services.work import Work
 from chalicelib.telemetry import logger
 
 BATCH = 100
-CONFIRM_EVERY = timedelta(minutes=5)
-"""A state that has not changed is written down again this often: it is what people are shown."""
+CONFIRM_EVERY = timedelta(minutes=7)
+"""A state that has not changed is written down again this often: it is what people are shown.
+Longer than between two looks at the URL, whose answer is written down in the same write."""
 OVERDUE = timedelta(seconds=30)
 QUEUED_AT_MOST = timedelta(hours=1)
 SHARE_OF_CALLS = 0.25
 """The part of the hour's calls that comparing may take: the more agents, the more rarely."""
+
+
+Confirmations = dict[str, dict[str, Any]]
+"""What the host has confirmed and nobody has written down yet, by deployment."""
 
 
 @dataclass
@@ -88,6 +94,7 @@ class Reconciler:
         health: Health,
         orphans: Orphans,
         work: Work,
+        indexing: Indexing,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -101,6 +108,7 @@ class Reconciler:
         self._health = health
         self._orphans = orphans
         self._work = work
+        self._indexing = indexing
         self._clock = clock
 
     def run(self, *, paced: bool = False) -> Run:
@@ -134,6 +142,7 @@ class Reconciler:
         run.serving = len(serving)
         compared_at = self._compare_all(serving, run, last, paced=paced)
         searched_at = self._search(run, last)
+        self._guard(run, self._indexing.sweep)
         for organisation in closing.values():
             # Last, for removing one may take long.
             self._guard(run, partial(self._closing.reconcile, organisation))
@@ -157,7 +166,7 @@ class Reconciler:
         serving = self._turns.stored(claim.org_id, environment.serving)
         if serving is not None and serving.state.is_serving:
             logger.info("hint", extra={"host_deployment": host_deployment_id})
-            self._compare([serving], Run(), Need.READ)
+            self._compare([serving], Run(), Need.READ, {})
 
     def _rest(self) -> None:
         """Switches the schedule off; on again, if work has come in between."""
@@ -257,12 +266,18 @@ class Reconciler:
             return before
         whole = True
         began = self._clock.now()
+        due = self._health.due(serving)
+        unwritten: Confirmations = {deployment.id: {} for deployment in due}
         for batch in _batches(serving):
             failed = run.failed
-            self._guard(run, partial(self._compare, batch, run, Need.BACKGROUND))
+            self._guard(run, partial(self._compare, batch, run, Need.BACKGROUND, unwritten))
             whole = whole and run.failed == failed
         if run.compared:
-            self._guard(run, partial(self._health.look, serving))
+            self._guard(run, partial(self._health.look, due, unwritten))
+        for deployment in due:
+            # There was no time to call these; what the host said of them still stands.
+            if facts := unwritten.get(deployment.id):
+                self._guard(run, partial(self._confirm, deployment, facts))
         return began if whole else before
 
     def _compare_every(self, count: int) -> timedelta:
@@ -270,18 +285,24 @@ class Reconciler:
         a_second = self._host.budget.state().limit * SHARE_OF_CALLS / 3600
         return timedelta(seconds=calls / a_second)
 
-    def _compare(self, batch: list[Deployment], run: Run, need: Need) -> None:
+    def _compare(
+        self, batch: list[Deployment], run: Run, need: Need, unwritten: Confirmations
+    ) -> None:
         found = self._host.deployments([d.host.deployment_id for d in batch], need=need)
         for deployment in batch:
             run.compared += 1
-            self._guard(run, partial(self._settle_one, deployment, found, run))
+            self._guard(run, partial(self._settle_one, deployment, found, run, unwritten))
 
     def _settle_one(
-        self, deployment: Deployment, found: Mapping[str, HostDeployment], run: Run
+        self,
+        deployment: Deployment,
+        found: Mapping[str, HostDeployment],
+        run: Run,
+        unwritten: Confirmations,
     ) -> None:
         seen = found.get(deployment.host.deployment_id)
         before = deployment.state
-        after = self._agree(deployment, seen)
+        after = self._agree(deployment, seen, unwritten)
         if after.state is not before or after.host != deployment.host:
             run.repaired += 1
             logger.info(
@@ -289,8 +310,11 @@ class Reconciler:
                 extra={"deployment_id": deployment.id, "was": before, "now": after.state},
             )
 
-    def _agree(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
-        """The deployment as the host says it is."""
+    def _agree(
+        self, deployment: Deployment, seen: HostDeployment | None, unwritten: Confirmations
+    ) -> Deployment:
+        """The deployment as the host says it is. A confirmation that `unwritten` has a place for
+        is left there, for who writes the deployment down next."""
         if seen is None or seen.status in ("REMOVED", "REMOVING"):
             return self._gone(deployment, seen)
         now = self._clock.now()
@@ -307,9 +331,10 @@ class Reconciler:
         else:
             return deployment
         if deployment.after(event, now) is deployment:
-            last = deployment.confirmed_at
-            if last is None or now - last > CONFIRM_EVERY:
-                return self._turns.note(deployment, confirmed_at=now, **facts)
+            facts["confirmed_at"] = now
+            if deployment.id not in unwritten:
+                return self._confirm(deployment, facts)
+            unwritten[deployment.id].update(facts)
             return deployment
         reasons: tuple[Reason, ...] = ()
         if event is DeploymentEvent.CRASHED:
@@ -323,6 +348,12 @@ class Reconciler:
             difference=Difference(said, says, f"now {deployment.after(event, now).state}"),
             **facts,
         )
+
+    def _confirm(self, deployment: Deployment, facts: Mapping[str, Any]) -> Deployment:
+        last = deployment.confirmed_at
+        if last is None or facts["confirmed_at"] - last > CONFIRM_EVERY:
+            return self._turns.note(deployment, **facts)
+        return deployment
 
     def _gone(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
         """Not at the host any more: replaced there by one with our image, or taken away."""

@@ -18,6 +18,7 @@ from chalicelib.domain.identities import Identity, Offer, Profile
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.reviews import ReportReason
 from chalicelib.domain.sessions import Session
+from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role, Scope
 from chalicelib.domain.versions import Version
 from chalicelib.ports import Put
@@ -107,6 +108,7 @@ class Stage:
         self._invite_elsewhere()
         self._review()
         self._connect()
+        self._share()
 
     def _joined(self, email: str, role: Role, **rights: object) -> Principal:
         return self.world.join(self.owner, email, role, **rights)
@@ -208,6 +210,15 @@ class Stage:
         self.report = self.world.platform.moderators.report(
             reviewer, PUBLIC_SLUG, reason=ReportReason.SPAM, detail="An advertisement"
         )
+
+    def _share(self) -> None:
+        """Somebody else shows everybody here what is not public; and Acme shares its agent."""
+        sharing = self.world.platform.sharing
+        self.shared = self.world.agent(self.maker, "Not for everybody")
+        self.fit(self.maker, self.shared)
+        for email in PEOPLE:
+            sharing.share(self.maker, self.shared.id, kind=ShareKind.PERSON, email=email)
+        self.share, self.link = sharing.share(self.owner, self.agent.id, kind=ShareKind.LINK)
 
     def ran(self, email: str, slug: str) -> Principal:
         """Somebody whose own copy has been live."""

@@ -44,8 +44,16 @@ BODIES = {
     "put_repository": {"repository": "acme/open"},
     "approve_preview": {"sha": "a" * 40},
     "complete_installation": {"state": "x", "code": "x", "installation_id": 1},
+    "put_icon": {"data": "AA=="},
+    "add_screenshot": {"data": "AA=="},
+    "arrange_screenshots": {"items": []},
+    "create_share": {"with": "link"},
+    "create_shared_copy": {"token": "x"},
 }
-QUERIES = {"plan_deployment": f"?version_id={new_id('ver')}"}
+QUERIES = {
+    "plan_deployment": f"?version_id={new_id('ver')}",
+    "get_shared_page": "?path=docs/usage.md",
+}
 VALUES = {
     "agent_id": new_id("agt"),
     "version_id": new_id("ver"),
@@ -66,6 +74,8 @@ VALUES = {
     "number": "4711",
     "owner": "acme",
     "name": "open",
+    "share_id": new_id("shr"),
+    "offer_id": new_id("agt"),
 }
 
 

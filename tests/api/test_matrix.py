@@ -32,6 +32,7 @@ from chalicelib.domain.tenancy import (
 from chalicelib.ports import Put
 from tests.api.conftest import Client, Reply
 from tests.api.stage import ORGANISATION, PUBLIC_SLUG, VARIABLES, Caller, Stage, copied
+from tests.api.test_images import ICON, SCREENSHOT
 from tests.conftest import World
 from tests.hooks import INSTALLATION
 
@@ -120,6 +121,8 @@ ROWS: dict[str, Row] = {
     "accept_invitation": Row(lambda _, caller: {"token": caller.invitation}),
     "accept_update": Row(_body({})),
     "approve_preview": Row(lambda stage, _: {"sha": stage.fork_sha}),
+    "add_screenshot": Row(_body({"data": SCREENSHOT})),
+    "arrange_screenshots": Row(_body({"items": []})),
     "build_version": Row(_body({}), _version("held")),
     "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
     "cancel_version": Row(path=_version("held")),
@@ -129,17 +132,23 @@ ROWS: dict[str, Row] = {
     "create_copy": Row(_body({"name": "Mine", "variables": VARIABLES})),
     "create_deployment": Row(lambda stage, _: {"version_id": stage.live.version_id}),
     "create_invitation": Row(_body({"email": "new@example.com", "role": "viewer"})),
+    "create_share": Row(_body({"with": "link", "note": "For the fair"})),
+    "create_shared_copy": Row(
+        lambda stage, _: {"offer_id": stage.shared.id, "name": "Mine", "variables": VARIABLES}
+    ),
     "create_organisation": Row(_body({"name": "New"})),
     "create_token": Row(_body({"name": "new"})),
     "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
     "decide_report": Row(_body({"decision": "hide", "reason": "Spam"})),
     "delete_agent": Row(),
+    "delete_icon": Row(),
     "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
     "delete_organisation": Row(_body({"confirm": ORGANISATION})),
     "delete_repository": Row(),
     "delete_review": Row(),
     "end_other_sessions": Row(),
     "end_session": Row(),
+    "end_share": Row(),
     "export_audit": Row(),
     "export_me": Row(),
     "get_agent": Row(),
@@ -150,6 +159,7 @@ ROWS: dict[str, Row] = {
     "get_deployment_logs": Row(),
     "get_github": Row(),
     "get_listing": Row(),
+    "look_up_shared_pages": Row(query=lambda _: "?q=crawl"),
     "get_me": Row(),
     "get_metrics": Row(),
     "get_operations": Row(),
@@ -157,6 +167,8 @@ ROWS: dict[str, Row] = {
     "get_own_review": Row(),
     "get_report": Row(),
     "get_repository": Row(),
+    "get_shared": Row(),
+    "get_shared_page": Row(query=lambda _: "?path=docs/usage.md"),
     "get_updates": Row(),
     "get_variables": Row(),
     "get_version": Row(),
@@ -173,14 +185,17 @@ ROWS: dict[str, Row] = {
     "list_organisations": Row(),
     "list_previews": Row(),
     "list_repairs": Row(),
+    "list_recent_deployments": Row(),
     "list_reports": Row(),
     "list_repositories": Row(),
     "list_sessions": Row(),
+    "list_shares": Row(),
     "list_tokens": Row(),
     "list_versions": Row(),
     "pending_identities": Row(),
     "plan_deployment": Row(query=lambda stage: f"?version_id={stage.live.version_id}"),
     "publish_agent": Row(lambda stage, _: {"version_id": stage.fitter.id}),
+    "put_icon": Row(_body({"data": ICON})),
     "put_listing": Row(_body({"summary": "Says everything a little louder"})),
     "put_repository": Row(_body({"repository": "acme/open", "watch": ["src/**"]})),
     "put_review": Row(_body({"stars": 4, "text": "Better now."})),
@@ -204,6 +219,7 @@ ROWS: dict[str, Row] = {
     "roll_back": Row(path=lambda stage, _: {"deployment_id": stage.earlier.id}),
     "search_orphans": Row(),
     "start_installation": Row(),
+    "search_shared": Row(query=lambda _: "?q=everybody"),
     "stop": Row(),
     "transfer_organisation": Row(lambda stage, _: {"user_id": stage.target.user_id}),
     "unlink_identity": Row(),
@@ -234,10 +250,13 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "get_social_page": (200, "", None),
     "get_social_picture": (200, "", None),
     "github_webhook": (401, "", {"zen": "x"}),
+    "get_linked_page": (404, "", {"token": "none", "path": "reference"}),
     "list_providers": (200, "", None),
+    "look_up_pages": (200, "?q=crawl", None),
     "list_reviews": (200, "", None),
     "list_templates": (200, "", None),
     "preview_invitation": (404, "", {"token": "none"}),
+    "preview_shared": (404, "", {"token": "none"}),
     "railway_webhook": (202, "?secret=hook", {"type": "Deployment.crashed"}),
     "redeem_link": (401, "", {"token": "none"}),
     "refresh_session": (403, "", None),
@@ -253,6 +272,7 @@ PERSONAL = ("/me",)
 # a public repository.
 OF_EVERYBODY = ("/marketplace/", "/github/repositories/")
 PRIVATE = [e for e in ENDPOINTS if not e.public]
+LISTING = "/agents/{agent_id}/listing"
 
 
 def names_acme(endpoint: Endpoint) -> bool:
@@ -278,8 +298,9 @@ def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False
     needed = [action, *endpoint.also]
     if of_agent:
         return _on_the_agent(kind, endpoint, needed)
-    if action is Action.AGENT_READ:
-        return DONE  # a list shows what is to be seen
+    if action is Action.AGENT_READ or endpoint.name == "list_recent_deployments":
+        # A list shows what is to be seen; what others share is not for one agent's token.
+        return UNSEEN if kind.one_agent and "{offer_id}" in endpoint.path else DONE
     assert kind.role is not None
     allowed = PERMISSIONS[kind.role] & _reach(kind)
     if action is Action.AGENT_CREATE and (kind.restricted or kind.one_agent):
@@ -334,6 +355,8 @@ def call(endpoint: Endpoint, name: str, *, oneself: bool = False, at: World | No
         "name": "open",
         "number": "9",
         "delivery_id": built.delivery.id,
+        "offer_id": built.shared.id,
+        "share_id": built.share.id,
         **(caller.own if name not in ("stranger", "intruder") or names_own(endpoint) else {}),
         **row.path(built, caller),
     }
@@ -354,7 +377,7 @@ def prepared(endpoint: Endpoint, built: Stage, caller: Caller, *, token: bool) -
         # What is on its way would have to be waited for.
         owner = world.within(built.org_id, "owner@example.com")
         world.platform.deployments.cancel(owner, built.moving.id)
-    if endpoint.name in ("publish_agent", "put_listing"):
+    if endpoint.name == "publish_agent" or endpoint.path.startswith(LISTING):
         # A draft: what is public already is changed by who may publish.
         owner = world.within(built.org_id, "owner@example.com")
         world.platform.listings.unpublish(owner, built.agent.id)

@@ -99,3 +99,15 @@ def test_a_source_that_is_there_already_stays(kept: Kept, size: int, tmp_path: P
     kept.artifacts.put_source(key, [b"x" * size])
     kept.artifacts.fetch_source(key, tmp_path / "source")
     assert (tmp_path / "source").read_bytes() == b"first"
+
+
+def test_a_picture_is_kept_as_what_it_is(kept: Kept) -> None:
+    key = "media/a/b.png"
+    kept.artifacts.put_media(key, b"points", "image/png")
+    assert kept.artifacts.read(key) == b"points"
+    if kept.s3 is not None:
+        stored = kept.s3.head_object(Bucket="artifacts", Key=key)
+        assert stored["ContentType"] == "image/png"
+        assert "immutable" in stored["CacheControl"]
+    kept.artifacts.remove_all(key)
+    assert kept.artifacts.read(key) is None

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.adapters.layouts import LAYOUTS
 from chalicelib.api.http import HEADERS, ORIGIN_HEADER
 from chalicelib.domain.agents import SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord
@@ -325,7 +325,10 @@ def test_buckets_are_private_and_outlive_the_stack(resources: Resources) -> None
     }
 
 
-@pytest.mark.parametrize(("resource", "part"), [("WebHeaders", "pages"), ("ApiHeaders", "api")])
+@pytest.mark.parametrize(
+    ("resource", "part"),
+    [("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media")],
+)
 def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
     resources: Resources, resource: str, part: str
 ) -> None:
@@ -347,9 +350,18 @@ def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
         for name, value in synthesis.load_headers(part).items()
     }
     config = resources["Distribution"]["Properties"]["DistributionConfig"]
-    [api] = config["CacheBehaviors"]
-    behaviour = config["DefaultCacheBehavior"] if part == "pages" else api
+    behaviours = {one["PathPattern"]: one for one in config["CacheBehaviors"]}
+    assert set(behaviours) == {"/api/*", "/media/*"}
+    behaviour = behaviours.get(f"/{part}/*", config["DefaultCacheBehavior"])
     assert behaviour["ResponseHeadersPolicyId"] == {"Ref": resource}
+
+
+def test_of_the_artifacts_the_world_reads_pictures_alone(resources: Resources) -> None:
+    [said] = resources["MediaBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert said["Action"] == "s3:GetObject"
+    assert said["Resource"] == {"Fn::Sub": "${ArtifactsBucket.Arn}/media/*"}
+    assert said["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert "sandbox" in synthesis.load_headers("media")["Content-Security-Policy"]
 
 
 def test_the_api_says_by_itself_what_cloudfront_says_for_it(resources: Resources) -> None:
@@ -382,11 +394,50 @@ def test_scripts_and_styles_come_from_ourselves_only() -> None:
     assert "frame-ancestors 'none'" in policy
 
 
+def test_the_distribution_opens_the_same_page_as_the_local_web_server(
+    resources: Resources,
+) -> None:
+    pages = synthesis.load_pages()
+    paths = {
+        "/": "index.html",
+        "/marketplace": "pages/marketplace.html",
+        "/marketplace/gist": "pages/offer.html",
+        "/marketplace/gist/copy": "pages/other.html",
+        "/agents": "pages/agents.html",
+        "/agents/": "pages/agents.html",
+        "/agents/agt_1": "pages/agent.html",
+        "/agents/agt_1/logs": "pages/agent-part.html",
+        "/agents/agt_1/deploy": "pages/deploy.html",
+        "/agents/agt_1/deployments/dep_1": "pages/deployment.html",
+        "/agents/agt_1/versions/ver_1": "pages/version.html",
+        "/deploy": "pages/deploy.html",
+        "/sign-in": "pages/sign-in.html",
+        "/sign-in/link": "pages/other.html",
+        "/nowhere/near/a/page": "pages/other.html",
+    }
+    assert {path: synthesis.page_of(path, pages) for path in paths} == paths
+    code = resources["WebPaths"]["Properties"]["FunctionCode"]
+    asked = [*paths, "/assets/app-1.js", "/icon.svg"]
+    program = (
+        f"{code}\nconst uris = {json.dumps(asked)}"
+        ".map((uri) => handler({ request: { uri } }).uri);\nconsole.log(JSON.stringify(uris));"
+    )
+    told = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == [
+        *(f"/{file}" for file in paths.values()),
+        "/assets/app-1.js",
+        "/icon.svg",
+    ]
+    assert len(code.encode()) < 10_000, "CloudFront takes no longer ones"
+
+
 def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> None:
     conditional = {name for name, one in resources.items() if "Condition" in one}
     assert conditional == {
         "ApiHeaders",
         "Distribution",
+        "MediaBucketPolicy",
+        "MediaHeaders",
         "WebAccess",
         "WebBucket",
         "WebBucketPolicy",

@@ -76,16 +76,16 @@ LIFETIME = 5 * 3600.0
 CLOSING = 600.0
 """Virtual seconds a run may take to let go of everything."""
 BUILD_SECONDS = 3.0
-SOURCE = zipped(
-    {
-        "agent.yaml": (
-            "name: Echo\nruntime: python\nstart:\n  command: python main.py\n"
-            "health:\n  path: /health\n  timeout_seconds: 20\n"
-            "tests:\n  - name: says good\n    request: {path: /}\n    expect: {text: good}\n"
-        ),
-        "main.py": "print('hello')\n",
-    }
+MANIFEST = (
+    "name: Echo\nruntime: python\nstart:\n  command: python main.py\n"
+    "health:\n  path: /health\n  timeout_seconds: 20\n"
+    "tests:\n  - name: says good\n    request: {path: /}\n    expect: {text: good}\n"
 )
+SOURCES = {
+    sleeps: zipped({"agent.yaml": MANIFEST + more, "main.py": "print('hello')\n"})
+    for sleeps, more in ((False, ""), (True, "resources: {sleep: true}\n"))
+}
+"""The source of an agent, by whether it may be put to sleep."""
 
 
 def function_limit(name: str) -> float:
@@ -496,7 +496,7 @@ class World:
         if version is None:
             return None
         self._behaviours[version.id] = self.images.make(behaviour)
-        self.artifacts.sources[version.source.key] = SOURCE
+        self.artifacts.sources[version.source.key] = SOURCES[behaviour.sleeps]
         self.tally["versions"] += 1
         self.spawn(self._receive(version))
         return version

@@ -164,6 +164,7 @@ export function card(more: Partial<Card> = {}): Card {
     runtime: "python",
     licence: "MIT",
     icon: "",
+    picture: "",
     label: "1.0.0",
     published_at: AT,
     refreshed_at: AT,
@@ -197,6 +198,8 @@ export function offer(more: Partial<Offer> = {}): Offer {
     ...card(),
     readme: "# Reads\n\nIt watches.",
     licence_text: "",
+    active_users: 0,
+    screenshots: [],
     docs: [],
     inputs: [
       {
@@ -228,6 +231,8 @@ export function listing(more: Partial<Listing> = {}): Listing {
     categories: ["other"],
     tags: [],
     icon: "",
+    picture: "",
+    screenshots: [],
     pricing: "",
     licence: "",
     source_url: "",
@@ -258,6 +263,7 @@ export function update(more: Partial<Update> = {}): Update {
   return {
     origin: { slug: "site-watch", version_id: "ver_1", label: "1.0.0", fork: false },
     listed: true,
+    offer_id: null,
     name: "Site watch",
     available: true,
     latest: { version_id: "ver_2", number: 2, label: "1.1.0", published_at: AT },

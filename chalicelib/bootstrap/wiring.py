@@ -1,36 +1,11 @@
-"""The one place that knows which adapter serves which use case."""
+"""Knows how every use case is made of adapters and of other use cases."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
-from chalicelib.adapters.artifacts import S3Artifacts
-from chalicelib.adapters.aws import (
-    CodeBuild,
-    EventsSchedule,
-    LambdaTasks,
-    SesMail,
-    StepFunctions,
-    client,
-    fresh_parameter,
-    parameter,
-)
-from chalicelib.adapters.catalogue import S3Catalogue
-from chalicelib.adapters.counters import DynamoCounters
-from chalicelib.adapters.dynamo import DynamoStore
-from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
-from chalicelib.adapters.github_wiring import github_host, github_secret
-from chalicelib.adapters.http import HttpCaller, SystemClock
-from chalicelib.adapters.oidc import OidcSignIn
-from chalicelib.adapters.provider_http import ProviderHttp
-from chalicelib.adapters.railway import RailwayHost
-from chalicelib.adapters.railway_api import RailwayApi
-from chalicelib.adapters.railway_budget import DynamoBudget, DynamoLease
-from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
     Artifacts,
     Builder,
@@ -51,6 +26,7 @@ from chalicelib.ports import (
 )
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
+from chalicelib.services.activity import Activity
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.badges import Badges
@@ -64,6 +40,7 @@ from chalicelib.services.deployments import Deployments
 from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
+from chalicelib.services.images import Images
 from chalicelib.services.installations import Installations
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
@@ -86,6 +63,7 @@ from chalicelib.services.reporting import Reporting
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
+from chalicelib.services.sharing import Sharing
 from chalicelib.services.sign_in import SignIn
 from chalicelib.services.sources import Sources
 from chalicelib.services.tokens import Tokens
@@ -95,7 +73,7 @@ from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
 from chalicelib.services.work import Work
-from chalicelib.settings import ProviderSettings, Settings
+from chalicelib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -152,7 +130,9 @@ class Platform:
     releases: Releases
     reconciler: Reconciler
     listings: Listings
+    images: Images
     marketplace: Marketplace
+    sharing: Sharing
     copies: Copies
     reviews: Reviews
     moderators: Moderators
@@ -194,6 +174,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         release_limit=release_limit,
         masker=variables.masker,
+        activity=Activity(store=store, clock=clock, salt=adapters.webhook_secret),
     )
     settling = Settling(store=store, host=adapters.host, turns=turns, clock=clock)
     orphans = Orphans(store=store, audit=audit, host=adapters.host, clock=clock)
@@ -241,10 +222,27 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         build_limit=build_limit,
     )
     marketplace = Marketplace(
-        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
+    )
+    listings = Listings(
+        store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
+    )
+    indexing = Indexing(
+        store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue, clock=clock
     )
     reviews = Reviews(store=store, marketplace=marketplace, agents=agents, clock=clock)
     limits = Limits(counters=adapters.counters, clock=clock, table=settings.rate_limits)
+    sharing = Sharing(
+        store=store,
+        catalogue=adapters.catalogue,
+        agents=agents,
+        listings=listings,
+        mail=adapters.mail,
+        limits=limits,
+        audit=audit,
+        clock=clock,
+        web_url=settings.web_url,
+    )
     access = Access(store=store, signer=adapters.signer, clock=clock)
     accounts = Accounts(store=store, audit=audit, clock=clock)
     sessions = Sessions(
@@ -384,6 +382,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             tokens=tokens,
             sessions=sessions,
             reviews=reviews,
+            sharing=sharing,
         ),
         agents=agents,
         badges=Badges(
@@ -420,11 +419,11 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             health=Health(turns=turns, verification=verification, clock=clock),
             orphans=orphans,
             work=work,
+            indexing=indexing,
             clock=clock,
         ),
-        listings=Listings(
-            store=store, artifacts=adapters.artifacts, agents=agents, audit=audit, clock=clock
-        ),
+        listings=listings,
+        images=Images(store=store, artifacts=adapters.artifacts, listings=listings, agents=agents),
         marketplace=marketplace,
         reviews=reviews,
         moderators=Moderators(
@@ -435,10 +434,12 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             operators=settings.operators,
         ),
+        sharing=sharing,
         copies=Copies(
             store=store,
             artifacts=adapters.artifacts,
             marketplace=marketplace,
+            sharing=sharing,
             agents=agents,
             versions=versions,
             variables=variables,
@@ -447,7 +448,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             salt=adapters.webhook_secret,
         ),
-        indexing=Indexing(store=store, artifacts=adapters.artifacts, catalogue=adapters.catalogue),
+        indexing=indexing,
         operations=Operations(
             store=store,
             host=adapters.host,
@@ -478,108 +479,3 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         turns=turns,
         webhook_secret=adapters.webhook_secret,
     )
-
-
-def platform() -> Platform:
-    """The platform this process serves; made on first use."""
-    if not _installed:
-        _installed.append(_on_aws(Settings.from_env()))
-    return _installed[0]
-
-
-def install(made: Platform) -> None:
-    """Serve this platform instead: how tests put one in memory behind the API."""
-    _installed[:] = [made]
-
-
-_installed: list[Platform] = []
-
-
-def _on_aws(settings: Settings) -> Platform:
-    """The platform on AWS, or on what speaks its protocols."""
-
-    def secret(name: str) -> str:
-        return parameter(f"{settings.parameters}/{name}")
-
-    def registry() -> tuple[str, str] | None:
-        username = secret("registry-username")
-        return (username, secret("registry-password")) if username.strip("-") else None
-
-    artifacts = S3Artifacts(settings.sources_bucket, settings.artifacts_bucket, settings.s3_url)
-    database = partial(client, "dynamodb")
-    railway = RailwayApi(
-        settings.railway_url,
-        lambda: secret("railway-token"),
-        token_kind=settings.railway_token_kind,
-        forget_token=parameter.cache_clear,
-        budget=DynamoBudget(settings.table, database, per_hour=settings.railway_calls_per_hour),
-    )
-    return wire(
-        settings,
-        Adapters(
-            store=DynamoStore(settings.table, database),
-            counters=DynamoCounters(settings.table, database),
-            host=RailwayHost(
-                railway,
-                project_id=settings.railway_project_id,
-                environment_id=settings.railway_environment_id,
-                credentials=registry,
-                lease=DynamoLease(settings.table, database, settings.railway_environment_id),
-                read_source=artifacts.read,
-            ),
-            builder=CodeBuild(settings.build_project, settings.artifacts_bucket),
-            catalogue=S3Catalogue(settings.artifacts_bucket),
-            artifacts=artifacts,
-            mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
-            signer=JwtSigner(
-                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
-                audience=settings.web_url,
-            ),
-            engine=StepFunctions(settings.state_machine_arn),
-            tasks=LambdaTasks(settings.task_function),
-            schedule=EventsSchedule(settings.reconcile_rule),
-            caller=HttpCaller(),
-            clock=SystemClock(),
-            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
-            webhook_secret=lambda: secret("railway-webhook-secret"),
-            code_host=github_host(settings, secret),
-            code_host_secret=github_secret(settings, secret),
-        ),
-    )
-
-
-GOOGLE = "https://accounts.google.com"
-
-
-def sign_in_providers(
-    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
-) -> dict[str, Provider]:
-    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
-    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
-
-    def provider(one: ProviderSettings) -> Provider:
-        def secret() -> str:
-            return str(secrets()[one.id])
-
-        if one.kind == "github":
-            return GitHubSignIn(
-                provider_id=one.id,
-                name=one.name,
-                client_id=one.client_id,
-                secret=secret,
-                http=http,
-                url=one.url or GITHUB,
-                api_url=one.api_url or GITHUB_API,
-            )
-        return OidcSignIn(
-            provider_id=one.id,
-            name=one.name,
-            kind=one.kind,
-            issuer=GOOGLE if one.kind == "google" else one.issuer,
-            client_id=one.client_id,
-            secret=None if one.public else secret,
-            http=http,
-        )
-
-    return {one.id: provider(one) for one in settings.providers}
