@@ -26,8 +26,10 @@ NPM := npm --prefix frontend --silent
 GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
+# Where this is set, every start compiles everything anew: twice as long for all that runs here.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
+.PHONY: help up down reset status logs demo token rotate-keys github-app test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,7 +106,7 @@ gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app
 	$(PY) -m infra.docs
 	@$(NPM) run gen >/dev/null
 
-bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
+bench: tools $(WEB) .venv/.browser ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
 
 screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
@@ -133,6 +135,10 @@ $(WEB_TOOLS): frontend/package-lock.json
 deploy: deploy-tools $(WEB) ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
+
+github-app: deploy-tools ## make the platform's GitHub App in a browser (STAGE=prod, ORG=acme)
+	@$(DEPLOY_PY) -m infra.github_app --stage "$(STAGE)" $(if $(ORG),--organisation "$(ORG)") \
+	  $(if $(NAME),--name "$(NAME)") $(if $(PRIVATE),--private)
 
 # ---- tools -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 INFRA = Path(__file__).parent
-REVISION = b"5"
+REVISION = b"6"
 """Raise it when this module makes something else of the same input."""
 # CloudFront knows these by name; every other header is a custom one to it.
 _REFERRER = "Referrer-Policy"
@@ -47,7 +47,7 @@ def load_template(path: Path = INFRA / "template.yaml") -> dict[str, Any]:
 
 def load_headers(part: str = "pages", root: Path = INFRA) -> dict[str, str]:
     """The security headers of every page, with `${UploadOrigin}` still to be filled in; or those
-    of every answer of the `api`."""
+    of every answer of the `api`, or of every picture (`media`)."""
     headers: dict[str, str] = json.loads((root / "headers.json").read_text())[part]
     return headers
 
@@ -102,7 +102,8 @@ def assemble(sam: dict[str, Any], root: Path = INFRA) -> dict[str, Any]:
     function["FunctionCode"] = function["FunctionCode"].replace(
         "$PAGES", json.dumps(load_pages(root))
     )
-    for policy, part in (("WebHeaders", "pages"), ("ApiHeaders", "api")):
+    parts = (("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media"))
+    for policy, part in parts:
         resources[policy]["Properties"]["ResponseHeadersPolicyConfig"].update(
             headers_policy(load_headers(part, root))
         )

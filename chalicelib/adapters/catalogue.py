@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.search_index import SearchIndex
 
-FORMAT = 4
+FORMAT = 5
 """Raise it when files written by older code cannot serve newer code; the index is then rebuilt."""
 FOLDER = "marketplace/"
 STATE = f"{FOLDER}index.json"
@@ -58,11 +59,17 @@ class State:
 
 class S3Catalogue:
     def __init__(
-        self, bucket: str, *, look_seconds: float = LOOK_SECONDS, fold_at: int = FOLD_AT
+        self,
+        bucket: str,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+        fold_at: int = FOLD_AT,
+        left_after: timedelta = timedelta(hours=1),
     ) -> None:
         self._bucket = bucket
         self._look_seconds = look_seconds
         self._fold_at = fold_at
+        self._left_after = left_after
         self._index: SearchIndex | None = None
         self._generation = ""
         self._sequence = 0
@@ -76,12 +83,19 @@ class S3Catalogue:
             if self._index is None:
                 return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
             return self._index.search(query)
-        except (LookupError, ValueError, TypeError, database_error()) as error:
+        except damages() as error:
             # A copy that cannot be read is given up, and fetched again with the next search.
             logger.exception("the search index cannot be read")
             self._index, self._generation, self._etag = None, "", ""
             self._looked_at = float("-inf")
             raise Unavailable("The search index could not be read. Try again later.") from error
+
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        index = _opener().create(":memory:", entries)
+        try:
+            return index.search(query)
+        finally:
+            index.close()
 
     def is_ready(self) -> bool:
         state, _ = self._state()
@@ -100,6 +114,8 @@ class S3Catalogue:
                 following = self._fold(following)
             if self._replace(following, etag):
                 return True
+            if following.base != state.base:
+                self._delete(following.base)  # somebody else was faster
         raise Unavailable("Many changes at once; this one is taken up again in a moment.")
 
     def rebuild(self, entries: Iterable[Entry]) -> None:
@@ -115,6 +131,14 @@ class S3Catalogue:
             if self._replace(State(generation, base, retired=old), etag):
                 return
         raise Unavailable("Many changes at once; the index is made again in a moment.")
+
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        self._look()
+        return list(entries) if self._index is None else self._index.stale(entries)
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        self._look()
+        return [] if self._index is None else self._index.held(after, limit)
 
     # --- reading --------------------------------------------------------------------------
 
@@ -187,8 +211,8 @@ class S3Catalogue:
     def _fold(self, state: State) -> State:
         """A new base that holds the segments too; what it replaces is removed a fold later."""
         for key in state.retired:
-            with translated(_SILENT):
-                client("s3").delete_object(Bucket=self._bucket, Key=key)
+            self._delete(key)
+        self._tidy(state)
         base = f"{FOLDER}bases/{state.generation}-{state.sequence}-{_random()}.sqlite"
         with tempfile.TemporaryDirectory(prefix="slipway-index-") as folder:
             path = Path(folder) / "base"
@@ -206,6 +230,24 @@ class S3Catalogue:
             retired=(state.base, *state.segments),
         )
 
+    def _tidy(self, state: State) -> None:
+        """Removes what failed attempts to write have left; what is being written now is younger
+        than any of them may last."""
+        now, after = datetime.now(UTC), ""
+        named = {state.base, *state.segments, *state.retired}
+        while True:
+            with translated(_SILENT):
+                answer = client("s3").list_objects_v2(
+                    Bucket=self._bucket, Prefix=FOLDER, StartAfter=after or FOLDER
+                )
+            for item in answer.get("Contents", []):
+                after = item["Key"]
+                old = now - item["LastModified"] > self._left_after
+                if old and after != STATE and after not in named:
+                    self._delete(after)
+            if not answer.get("IsTruncated"):
+                return
+
     def _replace(self, state: State, etag: str) -> bool:
         """Puts the state in place of the one with this tag; False when there is another by now."""
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
@@ -221,6 +263,10 @@ class S3Catalogue:
         with translated(_SILENT):
             client("s3").put_object(Bucket=self._bucket, Key=key, Body=body, **conditions)
 
+    def _delete(self, key: str) -> None:
+        with translated(_SILENT):
+            client("s3").delete_object(Bucket=self._bucket, Key=key)
+
     def _upload(self, path: Path, key: str) -> None:
         with path.open("rb") as file, translated(_SILENT):
             client("s3").put_object(Bucket=self._bucket, Key=key, Body=file)
@@ -233,11 +279,12 @@ def _codec() -> TypeAdapter[list[Entry | Withdrawn]]:
     return TypeAdapter(list[Entry | Withdrawn])
 
 
-def database_error() -> type[Exception]:
-    """What SQLite raises for a file that is damaged or not its own."""
+def damages() -> tuple[type[Exception], ...]:
+    """What is raised for a file that is damaged or none of ours."""
+    import zlib  # noqa: PLC0415 - as below
     from sqlite3 import Error  # noqa: PLC0415 - as below
 
-    return Error
+    return LookupError, ValueError, TypeError, Error, zlib.error
 
 
 def _opener() -> type[SearchIndex]:

@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.keys import (
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import (
     INDEXES,
     LAYOUTS,
-    Key,
     codec,
     decoded,
     index_key,
     range_of,
     revision_of,
-    tally_key,
 )
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
@@ -113,7 +112,7 @@ class DynamoStore:
         shown = found[:limit]
         return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
         where = tally_key(org_id, agent_id)
         answer = self._call(
             "query",
@@ -123,6 +122,8 @@ class DynamoStore:
         )
         sums: dict[str, float] = {}
         for item in answer["Items"]:
+            if item.get("month", {}).get("S", "") not in ("", month):
+                continue
             for name, kind in Counts.__annotations__.items():
                 number = item.get(name, {}).get("N", "0")
                 sums[name] = sums.get(name, 0) + (int(number) if kind == "int" else float(number))
@@ -224,11 +225,20 @@ def _addition(count: Tally) -> dict[str, Any]:
     names = sorted(count.amounts)
     # The number of a float is written as Python writes it: DynamoDB keeps 38 digits of it.
     values = {f":{name}": {"N": repr(count.amounts[name])} for name in names}
+    names_of_ours = {f"#{name}": name for name in names}
+    more = ""
+    if count.month:
+        more += ", #month = :month"
+        names_of_ours |= {"#month": "month"}
+        values[":month"] = {"S": count.month}
+    if count.expires_at is not None:
+        more += ", expires_at = :expires"
+        values[":expires"] = {"N": str(int(count.expires_at.timestamp()))}
     return {
-        "Key": _attributes(tally_key(count.org_id, count.agent_id, count.shard)),
-        "UpdateExpression": "SET kind = :kind, org_id = :org, agent_id = :agent ADD "
+        "Key": _attributes(tally_key(count.org_id, count.agent_id, count.shard, count.month)),
+        "UpdateExpression": f"SET kind = :kind, org_id = :org, agent_id = :agent{more} ADD "
         + ", ".join(f"#{name} :{name}" for name in names),
-        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeNames": names_of_ours,
         "ExpressionAttributeValues": {
             **values,
             ":kind": {"S": "Counter"},

@@ -11,19 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chalicelib.adapters.keys import (
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import (
     INDEXES,
     LAYOUTS,
-    Key,
     codec,
-    counter_key,
     decoded,
     index_key,
     range_of,
     revision_of,
-    strikes_key,
-    tally_key,
 )
+from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes
@@ -38,6 +36,7 @@ from chalicelib.ports import (
     Page,
     Put,
     Tally,
+    Task,
     UploadForm,
 )
 
@@ -63,10 +62,12 @@ class MemoryStore:
     """Keeps the written form, so that what cannot be stored cannot pass a test either."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], dict[str, float]] = {}
+        self._counts: dict[tuple[str, str, str], dict[str, float]] = {}
         self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
+        self.stream: list[tuple[str, str, str]] = []
+        """What was written: INSERT or MODIFY, the kind, and the document."""
 
     def get(self, kind: type[E], *key: str) -> E | None:
         self.calls += 1
@@ -140,21 +141,29 @@ class MemoryStore:
                     continue
                 kind = type(change.entity)
                 if isinstance(change, Put):
+                    document = codec(kind).dump_json(change.entity)
+                    event = "MODIFY" if key in self._items else "INSERT"
+                    self.stream.append((event, kind.__name__, document.decode()))
                     self._items[key] = _Kept(
                         kind,
-                        codec(kind).dump_json(change.entity),
+                        document,
                         revision_of(change.entity),
                         {index: index_key(change.entity, index) for index in _INDEXES},
                     )
                 else:
                     del self._items[key]
 
-    def counts(self, org_id: str, agent_id: str) -> Counts:
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
         self.calls += 1
-        return Counts(**self._counts.get((org_id, agent_id), {}))  # type: ignore[arg-type]
+        sums = {
+            name: amount
+            for part in dict.fromkeys(("", month))
+            for name, amount in self._counts.get((org_id, agent_id, part), {}).items()
+        }
+        return Counts(**sums)  # type: ignore[arg-type]
 
     def _count(self, change: Tally) -> None:
-        sums = self._counts.setdefault((change.org_id, change.agent_id), {})
+        sums = self._counts.setdefault((change.org_id, change.agent_id, change.month), {})
         for name, amount in change.amounts.items():
             sums[name] = sums.get(name, 0) + amount
 
@@ -169,7 +178,7 @@ class MemoryStore:
 
 def _key_of(change: Change) -> Key:
     if isinstance(change, Tally):
-        return tally_key(change.org_id, change.agent_id, change.shard)
+        return tally_key(change.org_id, change.agent_id, change.shard, change.month)
     return LAYOUTS[type(change.entity)].key_of(change.entity)
 
 
@@ -280,6 +289,7 @@ class MemoryVault:
 class MemoryArtifacts:
     sources: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    media_types: dict[str, str] = field(default_factory=dict)
     sources_bucket: str = "sources"
     artifacts_bucket: str = "artifacts"
 
@@ -302,8 +312,16 @@ class MemoryArtifacts:
     def copy_source(self, key: str, to_key: str) -> None:
         self.sources[to_key] = self.sources[key]
 
+    def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
+        self.sources[key] = b"".join(pieces)
+        return len(self.sources[key])
+
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
+
+    def put_media(self, key: str, body: bytes, media_type: str) -> None:
+        self.objects[key] = body
+        self.media_types[key] = media_type
 
     def get_json(self, key: str) -> Any | None:
         body = self.objects.get(key)
@@ -333,6 +351,9 @@ class MemoryCatalogue:
             return SearchPage((), {"category": {}, "runtime": {}}, 0, True, None)
         return self._index.search(query)
 
+    def search_among(self, entries: Sequence[Entry], query: SearchQuery) -> SearchPage:
+        return SearchIndex.create(":memory:", entries).search(query)
+
     def is_ready(self) -> bool:
         return self._index is not None
 
@@ -341,6 +362,12 @@ class MemoryCatalogue:
             return False
         self._index.apply(entries)
         return True
+
+    def stale(self, entries: Sequence[Entry]) -> list[Entry]:
+        return list(entries) if self._index is None else self._index.stale(entries)
+
+    def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+        return [] if self._index is None else self._index.held(after, limit)
 
     def rebuild(self, entries: Iterable[Entry]) -> None:
         self._index = SearchIndex.create(":memory:", entries)
@@ -379,6 +406,16 @@ class MemoryEngine:
     def is_running(self, deployment: Deployment) -> bool:
         execution = (deployment.id, deployment.attempt)
         return execution in self.started and execution not in self.dead
+
+
+@dataclass
+class MemoryTasks:
+    """Does nothing by itself: a test takes out what is to be done."""
+
+    waiting: list[Task] = field(default_factory=list)
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        self.waiting += tasks
 
 
 @dataclass

@@ -5,11 +5,14 @@ from __future__ import annotations
 from chalicelib.api.agents import agents
 from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
+from chalicelib.api.badges import badges
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.feeds import feeds
+from chalicelib.api.github import github
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
+from chalicelib.api.images import images
 from chalicelib.api.invitations import invitations
 from chalicelib.api.listings import listings
 from chalicelib.api.marketplace import marketplace
@@ -18,7 +21,9 @@ from chalicelib.api.members import members
 from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
+from chalicelib.api.repositories import repositories
 from chalicelib.api.reviews import reviews
+from chalicelib.api.sharing import sharing
 from chalicelib.api.tokens import tokens
 from chalicelib.api.variables import variables
 from chalicelib.api.versions import versions
@@ -37,8 +42,13 @@ BLUEPRINTS = (
     versions,
     variables,
     deployments,
+    github,
+    repositories,
+    badges,
     listings,
+    images,
     marketplace,
+    sharing,
     copies,
     reviews,
     feeds,

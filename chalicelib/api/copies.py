@@ -83,10 +83,12 @@ class ReleaseView(View):
 
 
 class UpdateView(View):
-    """`listed`: whether the author still offers the agent. `missing`: what needs a value first."""
+    """`listed`: whether the author still offers the agent, to everybody or to you; `offer_id` is
+    there when it is not public. `missing`: what needs a value first."""
 
     origin: OriginView
     listed: bool
+    offer_id: str | None
     name: str | None
     available: bool
     latest: ReleaseView | None
@@ -107,7 +109,7 @@ class UpdateView(View):
     idempotent=True,
 )
 def create_copy(call: Call, slug: str, body: NewCopy) -> CopyView:
-    return _view(call.platform.copies.create(call.principal, slug, **dict(body)))
+    return copy_view(call.platform.copies.create(call.principal, slug, **dict(body)))
 
 
 @endpoint(
@@ -136,10 +138,12 @@ def count_view(call: Call, slug: str) -> None:
 )
 def get_updates(call: Call, agent_id: str) -> UpdateView:
     update = call.platform.copies.updates(call.principal, agent_id)
+    listing = update.found.listing if update.found else None
     return UpdateView(
         origin=OriginView.model_validate(update.origin),
-        listed=update.listing is not None,
-        name=update.listing.name if update.listing else None,
+        listed=listing is not None,
+        offer_id=listing.agent_id if listing and not listing.is_public else None,
+        name=listing.name if listing else None,
         available=update.available,
         latest=ReleaseView.model_validate(update.latest) if update.latest else None,
         difference=DifferenceView.model_validate(update.difference),
@@ -160,10 +164,10 @@ def get_updates(call: Call, agent_id: str) -> UpdateView:
     idempotent=True,
 )
 def accept_update(call: Call, agent_id: str, body: Acceptance) -> CopyView:
-    return _view(call.platform.copies.accept(call.principal, agent_id, **dict(body)))
+    return copy_view(call.platform.copies.accept(call.principal, agent_id, **dict(body)))
 
 
-def _view(copy: Copy) -> CopyView:
+def copy_view(copy: Copy) -> CopyView:
     return CopyView(
         agent=AgentView.model_validate(copy.agent),
         origin=OriginView.model_validate(copy.agent.origin),

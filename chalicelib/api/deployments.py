@@ -10,7 +10,7 @@ from chalice.app import Blueprint
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
-from chalicelib.api.shapes import LogLineView, LogPage, LogQuery, PageQuery, ReasonView
+from chalicelib.api.shapes import CommitView, LogLineView, LogPage, LogQuery, PageQuery, ReasonView
 from chalicelib.api.versions import EnvironmentName
 from chalicelib.domain.deployments import (
     Deployment,
@@ -102,6 +102,7 @@ class DeploymentView(View):
     confirmed_at: datetime | None
     reasons: list[ReasonView]
     trigger: Trigger
+    commit: CommitView | None
     rollback_of: str | None
     image: str
     confirmed_image: str | None
@@ -549,7 +550,8 @@ def _view(deployment: Deployment) -> DeploymentView:
     }
     host, trouble = deployment.host, deployment.trouble
     return DeploymentView(
-        **{k: v for k, v in known.items() if k not in ("reasons", "warnings")},
+        **{k: v for k, v in known.items() if k not in ("reasons", "warnings", "commit")},
+        commit=CommitView.model_validate(deployment.commit) if deployment.commit else None,
         reasons=_reasons(deployment.reasons),
         warnings=_reasons(deployment.warnings),
         waiting_for=TroubleView.model_validate(trouble) if trouble else None,

@@ -48,8 +48,8 @@ def get_sitemap(call: Call) -> Answer:
     public=True,
 )
 def get_social_page(call: Call, slug: str) -> Answer:
-    entry = call.platform.marketplace.entry(slug)
-    page = social_page(call.platform.settings.web_url, entry)
+    entry, screenshots = call.platform.marketplace.entry(slug)
+    page = social_page(call.platform.settings.web_url, entry, screenshots)
     return _document(page, "text/html; charset=utf-8")
 
 
@@ -63,7 +63,7 @@ def get_social_page(call: Call, slug: str) -> Answer:
     public=True,
 )
 def get_social_picture(call: Call, slug: str) -> Answer:
-    entry = call.platform.marketplace.entry(slug)
+    entry, _ = call.platform.marketplace.entry(slug)
     return _document(social_picture(entry), "image/svg+xml")
 
 

@@ -69,6 +69,17 @@ class ListingChange(Model):
 class Publication(Model):
     version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
     """The version to show; by default the newest that is ready."""
+    visibility: Visibility = Visibility.PUBLIC
+    """`organisation`: to its members only; `private`: to those alone with whom it is shared."""
+
+
+class ScreenshotView(View):
+    """`path` is where it is shown: `/` and the path, on our own site."""
+
+    path: str
+    width: int
+    height: int
+    alt: str
 
 
 class CheckView(View):
@@ -87,6 +98,8 @@ class ListingView(View):
     categories: list[Category]
     tags: list[str]
     icon: str
+    picture: str
+    screenshots: list[ScreenshotView]
     pricing: str
     licence: str
     source_url: str
@@ -123,7 +136,7 @@ class DraftView(ListingView):
     errors=(404,),
 )
 def get_listing(call: Call, agent_id: str) -> Answer:
-    return _answer(call.platform.listings.get(call.principal, agent_id))
+    return draft_answer(call.platform.listings.get(call.principal, agent_id))
 
 
 @endpoint(
@@ -142,7 +155,7 @@ def put_listing(call: Call, agent_id: str, body: ListingChange) -> Answer:
         for name, value in body
         if value is not None
     }
-    return _answer(
+    return draft_answer(
         call.platform.listings.put(
             call.principal, agent_id, if_revision=call.if_match, fields=fields
         )
@@ -153,14 +166,16 @@ def put_listing(call: Call, agent_id: str, body: ListingChange) -> Answer:
     listings,
     "POST",
     "/agents/{agent_id}/publish",
-    summary="Show a ready version to everybody, if every point of the check list is met",
+    summary="Show a ready version to everybody, the organisation or those it is shared with",
     action=Action.AGENT_PUBLISH,
     body=Publication,
     answer=DraftView,
     errors=(404, 409),
 )
 def publish_agent(call: Call, agent_id: str, body: Publication) -> Answer:
-    return _answer(call.platform.listings.publish(call.principal, agent_id, body.version_id))
+    return draft_answer(
+        call.platform.listings.publish(call.principal, agent_id, body.version_id, body.visibility)
+    )
 
 
 @endpoint(
@@ -173,10 +188,11 @@ def publish_agent(call: Call, agent_id: str, body: Publication) -> Answer:
     errors=(404, 409),
 )
 def unpublish_agent(call: Call, agent_id: str) -> Answer:
-    return _answer(call.platform.listings.unpublish(call.principal, agent_id))
+    return draft_answer(call.platform.listings.unpublish(call.principal, agent_id))
 
 
-def _answer(draft: Draft) -> Answer:
+def draft_answer(draft: Draft) -> Answer:
+    """A listing with its check list, as its owner sees it."""
     view = DraftView(
         **ListingView.model_validate(draft.listing).model_dump(),
         checks=[CheckView.model_validate(check) for check in draft.checks],

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from chalice.app import Blueprint
 from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
+from chalicelib.api.listings import ScreenshotView
 from chalicelib.domain.agents import Category, Runtime
-from chalicelib.domain.search import MAX_DEPTH, Counts, Entry, SearchQuery, Sort
+from chalicelib.domain.listings import Found
+from chalicelib.domain.pages import Passage
+from chalicelib.domain.reference import REFERENCE, TITLE
+from chalicelib.domain.search import MAX_DEPTH, Counts, Entry, SearchPage, SearchQuery, Sort
 from chalicelib.errors import FieldError, Invalid
 from chalicelib.services.marketplace import Offer
 
@@ -45,7 +49,7 @@ class CountsView(View):
 
 
 class CardView(View):
-    """An agent as lists show it."""
+    """An agent as lists show it. `picture` is an icon's path on our own site, or empty."""
 
     slug: str
     name: str
@@ -56,6 +60,7 @@ class CardView(View):
     runtime: Runtime | None
     licence: str
     icon: str
+    picture: str
     label: str
     published_at: datetime
     refreshed_at: datetime
@@ -110,6 +115,9 @@ class OfferView(CardView):
 
     readme: str
     licence_text: str
+    active_users: int
+    """People whose copy ran this month."""
+    screenshots: list[ScreenshotView]
     docs: list[DocLinkView]
     inputs: list[InputView]
     protocol: str | None
@@ -124,6 +132,27 @@ class OfferView(CardView):
 class PageQuery(Model):
     path: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+
+class LookUpQuery(Model):
+    """Without `q` every page is listed."""
+
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
+    version_id: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+
+class PassageView(View):
+    """A place in a page. `path` is `readme` for the README, `reference` for the one that is made
+    of the manifest and of what the agent says; `excerpt` is plain text."""
+
+    path: str
+    title: str
+    heading: str
+    excerpt: str
+
+
+class PassagesView(View):
+    items: list[PassageView]
 
 
 class PageView(View):
@@ -142,28 +171,8 @@ class PageView(View):
     public=True,
 )
 def search_marketplace(call: Call, query: MarketplaceQuery) -> Answer:
-    page = call.platform.marketplace.search(
-        SearchQuery(
-            text=query.q,
-            category=query.category,
-            runtime=query.runtime,
-            tag=query.tag,
-            sort=query.sort,
-            offset=_offset(query.cursor),
-            limit=query.limit,
-        )
-    )
-    following = page.next_offset
-    if following is not None and following >= MAX_DEPTH:
-        following = None
-    body = MarketplacePage(
-        items=[_card(entry) for entry in page.items],
-        facets=FacetsView(**page.facets),
-        total=page.total,
-        total_is_exact=page.total_is_exact,
-        corrected=page.corrected,
-        next_cursor=None if following is None else f"o{following}",
-    )
+    page = call.platform.marketplace.search(asked(query))
+    body = MarketplacePage(items=[_card(entry) for entry in page.items], **rest_of(page))
     return Answer(body, headers=_SHARED)
 
 
@@ -177,7 +186,8 @@ def search_marketplace(call: Call, query: MarketplaceQuery) -> Answer:
     public=True,
 )
 def get_offer(call: Call, slug: str) -> Answer:
-    return Answer(_offer(call.platform.marketplace.read(slug)), headers=_SHARED)
+    offer = call.platform.marketplace.read(slug)
+    return Answer(OfferView(**offer_fields(offer)), headers=_SHARED)
 
 
 @endpoint(
@@ -191,8 +201,59 @@ def get_offer(call: Call, slug: str) -> Answer:
     public=True,
 )
 def get_offer_page(call: Call, slug: str, query: PageQuery) -> Answer:
-    page = call.platform.marketplace.page(slug, query.path, query.version_id)
+    market = call.platform.marketplace
+    page = market.page(Found(market.find(slug)), query.path, query.version_id)
     return Answer(PageView.model_validate(page), headers=_SHARED)
+
+
+@endpoint(
+    marketplace,
+    "GET",
+    "/marketplace/agents/{slug}/pages",
+    summary="List the pages of a public agent's documentation, or search in them",
+    query=LookUpQuery,
+    answer=PassagesView,
+    errors=(404,),
+    public=True,
+)
+def look_up_pages(call: Call, slug: str, query: LookUpQuery) -> Answer:
+    market = call.platform.marketplace
+    return Answer(
+        passages(market.look_up(Found(market.find(slug)), query.q, query.version_id)),
+        headers=_SHARED,
+    )
+
+
+def passages(found: list[Passage]) -> PassagesView:
+    """Places as they are answered."""
+    return PassagesView(items=[PassageView.model_validate(one) for one in found])
+
+
+def asked(query: MarketplaceQuery) -> SearchQuery:
+    """What a query means to the catalogue."""
+    return SearchQuery(
+        text=query.q,
+        category=query.category,
+        runtime=query.runtime,
+        tag=query.tag,
+        sort=query.sort,
+        offset=_offset(query.cursor),
+        limit=query.limit,
+    )
+
+
+def rest_of(page: SearchPage) -> dict[str, Any]:
+    """What a page of results says beside the results."""
+    following = page.next_offset
+    if following is not None and following >= MAX_DEPTH:
+        following = None
+    return {
+        "facets": FacetsView(**page.facets),
+        "total": page.total,
+        "total_is_exact": page.total_is_exact,
+        "corrected": page.corrected,
+        "next_cursor": None if following is None else f"o{following}",
+    }
 
 
 def _offset(cursor: str | None) -> int:
@@ -221,31 +282,39 @@ def _card(entry: Entry) -> CardView:
     )
 
 
-def _offer(offer: Offer) -> OfferView:
+def offer_fields(offer: Offer) -> dict[str, Any]:
+    """Everything an agent's page shows."""
     listing, version = offer.listing, offer.version
-    return OfferView.model_validate(
-        {
-            **vars(listing),
-            "published_at": listing.published_at or listing.updated_at,
-            "refreshed_at": listing.refreshed_at or listing.updated_at,
-            "counts": _counts(offer.counts),
-            "readme": offer.pages.readme,
-            "licence_text": offer.pages.licence_text,
-            "docs": [vars(page) for page in offer.pages.docs],
-            "inputs": [
-                {
-                    "name": item["name"],
-                    "description": item.get("description", ""),
-                    "required": item.get("required", False),
-                    "secret": item.get("secret", False),
-                    "default": item.get("default"),
-                }
-                for item in version.manifest.get("env") or ()
-            ],
-            "protocol": version.plan.get("protocol") or version.manifest.get("protocol"),
-            "demo_url": offer.demo_url,
-            "version": vars(version),
-            "versions": [vars(one) for one in offer.versions],
-        },
-        from_attributes=False,
+    return dict(
+        OfferView.model_validate(
+            {
+                **vars(listing),
+                "published_at": listing.published_at or listing.updated_at,
+                "refreshed_at": listing.refreshed_at or listing.updated_at,
+                "counts": _counts(offer.counts),
+                "active_users": offer.counts.active,
+                "readme": offer.pages.readme,
+                "licence_text": offer.pages.licence_text,
+                "screenshots": [vars(one) for one in listing.screenshots],
+                "docs": [
+                    *(vars(page) for page in offer.pages.docs),
+                    {"path": REFERENCE, "title": TITLE},
+                ],
+                "inputs": [
+                    {
+                        "name": item["name"],
+                        "description": item.get("description", ""),
+                        "required": item.get("required", False),
+                        "secret": item.get("secret", False),
+                        "default": item.get("default"),
+                    }
+                    for item in version.manifest.get("env") or ()
+                ],
+                "protocol": version.plan.get("protocol") or version.manifest.get("protocol"),
+                "demo_url": offer.demo_url,
+                "version": vars(version),
+                "versions": [vars(one) for one in offer.versions],
+            },
+            from_attributes=False,
+        )
     )

@@ -81,11 +81,12 @@ class ReviewPage(View):
 
 
 class ReviewerView(View):
-    """`why_not` is a sentence for people."""
+    """`why_not` is a sentence for people; `voted` names the reviews the caller found helpful."""
 
     review: OwnReviewView | None
     may_review: bool
     why_not: str | None
+    voted: list[str]
 
 
 class ReceivedView(View):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -19,6 +19,8 @@ class Origin:
     label: str
     fork: bool = False
     """Made of the source, which may have gone its own way since."""
+    share_id: str = ""
+    """The share by which it was found, where it was not public."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,27 @@ class View:
 
 
 @dataclass(frozen=True)
+class Active:
+    """Somebody did something with their copy of an agent in a month. `person` is a hash that means
+    nothing in another month, nor of another agent."""
+
+    org_id: str
+    agent_id: str
+    month: str
+    person: str
+    expires_at: datetime
+    revision: int = 1
+
+
+ACTIVE_KEPT = timedelta(days=70)
+"""Longer than the month it counts in and the next one, which shows it as the last."""
+
+
+def month_of(at: datetime) -> str:
+    return at.strftime("%Y-%m")
+
+
+@dataclass(frozen=True)
 class Change:
     """One value that differs. `path` is as in agent.yaml; None stands for absent."""
 
@@ -72,14 +95,24 @@ class Difference:
     variables: tuple[VariableChange, ...]
 
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
-    """What one manifest says that the other does not; variables and tools apart from the rest."""
-    apart = ("env", "tools", "version")
+Tools = Sequence[Mapping[str, Any]] | None
+
+
+def difference(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    tools_before: Tools = None,
+    tools_after: Tools = None,
+) -> Difference:
+    """What one version says that the other does not: its manifest, the variables apart from the
+    rest, and its tools where those of both are known."""
+    apart = ("env", "version")
     old = {path: value for path, value in _leaves(before) if path.split(".")[0] not in apart}
     new = {path: value for path, value in _leaves(after) if path.split(".")[0] not in apart}
     return Difference(
         manifest=_changes(old, new),
-        tools=_changes(_named(before.get("tools")), _named(after.get("tools"))),
+        tools=_tools(tools_before, tools_after),
         variables=_variables(_named(before.get("env")), _named(after.get("env"))),
     )
 
@@ -99,6 +132,31 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ..
         for path in sorted({*old, *new})
         if old.get(path) != new.get(path)
     )
+
+
+def _tools(before: Tools, after: Tools) -> tuple[Change, ...]:
+    """A tool that is new or gone by its name; one that is both, by what of it differs."""
+    if before is None or after is None:
+        return ()
+    old, new = _named(before), _named(after)
+    changes = []
+    for name in sorted({*old, *new}):
+        one, other = old.get(name), new.get(name)
+        if one is None or other is None:
+            changes.append(Change(name, _about(one), _about(other)))
+            continue
+        leaves = _changes(dict(_leaves(one, name)), dict(_leaves(other, name)))
+        changes += [change for change in leaves if not _is_empty(change)]
+    return tuple(changes)
+
+
+def _about(tool: Mapping[str, Any] | None) -> str | None:
+    return None if tool is None else str(tool.get("description") or tool["name"])
+
+
+def _is_empty(change: Change) -> bool:
+    """An object without fields beside one with fields is said by the fields."""
+    return {} in (change.before, change.after)
 
 
 def _variables(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[VariableChange, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from html import escape
 from urllib.parse import quote
 
+from chalicelib.domain.images import Screenshot
 from chalicelib.domain.search import Entry
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -52,14 +53,25 @@ def sitemap(web_url: str, pages: Iterable[tuple[str, datetime]]) -> str:
     )
 
 
-def social_page(web_url: str, entry: Entry) -> str:
-    """A page that tells link previews what is behind it, and leads people on to it."""
+def social_page(web_url: str, entry: Entry, screenshots: Sequence[Screenshot] = ()) -> str:
+    """A page that tells link previews what is behind it, and leads people on to it.
+
+    A screenshot or an icon of the agent's is shown where there is one, since many previews show no
+    drawn picture; else the card that is drawn of its words.
+    """
     target = page_url(web_url, entry.slug)
     mean = entry.counts.mean
     rated = "" if mean is None else f" ★ {mean:.1f} ({entry.counts.ratings})"
     title = f"{entry.icon} {entry.name}".strip()
     about = f"{entry.summary}{rated}"
     picture = f"{web_url}/api/v1/marketplace/agents/{quote(entry.slug)}/picture.svg"
+    size, shown = {}, "summary_large_image"
+    if screenshots:
+        first = screenshots[0]
+        picture = f"{web_url}/{first.path}"
+        size = {"og:image:width": first.width, "og:image:height": first.height}
+    elif entry.picture:
+        picture, shown = f"{web_url}/{entry.picture}", "summary"
     tags = {
         "og:type": "website",
         "og:site_name": "Slipway",
@@ -67,7 +79,9 @@ def social_page(web_url: str, entry: Entry) -> str:
         "og:description": about,
         "og:url": target,
         "og:image": picture,
-        "twitter:card": "summary_large_image",
+        "og:image:alt": (screenshots[0].alt if screenshots else "") or entry.name,
+        **size,
+        "twitter:card": shown,
     }
     metas = "".join(
         f'<meta property="{name}" content="{_text(value)}">' for name, value in tags.items()

@@ -15,11 +15,15 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.agents import Category, Runtime, Visibility
+from chalicelib.domain.images import Screenshot
 
 MIN_SUMMARY = 20
 MIN_README = 120
 RESERVED_SLUGS = frozenset(
-    {"new", "search", "feed", "sitemap", "categories", "category", "tags", "review", "reviews"}
+    {
+        *("new", "search", "feed", "sitemap", "categories", "category", "tags"),
+        *("review", "reviews", "shared"),
+    }
 )
 """Words that pages of the marketplace have as addresses of their own."""
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -51,6 +55,9 @@ class AgentListing:
     categories: tuple[Category, ...] = ()
     tags: tuple[str, ...] = ()
     icon: str = ""
+    picture: str = ""
+    """Where the icon lies that is a picture; it is shown instead of the emoji."""
+    screenshots: tuple[Screenshot, ...] = ()
     pricing: str = ""
     licence: str = ""
     source_url: str = ""
@@ -72,17 +79,48 @@ class AgentListing:
 
     def withdrawn(self, at: datetime) -> AgentListing:
         """The successor that nobody sees."""
-        return replace(
-            self, visibility=Visibility.PRIVATE, updated_at=at, revision=self.revision + 1
-        )
+        return self.seen_by(Visibility.PRIVATE, at)
+
+    def ended(self, at: datetime) -> AgentListing:
+        """The successor that offers nothing, to nobody: its agent is no more."""
+        return replace(self.withdrawn(at), version_id=None)
+
+    def seen_by(self, visibility: Visibility, at: datetime) -> AgentListing:
+        """The successor that others see."""
+        return replace(self, visibility=visibility, updated_at=at, revision=self.revision + 1)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether there is something to see, for whoever may."""
+        return self.version_id is not None and self.moderation is Moderation.CLEAR
 
     @property
     def is_public(self) -> bool:
-        return (
-            self.visibility is Visibility.PUBLIC
-            and self.version_id is not None
-            and self.moderation is Moderation.CLEAR
-        )
+        return self.visibility is Visibility.PUBLIC and self.is_offered
+
+    @property
+    def is_for_members(self) -> bool:
+        """Whether the organisation's members find it in their own part of the marketplace."""
+        return self.visibility is Visibility.ORGANISATION and self.is_offered
+
+
+class Sight(StrEnum):
+    """As whom somebody has found a listing: what they see of its versions follows from it."""
+
+    EVERYBODY = "everybody"
+    MEMBER = "member"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A listing, and how it came before somebody's eyes."""
+
+    listing: AgentListing
+    sight: Sight = Sight.EVERYBODY
+    share_id: str = ""
+    shared_by: str = ""
+    """The kind of share."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +136,8 @@ class NameClaim:
 
 @dataclass(frozen=True)
 class PublishedVersion:
-    """One version as the marketplace offers it; never changed once it is there."""
+    """One version as the marketplace offers it; nothing of it changes but its audience, which only
+    grows."""
 
     org_id: str
     agent_id: str
@@ -117,7 +156,17 @@ class PublishedVersion:
     """Where the version's pages lie in the artifacts bucket."""
     published_by: str
     published_at: datetime
+    audience: Visibility = Visibility.PUBLIC
+    """The widest audience it was ever offered to; PRIVATE: those it is shared with."""
+    tools: tuple[Mapping[str, Any], ...] | None = None
+    """The signatures of the tools or skills it offers; None: nobody could say."""
     revision: int = 1
+
+    def is_shown_to(self, found: Found) -> bool:
+        """Members see all that was offered; others what is public, and what is shared now."""
+        if self.audience is Visibility.PUBLIC or found.sight is Sight.MEMBER:
+            return True
+        return found.sight is Sight.SHARED and self.version_id == found.listing.version_id
 
 
 @dataclass(frozen=True)
@@ -144,6 +193,10 @@ class Evidence:
     licence: str = ""
     summary: str = ""
     categories: tuple[Category, ...] = ()
+
+
+BEFORE_ANYBODY = frozenset({"version", "own", "scan"})
+"""What must hold before an agent is shown to anybody, be it one colleague."""
 
 
 def check_list(found: Evidence) -> tuple[Check, ...]:

@@ -40,6 +40,8 @@ class ReconcilerRun:
     compared: int = 0
     leftovers: int = 0
     closing: int = 0
+    deliveries: int = 0
+    """Of the code host's events and previews: what was still open."""
     repaired: int = 0
     failed: int = 0
     problem: str = ""
@@ -48,6 +50,17 @@ class ReconcilerRun:
     searched_at: datetime | None = None
     """When orphans were last looked for."""
     revision: int = 0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How far the search index has been compared with the table: a part, and where in it."""
+
+    began_at: datetime
+    part: int = 0
+    after: str | None = None
+    done: bool = False
+    revision: int = 1
 
 
 @dataclass(frozen=True)

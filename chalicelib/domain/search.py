@@ -47,6 +47,8 @@ class Counts:
     ratings: int = 0
     stars: int = 0
     trend: float = 0.0
+    active: int = 0
+    """People who did something with their copy, in the month that was asked for."""
 
     @property
     def rating(self) -> float:
@@ -87,6 +89,7 @@ class Entry:
     label: str
     published_at: datetime
     refreshed_at: datetime
+    picture: str = ""
     counts: Counts = field(default_factory=Counts)
     body: str = ""
     """The beginning of the README, in plain words; searched, not shown."""

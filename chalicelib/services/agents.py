@@ -15,6 +15,7 @@ from chalicelib.domain.agents import (
     slug_of,
 )
 from chalicelib.domain.audit import Audited, AuditEvent, changed
+from chalicelib.domain.connections import Connection, HookClaim
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.listings import AgentListing
@@ -31,6 +32,7 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
+    SHARES,
     VARIABLES,
     Change,
     Clock,
@@ -160,12 +162,12 @@ class Agents:
         event = AuditEvent.by(
             principal, Audited.AGENT_UPDATED, agent.id, before=before, after=after
         )
-        unlisted = (
-            unlisting(self._store, agent, self._clock.now())
+        shown = (
+            self._relisted(agent, wanted.visibility)
             if wanted.visibility is not agent.visibility
             else []
         )
-        self._audit.commit(event, Put(wanted), *unlisted)
+        self._audit.commit(event, Put(wanted), *shown)
         return wanted
 
     def delete(self, principal: Principal, agent_id: str) -> None:
@@ -189,11 +191,15 @@ class Agents:
             )
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
+        for share in list(every(self._store, SHARES, agent.org_id, agent.id)):
+            self._store.commit(Delete(share))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)
+        listing = self._store.get(AgentListing, agent.org_id, agent.id)
         changes: list[Change] = [
             Delete(agent),
             Put(Remains(agent.org_id, agent.id)),
-            *unlisting(self._store, agent, self._clock.now()),
+            *disconnecting(self._store, agent.org_id, agent.id),
+            *([] if listing is None else [Put(listing.ended(self._clock.now()))]),
         ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
@@ -218,17 +224,33 @@ class Agents:
         now = self._clock.now()
         return [Put(serving.after(DeploymentEvent.STOPPED, now, confirmed_at=now))]
 
+    def _relisted(self, agent: Agent, visibility: Visibility) -> list[Change]:
+        """Its listing is seen by as many as the agent is; its names stay held."""
+        listing = self._store.get(AgentListing, agent.org_id, agent.id)
+        if listing is None or listing.visibility is visibility:
+            return []
+        return [Put(listing.seen_by(visibility, self._clock.now()))]
+
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
 
 
-def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:
-    """What joins a change that ends an agent's being public; its names stay held."""
-    listing = store.get(AgentListing, agent.org_id, agent.id)
-    if listing is None or listing.visibility is Visibility.PRIVATE:
+def disconnecting(store: Store, org_id: str, agent_id: str) -> list[Change]:
+    """What joins the removal of an agent that is connected to a repository."""
+    known = store.get(Connection, org_id, agent_id)
+    if known is None:
         return []
-    return [Put(listing.withdrawn(at))]
+    claim = store.get(HookClaim, known.hook_id) if known.hook_id else None
+    return [Delete(known), *([Delete(claim)] if claim is not None else [])]
+
+
+def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:
+    """What joins a change after which nobody is offered the agent; its names stay held."""
+    listing = store.get(AgentListing, agent.org_id, agent.id)
+    if listing is None or listing.version_id is None:
+        return []
+    return [Put(listing.ended(at))]
 
 
 def _publish_instead() -> Conflict:

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
-from chalicelib.domain.listings import AgentListing
+from chalicelib.domain.listings import AgentListing, NameClaim, skeleton
+from chalicelib.domain.operations import Sweep
 from chalicelib.domain.pages import PAGES, Pages, plain_text
 from chalicelib.domain.search import Counts, Entry, Withdrawn
-from chalicelib.errors import NotFound, PlatformError
-from chalicelib.ports import LISTING_SHARDS, PUBLIC_LISTINGS, Artifacts, Catalogue, Store, every
+from chalicelib.errors import ChangedMeanwhile, NotFound, PlatformError
+from chalicelib.ports import (
+    LISTING_SHARDS,
+    PUBLIC_LISTINGS,
+    Artifacts,
+    Catalogue,
+    Clock,
+    Put,
+    Store,
+    every,
+)
 from chalicelib.telemetry import logger
+
+SWEEP_EVERY = timedelta(days=1)
+SWEPT_AT_ONCE = 200
 
 
 class Indexing:
-    def __init__(self, *, store: Store, artifacts: Artifacts, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: Artifacts,
+        catalogue: Catalogue,
+        clock: Clock,
+        swept_at_once: int = SWEPT_AT_ONCE,
+    ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._catalogue = catalogue
+        self._clock = clock
+        self._swept_at_once = swept_at_once
 
     def refresh(self, agents: Iterable[tuple[str, str]]) -> int:
         """Hands the present state of these agents (organisation, id) to the index.
@@ -40,6 +66,59 @@ class Indexing:
     def rebuild(self) -> None:
         """The whole index from the table, shard by shard; what an empty or outdated one needs."""
         self._catalogue.rebuild(self._all())
+
+    def sweep(self) -> int:
+        """Compares a little of the index with the table, and mends what differs; the answer is how
+        much that was. Once a day it goes through all of it: an event may have been lost for good.
+
+        A run that is killed repeats its step. Of two at once, one writes down how far it came.
+        """
+        last = self._store.get(Sweep)
+        now = self._clock.now()
+        if last is not None and last.done and now - last.began_at < SWEEP_EVERY:
+            return 0
+        self.ensure()
+        sweep = last if last is not None and not last.done else Sweep(now)
+        step = self._by_table if sweep.part < LISTING_SHARDS else self._by_index
+        differing, following = step(sweep)
+        if differing:
+            logger.warning("the search index differed", extra={"agents": len(differing)})
+            self._catalogue.feed(differing)
+        revision = 1 if last is None else last.revision + 1
+        with suppress(ChangedMeanwhile):
+            self._store.commit(Put(replace(following, revision=revision)))
+        return len(differing)
+
+    def _by_table(self, sweep: Sweep) -> tuple[list[Entry | Withdrawn], Sweep]:
+        """What is public, and not in the index as it is."""
+        page = self._store.page(
+            PUBLIC_LISTINGS,
+            str(sweep.part),
+            limit=self._swept_at_once,
+            after=sweep.after,
+            newest_first=False,
+        )
+        found = [self._tried(one.org_id, one.agent_id) for one in page.items]
+        public = [entry for entry in found if isinstance(entry, Entry)]
+        after = replace(sweep, after=page.next)
+        if page.next is None:
+            after = replace(sweep, part=sweep.part + 1, after=None)
+        return list(self._catalogue.stale(public)) if public else [], after
+
+    def _by_index(self, sweep: Sweep) -> tuple[list[Entry | Withdrawn], Sweep]:
+        """What is in the index, and not public."""
+        held = self._catalogue.held(sweep.after or "", self._swept_at_once)
+        gone = [Withdrawn(agent_id) for agent_id, slug in held if not self._is_public(slug)]
+        if len(held) < self._swept_at_once:
+            return list(gone), replace(sweep, done=True)
+        return list(gone), replace(sweep, after=held[-1][0])
+
+    def _is_public(self, slug: str) -> bool:
+        claim = self._store.get(NameClaim, skeleton(slug))
+        if claim is None:
+            return False
+        listing = self._store.get(AgentListing, claim.org_id, claim.agent_id)
+        return listing is not None and listing.is_public
 
     def _all(self) -> Iterator[Entry]:
         for shard in range(LISTING_SHARDS):
@@ -89,6 +168,7 @@ def entry_of(listing: AgentListing, counts: Counts, body: str) -> Entry:
         runtime=listing.runtime,
         licence=listing.licence,
         icon=listing.icon,
+        picture=listing.picture,
         label=listing.label,
         published_at=listing.published_at or listing.updated_at,
         refreshed_at=listing.refreshed_at or listing.updated_at,

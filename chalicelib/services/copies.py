@@ -18,7 +18,7 @@ from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.copies import Difference, Origin, Run, View, difference, missing
 from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.listings import AgentListing, PublishedVersion
+from chalicelib.domain.listings import AgentListing, Found, PublishedVersion
 from chalicelib.domain.pages import PAGES
 from chalicelib.domain.search import trend_of
 from chalicelib.domain.tenancy import Action, Membership, Principal
@@ -37,6 +37,7 @@ from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.marketplace import Marketplace
+from chalicelib.services.sharing import Sharing
 from chalicelib.services.variables import EnvironmentVariables, VariableValue
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
@@ -63,8 +64,8 @@ class Update:
     value yet and without which the newer version does not run."""
 
     origin: Origin
-    listing: AgentListing | None
-    """None: the author has withdrawn it."""
+    found: Found | None
+    """None: the author has withdrawn it, or shares it no longer."""
     latest: PublishedVersion | None
     available: bool
     difference: Difference
@@ -78,6 +79,7 @@ class Copies:
         store: Store,
         artifacts: Artifacts,
         marketplace: Marketplace,
+        sharing: Sharing,
         agents: Agents,
         versions: Versions,
         variables: EnvironmentVariables,
@@ -89,6 +91,7 @@ class Copies:
         self._store = store
         self._artifacts = artifacts
         self._marketplace = marketplace
+        self._sharing = sharing
         self._agents = agents
         self._versions = versions
         self._variables = variables
@@ -100,7 +103,7 @@ class Copies:
     def create(
         self,
         principal: Principal,
-        slug: str,
+        offered: str | Found,
         *,
         version_id: str | None = None,
         name: str | None = None,
@@ -108,7 +111,8 @@ class Copies:
         deploy: bool = True,
         fork: bool = False,
     ) -> Copy:
-        """The caller's own agent, made of a published version (by default the one shown).
+        """The caller's own agent, made of a published version (by default the one shown) of the
+        public agent of this slug, or of one that was found otherwise.
 
         Raises Invalid `variables_missing` naming each variable that the manifest requires.
         """
@@ -116,28 +120,29 @@ class Copies:
         principal.require(Action.VERSION_CREATE)
         if deploy:
             principal.require(Action.DEPLOYMENT_CREATE)
-        listing = self._marketplace.find(slug)
+        found = Found(self._marketplace.find(offered)) if isinstance(offered, str) else offered
+        listing = found.listing
         if fork and not listing.fork:
             raise Forbidden(
                 f"The author of {listing.name} does not give its source away. Make a copy of the "
                 "built version instead."
             )
-        offered = self._marketplace.version(listing, version_id or listing.version_id or "")
-        values = _declared(offered.manifest, variables or {})
+        version = self._marketplace.version(found, version_id or listing.version_id or "")
+        values = _declared(version.manifest, variables or {})
         if deploy:
-            _complete(offered.manifest, values)
-        copy = self._make(principal, listing, offered, name or listing.name, values, fork=fork)
+            _complete(version.manifest, values)
+        copy = self._make(principal, found, version, name or listing.name, values, fork=fork)
         if fork:
-            version = self._versions.create(
+            built = self._versions.create(
                 principal,
                 copy.agent.id,
-                lambda key: Source(SourceKind.FORK, offered.source_filename, key),
+                lambda key: Source(SourceKind.FORK, version.source_filename, key),
                 deploy=deploy,
                 environment=ENVIRONMENT,
             )
-            self._artifacts.copy_source(offered.source_key, version.source.key)
-            return replace(copy, version=version)
-        self._lay_out(offered, copy.version)
+            self._artifacts.copy_source(version.source_key, built.source.key)
+            return replace(copy, version=built)
+        self._lay_out(version, copy.version)
         return self._deployed(copy) if deploy else copy
 
     def updates(self, principal: Principal, agent_id: str) -> Update:
@@ -221,7 +226,7 @@ class Copies:
     def _make(
         self,
         principal: Principal,
-        listing: AgentListing,
+        found: Found,
         offered: PublishedVersion,
         name: str,
         values: Mapping[str, str],
@@ -229,8 +234,15 @@ class Copies:
         fork: bool,
     ) -> Copy:
         now = self._clock.now()
+        listing = found.listing
         origin = Origin(
-            listing.org_id, listing.agent_id, listing.slug, offered.version_id, offered.label, fork
+            org_id=listing.org_id,
+            agent_id=listing.agent_id,
+            slug=listing.slug,
+            version_id=offered.version_id,
+            label=offered.label,
+            fork=fork,
+            share_id=found.share_id,
         )
         agent_id = new_id("agt")
         agent = Agent(
@@ -326,15 +338,14 @@ class Copies:
         return replace(copy, version=version, deployment_id=version.deployment_id)
 
     def _update(self, agent: Agent, origin: Origin) -> Update:
-        listing, current = self._store.get_many(
-            (AgentListing, origin.org_id, origin.agent_id),
-            (PublishedVersion, origin.org_id, origin.agent_id, origin.version_id),
+        current = self._store.get(
+            PublishedVersion, origin.org_id, origin.agent_id, origin.version_id
         )
-        public = listing if listing is not None and listing.is_public else None
+        found = self._sharing.still(origin, agent.org_id)
         latest: PublishedVersion | None = None
-        if public is not None and public.version_id != origin.version_id:
+        if found is not None and found.listing.version_id != origin.version_id:
             try:
-                latest = self._marketplace.version(public, public.version_id or "")
+                latest = self._marketplace.version(found, found.listing.version_id or "")
             except NotFound:
                 latest = None
         before = current.manifest if current is not None else {}
@@ -343,10 +354,15 @@ class Copies:
         names = dict.fromkeys(stored.names, "set") if stored else {}
         return Update(
             origin=origin,
-            listing=public,
+            found=found,
             latest=latest or current,
             available=newer,
-            difference=difference(before, latest.manifest if latest else before),
+            difference=difference(
+                before,
+                latest.manifest if latest else before,
+                tools_before=current.tools if current else None,
+                tools_after=latest.tools if latest else None,
+            ),
             missing=tuple(missing(latest.manifest, names)) if latest else (),
         )
 

@@ -7,7 +7,9 @@ fall asleep.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, HealthSeen
 from chalicelib.errors import PlatformError
@@ -29,20 +31,23 @@ class Health:
         self._verification = verification
         self._clock = clock
 
-    def look(self, serving: list[Deployment]) -> int:
-        """Calls those that are due, the longest unseen first; how many it called."""
+    def due(self, serving: list[Deployment]) -> list[Deployment]:
+        """Those that are to be called now, the longest unseen first."""
+        return sorted((d for d in serving if self._is_due(d)), key=_last)[:MAX_LOOKS]
+
+    def look(
+        self, due: Sequence[Deployment], confirmed: MutableMapping[str, dict[str, Any]]
+    ) -> None:
+        """Calls them, as many as there is time for. What the host has just `confirmed` of one, by
+        its id, is taken from there and written down in the same write as its answer."""
         until = self._clock.now() + RUN_LIMIT
-        due = sorted((d for d in serving if self._is_due(d)), key=_last)
-        looked = 0
-        for deployment in due[:MAX_LOOKS]:
+        for deployment in due:
             if self._clock.now() > until:
                 break
-            looked += 1
             try:
-                self._look_at(deployment)
+                self._look_at(deployment, confirmed.pop(deployment.id, {}))
             except PlatformError as error:
                 logger.warning("health not noted", extra={"detail": error.detail})
-        return looked
 
     def _is_due(self, deployment: Deployment) -> bool:
         # By the host's last word: a sleeper is not woken to be asked how it is.
@@ -52,7 +57,7 @@ class Health:
         every = LOOK_AT_SLEEPERS_EVERY if sleeps else LOOK_EVERY
         return deployment.health is None or self._clock.now() - deployment.health.at > every
 
-    def _look_at(self, deployment: Deployment) -> None:
+    def _look_at(self, deployment: Deployment, confirmed: Mapping[str, Any]) -> None:
         current = self._turns.stored(deployment.org_id, deployment.id)
         if current is None or not self._is_due(current):
             return
@@ -67,6 +72,7 @@ class Health:
             event=("answers_again" if ok else "does_not_answer") if changed else "",
             detail=seen.detail,
             health=seen,
+            **confirmed,
         )
 
 

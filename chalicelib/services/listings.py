@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.ids import is_id
+from chalicelib.domain.images import Screenshot
+from chalicelib.domain.interface import INTERFACE, MAX_SIGNATURES, Interface, fitted, signature
 from chalicelib.domain.listings import (
+    BEFORE_ANYBODY,
     RESERVED_SLUGS,
     SLUG,
     AgentListing,
@@ -55,7 +59,14 @@ class Draft:
 
     @property
     def publishable(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return not self.unmet(Visibility.PUBLIC)
+
+    def unmet(self, visibility: Visibility) -> tuple[Check, ...]:
+        """What is in the way of showing it to so many."""
+        public = visibility is Visibility.PUBLIC
+        return tuple(
+            c for c in self.checks if not c.passed and (public or c.code in BEFORE_ANYBODY)
+        )
 
 
 class Listings:
@@ -115,7 +126,7 @@ class Listings:
         if stored.published_at is not None:
             changes += claims + self._given_up(stored, changed)
         if stored.is_public and not draft.publishable:
-            raise _unfit(draft.checks)
+            raise _unfit(draft.unmet(Visibility.PUBLIC))
         said = AuditEvent.by(
             principal,
             Audited.LISTING_UPDATED,
@@ -126,8 +137,15 @@ class Listings:
         self._audit.commit(said, *changes)
         return draft
 
-    def publish(self, principal: Principal, agent_id: str, version_id: str | None) -> Draft:
-        """Shows a ready version (by default the newest) to everybody; safe to repeat.
+    def publish(
+        self,
+        principal: Principal,
+        agent_id: str,
+        version_id: str | None,
+        visibility: Visibility = Visibility.PUBLIC,
+    ) -> Draft:
+        """Shows a ready version (by default the newest) to everybody, to the organisation's
+        members, or (PRIVATE) to those alone with whom it is shared; safe to repeat.
 
         Raises Conflict `not_publishable` naming each point of the check list that is not met.
         """
@@ -136,48 +154,51 @@ class Listings:
         stored = self._stored(agent)
         draft = self._draft(agent, stored, version_id)
         version = draft.candidate
-        if version is None or version.image is None or not draft.publishable:
-            raise _unfit(draft.checks)
-        _slug_checked(stored.slug)
+        unmet = draft.unmet(visibility)
+        if version is None or version.image is None or unmet:
+            raise _unfit(unmet or draft.checks)
+        public = visibility is Visibility.PUBLIC
+        if public:
+            _slug_checked(stored.slug)
         now = self._clock.now()
         shown = replace(
             stored,
             publisher=stored.publisher or self._organisation(agent.org_id),
             licence=stored.licence or draft.pages.licence,
             runtime=agent.runtime,
-            visibility=Visibility.PUBLIC,
+            visibility=visibility,
             version_id=version.id,
             label=version.label,
-            published_at=stored.published_at or now,
+            published_at=stored.published_at or (now if public else None),
             refreshed_at=stored.refreshed_at if stored.version_id == version.id else now,
         )
-        if shown == stored and agent.visibility is Visibility.PUBLIC:
+        if shown == stored and agent.visibility is visibility:
             return draft
         shown = replace(shown, updated_at=now, revision=stored.revision + 1)
-        changes: list[Change] = [Put(shown), *self._claims(shown)]
-        if agent.visibility is not Visibility.PUBLIC:
+        changes: list[Change] = [Put(shown), *(self._claims(shown) if public else [])]
+        if agent.visibility is not visibility:
             seen = replace(
-                agent, visibility=Visibility.PUBLIC, updated_at=now, revision=agent.revision + 1
+                agent, visibility=visibility, updated_at=now, revision=agent.revision + 1
             )
             changes.append(Put(seen))
-        if self._store.get(PublishedVersion, agent.org_id, agent.id, version.id) is None:
-            changes.append(Put(_published(version, principal.user_id, now)))
+        changes += self._offered(version, principal, visibility, now)
         said = AuditEvent.by(
             principal,
             Audited.LISTING_PUBLISHED,
             agent.id,
             before={"version_id": stored.version_id},
-            after={"version_id": version.id, "slug": shown.slug},
+            after={"version_id": version.id, "slug": shown.slug, "visibility": visibility},
         )
         self._audit.commit(said, *changes)
         return replace(draft, listing=shown)
 
     def unpublish(self, principal: Principal, agent_id: str) -> Draft:
-        """Takes the listing out of the marketplace. Copies go on; the slug stays reserved."""
+        """Takes the listing out of the marketplace, the organisation's own among it. Copies and
+        shares go on; the slug stays reserved."""
         principal.require(Action.AGENT_PUBLISH, agent_id)
         agent = self._agents.get(principal, agent_id)
         stored = self._stored(agent)
-        if stored.visibility is not Visibility.PUBLIC and agent.visibility is not Visibility.PUBLIC:
+        if stored.visibility is agent.visibility is Visibility.PRIVATE:
             return self._draft(agent, stored, None)
         now = self._clock.now()
         hidden = stored.withdrawn(now)
@@ -187,6 +208,23 @@ class Listings:
         said = AuditEvent.by(principal, Audited.LISTING_UNPUBLISHED, agent.id)
         self._audit.commit(said, Put(hidden), Put(unseen))
         return self._draft(unseen, hidden, None)
+
+    def _offered(
+        self, version: Version, principal: Principal, visibility: Visibility, now: datetime
+    ) -> list[Change]:
+        """The version as it is offered, to at least so many; nothing if it is that already."""
+        held = self._store.get(PublishedVersion, version.org_id, version.agent_id, version.id)
+        if held is None:
+            said = Interface.from_json(self._artifacts.get_json(f"{version.prefix}{INTERFACE}"))
+            # One item of the table holds all that a version offers.
+            kept = fitted(Interface(tools=said.tools), MAX_SIGNATURES).tools
+            tools = None if kept is None else tuple(signature(one) for one in kept)
+            made = _published(version, principal.user_id, now)
+            return [Put(replace(made, audience=visibility, tools=tools))]
+        wider = max(held.audience, visibility, key=list(Visibility).index)
+        if wider is held.audience:
+            return []
+        return [Put(replace(held, audience=wider, revision=held.revision + 1))]
 
     def _stored(self, agent: Agent) -> AgentListing:
         found = self._store.get(AgentListing, agent.org_id, agent.id)
@@ -295,17 +333,16 @@ def _slug_checked(slug: str) -> None:
         )
 
 
-def _unfit(checks: tuple[Check, ...]) -> Conflict:
-    unmet = tuple(FieldError(c.code, c.detail) for c in checks if not c.passed)
+def _unfit(unmet: tuple[Check, ...]) -> Conflict:
     return Conflict(
-        "This agent cannot be public yet; `errors` names each point that is not met, and what to "
+        "This agent cannot be shown yet; `errors` names each point that is not met, and what to "
         "do about it.",
         code="not_publishable",
-        errors=unmet,
+        errors=tuple(FieldError(c.code, c.detail) for c in unmet),
     )
 
 
-def _published(version: Version, user_id: str, now: Any) -> PublishedVersion:
+def _published(version: Version, user_id: str, now: datetime) -> PublishedVersion:
     return PublishedVersion(
         org_id=version.org_id,
         agent_id=version.agent_id,
@@ -331,4 +368,6 @@ def _differs(name: str, before: AgentListing, after: AgentListing) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [one.path if isinstance(one, Screenshot) else one for one in value]
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.audit import Audited, AuditEvent
@@ -35,6 +36,7 @@ from chalicelib.services.closing import Closing
 from chalicelib.services.members import Members
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
+from chalicelib.services.sharing import Sharing
 from chalicelib.services.tokens import Tokens
 
 # What is a secret, or the trace of one, is nobody's data to carry away.
@@ -57,6 +59,7 @@ class PersonalData:
         tokens: Tokens,
         sessions: Sessions,
         reviews: Reviews,
+        sharing: Sharing,
     ) -> None:
         self._store = store
         self._audit = audit
@@ -65,6 +68,7 @@ class PersonalData:
         self._tokens = tokens
         self._sessions = sessions
         self._reviews = reviews
+        self._sharing = sharing
 
     def export(self, principal: Principal) -> dict[str, Any]:
         """Everything kept about the person, as JSON; no secret, and nobody else's data."""
@@ -82,6 +86,10 @@ class PersonalData:
             "reviews": [
                 {"slug": slug, **_public(_plain(review))}
                 for slug, review in self._reviews.of(user.id)
+            ],
+            "shared_with": [
+                {"created_at": s.created_at.isoformat(), "expires_at": _said(s.expires_at)}
+                for s in self._sharing.of(user.email)
             ],
             "agents_created": [
                 _plain(agent) | {"origin": _public(asdict(agent.origin)) if agent.origin else None}
@@ -124,6 +132,7 @@ class PersonalData:
         for identity in list(every(self._store, IDENTITIES, user.id)):
             self._store.commit(Delete(identity))
         self._reviews.forget(user.id)
+        self._sharing.forget(user.email)
         home = replace(principal, org_id=user.personal_org_id)
         event = AuditEvent.by(home, Audited.ACCOUNT_DELETED, user.id)
         self._audit.commit(event, *self._ending(user))
@@ -175,9 +184,14 @@ def _is_same(typed: str, email: str) -> bool:
         return False
 
 
+def _said(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
 def _public(entity: dict[str, Any]) -> dict[str, Any]:
     """Without what names another organisation's agent; its slug says which one it is."""
-    return {name: value for name, value in entity.items() if name not in ("org_id", "agent_id")}
+    hidden = ("org_id", "agent_id", "share_id")
+    return {name: value for name, value in entity.items() if name not in hidden}
 
 
 def _plain(entity: Any) -> dict[str, Any]:

@@ -39,21 +39,28 @@ from chalicelib.ports import (
     Store,
     every,
 )
+from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
 from chalicelib.services.health import Health
 from chalicelib.services.orphans import Orphans
 from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.versions import Versions
+from chalicelib.services.work import Work
 from chalicelib.telemetry import logger
 
 BATCH = 100
-CONFIRM_EVERY = timedelta(minutes=5)
-"""A state that has not changed is written down again this often: it is what people are shown."""
+CONFIRM_EVERY = timedelta(minutes=7)
+"""A state that has not changed is written down again this often: it is what people are shown.
+Longer than between two looks at the URL, whose answer is written down in the same write."""
 OVERDUE = timedelta(seconds=30)
 QUEUED_AT_MOST = timedelta(hours=1)
 SHARE_OF_CALLS = 0.25
 """The part of the hour's calls that comparing may take: the more agents, the more rarely."""
+
+
+Confirmations = dict[str, dict[str, Any]]
+"""What the host has confirmed and nobody has written down yet, by deployment."""
 
 
 @dataclass
@@ -64,6 +71,7 @@ class Run:
     moving: int = 0
     serving: int = 0
     closing: int = 0
+    deliveries: int = 0
     compared: int = 0
     leftovers: int = 0
     repaired: int = 0
@@ -85,6 +93,8 @@ class Reconciler:
         settling: Settling,
         health: Health,
         orphans: Orphans,
+        work: Work,
+        indexing: Indexing,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -97,6 +107,8 @@ class Reconciler:
         self._settling = settling
         self._health = health
         self._orphans = orphans
+        self._work = work
+        self._indexing = indexing
         self._clock = clock
 
     def run(self, *, paced: bool = False) -> Run:
@@ -126,14 +138,17 @@ class Reconciler:
         for environment in list(every(self._store, UNSETTLED)):
             run.leftovers += 1
             self._guard(run, partial(self._settle, environment, run))
+        run.deliveries = self._work.reconcile(partial(self._guard, run))
         run.serving = len(serving)
         compared_at = self._compare_all(serving, run, last, paced=paced)
         searched_at = self._search(run, last)
+        self._guard(run, self._indexing.sweep)
         for organisation in closing.values():
             # Last, for removing one may take long.
             self._guard(run, partial(self._closing.reconcile, organisation))
         self._write_down(run, last, began, compared_at, searched_at)
-        if not (run.versions or run.moving or run.serving or run.leftovers or run.closing):
+        busy = run.versions or run.moving or run.serving or run.leftovers or run.closing
+        if not (busy or run.deliveries):
             self._rest()
         return run
 
@@ -151,7 +166,7 @@ class Reconciler:
         serving = self._turns.stored(claim.org_id, environment.serving)
         if serving is not None and serving.state.is_serving:
             logger.info("hint", extra={"host_deployment": host_deployment_id})
-            self._compare([serving], Run(), Need.READ)
+            self._compare([serving], Run(), Need.READ, {})
 
     def _rest(self) -> None:
         """Switches the schedule off; on again, if work has come in between."""
@@ -161,6 +176,7 @@ class Reconciler:
             or self._store.page(OPEN_DEPLOYMENTS, limit=1).items
             or self._store.page(CLOSING, limit=1).items
             or self._store.page(UNSETTLED, limit=1).items
+            or self._work.is_open()
         ):
             self._schedule.enable()
 
@@ -250,12 +266,18 @@ class Reconciler:
             return before
         whole = True
         began = self._clock.now()
+        due = self._health.due(serving)
+        unwritten: Confirmations = {deployment.id: {} for deployment in due}
         for batch in _batches(serving):
             failed = run.failed
-            self._guard(run, partial(self._compare, batch, run, Need.BACKGROUND))
+            self._guard(run, partial(self._compare, batch, run, Need.BACKGROUND, unwritten))
             whole = whole and run.failed == failed
         if run.compared:
-            self._guard(run, partial(self._health.look, serving))
+            self._guard(run, partial(self._health.look, due, unwritten))
+        for deployment in due:
+            # There was no time to call these; what the host said of them still stands.
+            if facts := unwritten.get(deployment.id):
+                self._guard(run, partial(self._confirm, deployment, facts))
         return began if whole else before
 
     def _compare_every(self, count: int) -> timedelta:
@@ -263,18 +285,24 @@ class Reconciler:
         a_second = self._host.budget.state().limit * SHARE_OF_CALLS / 3600
         return timedelta(seconds=calls / a_second)
 
-    def _compare(self, batch: list[Deployment], run: Run, need: Need) -> None:
+    def _compare(
+        self, batch: list[Deployment], run: Run, need: Need, unwritten: Confirmations
+    ) -> None:
         found = self._host.deployments([d.host.deployment_id for d in batch], need=need)
         for deployment in batch:
             run.compared += 1
-            self._guard(run, partial(self._settle_one, deployment, found, run))
+            self._guard(run, partial(self._settle_one, deployment, found, run, unwritten))
 
     def _settle_one(
-        self, deployment: Deployment, found: Mapping[str, HostDeployment], run: Run
+        self,
+        deployment: Deployment,
+        found: Mapping[str, HostDeployment],
+        run: Run,
+        unwritten: Confirmations,
     ) -> None:
         seen = found.get(deployment.host.deployment_id)
         before = deployment.state
-        after = self._agree(deployment, seen)
+        after = self._agree(deployment, seen, unwritten)
         if after.state is not before or after.host != deployment.host:
             run.repaired += 1
             logger.info(
@@ -282,8 +310,11 @@ class Reconciler:
                 extra={"deployment_id": deployment.id, "was": before, "now": after.state},
             )
 
-    def _agree(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
-        """The deployment as the host says it is."""
+    def _agree(
+        self, deployment: Deployment, seen: HostDeployment | None, unwritten: Confirmations
+    ) -> Deployment:
+        """The deployment as the host says it is. A confirmation that `unwritten` has a place for
+        is left there, for who writes the deployment down next."""
         if seen is None or seen.status in ("REMOVED", "REMOVING"):
             return self._gone(deployment, seen)
         now = self._clock.now()
@@ -300,9 +331,10 @@ class Reconciler:
         else:
             return deployment
         if deployment.after(event, now) is deployment:
-            last = deployment.confirmed_at
-            if last is None or now - last > CONFIRM_EVERY:
-                return self._turns.note(deployment, confirmed_at=now, **facts)
+            facts["confirmed_at"] = now
+            if deployment.id not in unwritten:
+                return self._confirm(deployment, facts)
+            unwritten[deployment.id].update(facts)
             return deployment
         reasons: tuple[Reason, ...] = ()
         if event is DeploymentEvent.CRASHED:
@@ -316,6 +348,12 @@ class Reconciler:
             difference=Difference(said, says, f"now {deployment.after(event, now).state}"),
             **facts,
         )
+
+    def _confirm(self, deployment: Deployment, facts: Mapping[str, Any]) -> Deployment:
+        last = deployment.confirmed_at
+        if last is None or facts["confirmed_at"] - last > CONFIRM_EVERY:
+            return self._turns.note(deployment, **facts)
+        return deployment
 
     def _gone(self, deployment: Deployment, seen: HostDeployment | None) -> Deployment:
         """Not at the host any more: replaced there by one with our image, or taken away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from chalicelib.domain.copies import Run
 from chalicelib.domain.deployments import DeploymentState
@@ -31,6 +32,8 @@ from chalicelib.services.marketplace import Marketplace
 
 _TRIES = 8
 _LOOK_BACK = 20
+_VOTES_SEEN = 500
+"""So many of a person's votes are looked through for those on one agent."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Standing:
     review: Review | None
     may_review: bool
     why_not: str | None
+    voted: tuple[str, ...] = ()
+    """The reviews of this agent that they found helpful."""
 
 
 class Reviews:
@@ -62,7 +67,9 @@ class Reviews:
         listing = self._marketplace.find(slug)
         review = self._own(listing, principal.user_id)
         why_not = self._why_not(principal, listing)
-        return Standing(review, why_not is None, why_not)
+        cast = islice(every(self._store, VOTES, principal.user_id), _VOTES_SEEN)
+        voted = tuple(vote.review_id for vote in cast if vote.agent_id == listing.agent_id)
+        return Standing(review, why_not is None, why_not, voted)
 
     def put(self, principal: Principal, slug: str, *, stars: int, text: str) -> Review:
         """Writes or changes the caller's review. Raises Forbidden for who has not run the agent,

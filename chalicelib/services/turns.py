@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.audit import AuditEvent
+from chalicelib.domain.copies import month_of
 from chalicelib.domain.deployments import (
     Deployment,
     DeploymentEvent,
@@ -27,6 +28,7 @@ from chalicelib.domain.operations import Difference, ServiceClaim
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
 from chalicelib.ports import Change, Clock, Engine, HostDeployment, Put, Schedule, Store
+from chalicelib.services.activity import Activity
 from chalicelib.services.audit import Audit
 from chalicelib.services.history import item, repaired, was_asked_for, why_of
 from chalicelib.telemetry import logger
@@ -49,6 +51,7 @@ class Turns:
         clock: Clock,
         release_limit: timedelta,
         masker: Callable[[Deployment], Masker],
+        activity: Activity,
     ) -> None:
         self._store = store
         self._audit = audit
@@ -57,6 +60,7 @@ class Turns:
         self._clock = clock
         self._release_limit = release_limit
         self._masker = masker
+        self._activity = activity
 
     def admit(self, draft: Deployment, event: AuditEvent, *more: Change) -> Deployment:
         """Stores a draft and gives it its turn: now, or behind the one that moves."""
@@ -210,6 +214,7 @@ class Turns:
                 deployment = self._reread(deployment)
                 continue
             self._start(started)
+            self._activity.ran(live)
             return live
         raise _too_fast()
 
@@ -257,6 +262,8 @@ class Turns:
             self._store.commit(*changes)
         except ChangedMeanwhile:
             return self._reread(deployment)
+        if _in_a_new_month(deployment, noted):
+            self._activity.ran(noted)
         return noted
 
     def give_turn(self, deployment: Deployment) -> None:
@@ -425,6 +432,7 @@ class Turns:
             updated_at=now,
             trigger=trigger,
             version_label=target.version_label,
+            commit=target.commit,
             rollback_of=target.id if trigger is Trigger.ROLLBACK else None,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},
@@ -508,3 +516,11 @@ def following(environment: Environment, now: datetime, **changes: Any) -> Enviro
 
 def _too_fast() -> Conflict:
     return Conflict("This agent is changing too fast; try again in a moment.")
+
+
+def _in_a_new_month(before: Deployment, after: Deployment) -> bool:
+    """Whether something that serves was seen for the first time this month."""
+    if before.confirmed_at is None or after.confirmed_at is None:
+        return False
+    runs = after.state in (DeploymentState.LIVE, DeploymentState.ASLEEP)
+    return runs and month_of(before.confirmed_at) != month_of(after.confirmed_at)

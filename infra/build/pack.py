@@ -22,6 +22,7 @@ _MEMBERS = (
     "chalicelib/__init__.py",
     "chalicelib/domain/__init__.py",
     "chalicelib/domain/archive",
+    "chalicelib/domain/interface.py",
     "chalicelib/domain/masking.py",
     "chalicelib/domain/plan.py",
     "chalicelib/domain/smoke.py",

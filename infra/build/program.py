@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from infra.build.deadline import Deadline
 from infra.build.faults import BuildFault, Failed, Reason, Rejected, Stopped
@@ -20,6 +22,9 @@ from infra.build.masking import Masker
 from infra.build.order import Location, Order, OrderUnreadable
 from infra.build.report import Report, duration
 from infra.build.storage import Storage, StorageError
+
+if TYPE_CHECKING:
+    from chalicelib.domain.interface import Interface
 
 
 def main() -> int:
@@ -89,7 +94,7 @@ def _build(order: Order, storage: Storage, env: Mapping[str, str], report: Repor
             job.deadline = Deadline(order.limits.build_seconds, "build")
             context = _context(job)
             ground.build(job)
-        _prove(job, ground)
+        _prove(job, ground, storage)
         with report.step("publish"):
             job.deadline = Deadline(max(60.0, order.limits.build_seconds), "publish")
             published = _published(context, job, storage) if context else ground.publish(job)
@@ -194,7 +199,7 @@ def _scan(job: Job) -> None:
         )
 
 
-def _prove(job: Job, ground: Ground) -> None:
+def _prove(job: Job, ground: Ground, storage: Storage) -> None:
     """Start what was built, see that it answers, and run the manifest's tests against it."""
     from infra.build.trial import Trial  # noqa: PLC0415
 
@@ -208,8 +213,29 @@ def _prove(job: Job, ground: Ground) -> None:
                 trial.test()
         else:
             report.skip("test")
+        _write_down(trial.ask(), job, storage)
     finally:
         trial.stop()
+
+
+def _write_down(said: Interface, job: Job, storage: Storage) -> None:
+    """What the agent said of itself, beside the report. Without it people read less."""
+    from chalicelib.domain.interface import INTERFACE  # noqa: PLC0415
+
+    journal, output = job.report.journal, job.order.output
+    text = journal.masker(json.dumps(said.to_json()))
+    try:
+        json.loads(text)
+        storage.write(
+            Location(output.bucket, output.key + INTERFACE), text.encode(), "application/json"
+        )
+    except (StorageError, ValueError) as problem:
+        journal.info(f"What the agent says of itself could not be kept: {problem}")
+        return
+    if said.tools is not None:
+        journal.info(f"It offers {len(said.tools)} tools or skills")
+    if said.operations is not None:
+        journal.info(f"Its API has {len(said.operations)} operations")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.interface import Interface
 from chalicelib.domain.smoke import in_order, judge
 from infra.build.deadline import Deadline
 from infra.build.diagnosis import Ending, exited, never_answered, unhealthy
 from infra.build.faults import Failed, Reason
 from infra.build.grounds import Ground, Job, Process
+from infra.build.interview import interview
 from infra.build.static_site import StaticSite
 from infra.build.wire import Answer, Connection, WireError
 
@@ -26,6 +28,7 @@ _PAUSE_SECONDS = 0.015
 _PROBE_SECONDS = 10.0
 _GRACE_SECONDS = 10.0
 """How long a health path may answer something else than 200 before it counts as broken."""
+_INTERVIEW_SECONDS = 15.0
 _TAIL_LINES = 200
 _BUSY = 503
 _SERVER_ERROR = 500
@@ -93,6 +96,22 @@ class Trial:
                 )
         if failed:
             raise Failed(*failed)
+
+    def ask(self) -> Interface:
+        """What the agent says of itself. It has passed by now: whatever it answers, it stays so."""
+        self._job.deadline = Deadline(_INTERVIEW_SECONDS, "interview")
+        if self._site is not None:
+            return Interface()
+
+        def exchange(
+            method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
+        ) -> Answer:
+            left = self._job.deadline.left
+            if left <= 0:
+                raise WireError("there was no more time to ask", stage="connect")
+            return self._exchange(method, path, headers, body, min(seconds, left))
+
+        return interview(exchange, self._plan.protocol)
 
     def stop(self) -> None:
         """End the agent."""

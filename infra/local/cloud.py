@@ -33,6 +33,8 @@ class Cloud:
             retries={"mode": "standard", "max_attempts": 3},
             s3={"addressing_style": "path"},
             read_timeout=read_timeout,
+            # Addresses that are signed in advance would be signed the old way otherwise.
+            signature_version="s3v4" if service == "s3" else None,
         )
         return self._session.client(service, endpoint_url=self.layout.aws_url, config=config)
 

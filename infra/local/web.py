@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -52,6 +53,7 @@ _HOP_BY_HOP = frozenset(
 )
 
 
+_PICTURE = re.compile(r"media/[0-9a-f]{16}/[0-9a-f]{24}\.(png|jpeg|webp)")
 #: What packs well; fonts and pictures are packed already.
 _PACKED = frozenset(
     {
@@ -102,6 +104,7 @@ class Web:
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         routes = [
             Route("/api/{path:path}", self.api, methods=methods),
+            Route("/media/{path:path}", self.media),
             Route("/local/mailbox", self.mailbox),
             Route("/local/status", self.status),
             Route("/local/ready", lambda _request: Response(status_code=204)),
@@ -183,6 +186,32 @@ class Web:
             (b"x-forwarded-port", str(self.layout.ports.web).encode()),
             (b"x-forwarded-proto", b"http"),
         ]
+
+    # -- pictures ----------------------------------------------------------------------------
+
+    async def media(self, request: Request) -> Response:
+        """A picture of a listing, from where the platform keeps it."""
+        path = request.url.path.lstrip("/")
+        bucket = self.layout.read(self.layout.outputs).get("ArtifactsBucketName", "")
+        if not _PICTURE.fullmatch(path) or not bucket:
+            return pages.not_found()
+        # The address is signed without asking anybody; boto3 is slow to load, and rarely needed.
+        url = await asyncio.to_thread(self._signed, bucket, path)
+        try:
+            answer = await self.upstream.get(url)
+        except httpx.HTTPError:
+            return _unavailable("The AWS emulator does not answer; it is started again by itself.")
+        if answer.status_code != 200:
+            return pages.not_found()
+        kept = ("content-type", "cache-control", "etag")
+        headers = {name: answer.headers[name] for name in kept if name in answer.headers}
+        return Response(answer.content, 200, headers)
+
+    def _signed(self, bucket: str, key: str) -> str:
+        url: str = self.cloud.client("s3").generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=60
+        )
+        return url
 
     # -- what only the local cloud has ---------------------------------------------------------
 
@@ -287,6 +316,7 @@ class Guard:
             for name, value in load_headers().items()
         }
         self.api = load_headers("api")
+        self.media = load_headers("media")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, answer, and mark."""
@@ -299,8 +329,7 @@ class Guard:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                calls = scope["path"].startswith("/api/")
-                for name, value in (self.api if calls else self.pages).items():
+                for name, value in self._headers(scope["path"]).items():
                     answer[name] = value
                 if not local:
                     del answer["set-cookie"]
@@ -317,6 +346,12 @@ class Guard:
             raw = scope["raw_path"].decode("latin-1").lstrip("/")
             response = RedirectResponse(f"http://localhost:{self.port}/{raw}{query}", 307)
         await response(scope, receive, marked)
+
+    def _headers(self, path: str) -> dict[str, str]:
+        """Those of the part that the path leads to."""
+        if path.startswith("/api/"):
+            return self.api
+        return self.media if path.startswith("/media/") else self.pages
 
 
 def look(layout: Layout, cloud: Cloud) -> dict[str, Any]:

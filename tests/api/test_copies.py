@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.api.conftest import Client
-from tests.api.test_marketplace import PASSED, SOURCE, published
+from tests.api.test_marketplace import PASSED, SOURCE, WORDS, prepared, published
 from tests.conftest import World
 
 SLUG = "site-crawler"
@@ -68,6 +68,43 @@ def test_what_is_counted_is_exact_and_the_author_counts_for_nothing(
     assert client("POST", COPIES, VALUES, slug=SLUG).status == 201
     found = counts(nobody)
     assert (found["deployments"], found["users"]) == (3, 1)
+
+
+def test_people_whose_copy_runs_are_counted_once_a_month(
+    world: World, client: Client, stranger: Client, nobody: Client
+) -> None:
+    published(world, client)
+
+    def active() -> int:
+        found: int = nobody("GET", "/marketplace/agents/{slug}", slug=SLUG).json["active_users"]
+        return found
+
+    def runs(who: Client) -> str:
+        made = who("POST", COPIES, VALUES, slug=SLUG).json
+        me = world.platform.access.principal(who.token or "")
+        assert world.run_machine(me, made["deployment_id"]).state == "live"
+        return me.user_id
+
+    user_id = runs(stranger)
+    runs(stranger)
+    runs(client)
+    assert active() == 1, "each once, and the author not at all"
+    bob = Client(world, world.access_token("bob@example.com"))
+    assert bob("POST", COPIES, {**VALUES, "deploy": False}, slug=SLUG).status == 201
+    assert active() == 1, "a copy that does not run uses nothing"
+    runs(bob)
+    assert active() == 2
+    kept = b" ".join(d for k, d in world.store.dump().items() if k.sk == "ACTIVE#")
+    assert kept.count(b"person") == 2
+    assert user_id.encode() not in kept
+
+    world.clock.sleep(40 * 24 * 3600)
+    assert active() == 0, "a new month"
+    world.platform.reconciler.run()
+    assert active() == 2, "what still runs is used"
+    world.clock.sleep(600)
+    world.platform.reconciler.run()
+    assert active() == 2
 
 
 def test_a_repeated_request_makes_one_copy(
@@ -142,6 +179,34 @@ def test_the_copy_s_owner_sees_what_is_new_and_takes_it_over(
     ).json["items"]
     assert {"name": "API_KEY", "value": None, "secret": True} in shown
     assert not stranger("GET", "/agents/{agent_id}/updates", agent_id=copy_id).json["available"]
+
+
+def test_tools_that_a_newer_version_gains_and_loses_are_named(
+    world: World, client: Client, stranger: Client
+) -> None:
+    author = world.platform.access.principal(client.token or "")
+    agent = prepared(world, author)
+    first = world.platform.versions.page(author, agent.id, limit=1, after=None).items[0]
+    fetch = {"name": "fetch", "description": "Fetches", "inputs": [], "outputs": []}
+    grown = {
+        **fetch,
+        "inputs": [{"name": "url", "type": "string", "required": True, "description": ""}],
+    }
+    search = {"name": "search", "description": "Searches", "inputs": [], "outputs": []}
+    said = {"tools": [fetch], "operations": None}
+    world.artifacts.put_json(f"{first.prefix}interface.json", said)
+    client("PUT", "/agents/{agent_id}/listing", WORDS, agent_id=agent.id)
+    assert client("POST", "/agents/{agent_id}/publish", {}, agent_id=agent.id).status == 200
+    copy_id = stranger("POST", COPIES, VALUES, slug=SLUG).json["agent"]["id"]
+    second = world.finish_build(world.upload(author, agent, SOURCE), **PASSED)
+    said = {"tools": [grown, search], "operations": None}
+    world.artifacts.put_json(f"{second.prefix}interface.json", said)
+    client("POST", "/agents/{agent_id}/publish", {}, agent_id=agent.id)
+    seen = stranger("GET", "/agents/{agent_id}/updates", agent_id=copy_id).json
+    assert seen["difference"]["tools"] == [
+        {"path": "fetch.inputs.url", "before": None, "after": "string, required"},
+        {"path": "search", "before": None, "after": "Searches"},
+    ]
 
 
 def test_a_copy_outlives_its_author_s_listing(

@@ -41,8 +41,19 @@ BODIES = {
     "accept_invitation": {"token": "x"},
     "update_me": {"name": "x"},
     "delete_me": {"confirm": "x"},
+    "put_repository": {"repository": "acme/open"},
+    "approve_preview": {"sha": "a" * 40},
+    "complete_installation": {"state": "x", "code": "x", "installation_id": 1},
+    "put_icon": {"data": "AA=="},
+    "add_screenshot": {"data": "AA=="},
+    "arrange_screenshots": {"items": []},
+    "create_share": {"with": "link"},
+    "create_shared_copy": {"token": "x"},
 }
-QUERIES = {"plan_deployment": f"?version_id={new_id('ver')}"}
+QUERIES = {
+    "plan_deployment": f"?version_id={new_id('ver')}",
+    "get_shared_page": "?path=docs/usage.md",
+}
 VALUES = {
     "agent_id": new_id("agt"),
     "version_id": new_id("ver"),
@@ -58,6 +69,13 @@ VALUES = {
     "review_id": "rev_unknown",
     "report_id": "rep_unknown",
     "service_id": "svc-1",
+    "delivery_id": new_id("dlv"),
+    "installation_id": "4711",
+    "number": "4711",
+    "owner": "acme",
+    "name": "open",
+    "share_id": new_id("shr"),
+    "offer_id": new_id("agt"),
 }
 
 

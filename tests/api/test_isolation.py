@@ -28,19 +28,22 @@ from hypothesis import strategies as st
 import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib import ports
 from chalicelib.adapters.artifacts import S3Artifacts
-from chalicelib.adapters.keys import _RANGES, LAYOUTS, Key, range_of
+from chalicelib.adapters.keys import Key
+from chalicelib.adapters.layouts import _RANGES, LAYOUTS, range_of
 from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
-from chalicelib.domain.agents import Category
+from chalicelib.domain.agents import Category, Visibility
 from chalicelib.domain.reviews import ReportReason
+from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role, Scope, User
 from chalicelib.ports import LogLine
 from chalicelib.services.variables import VariableValue
 from tests.api.conftest import Client, Reply
 from tests.api.stage import VARIABLES
+from tests.api.test_images import ICON, SCREENSHOT
 from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import World
 
-ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep)_[0-9a-z]{26}")
+ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep|shr)_[0-9a-z]{26}")
 EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.example")
 CALLS = 25
 
@@ -55,6 +58,8 @@ class Tenant:
     ids: dict[str, list[str]] = field(default_factory=dict)
     cursors: list[str] = field(default_factory=list)
     invitation: str = ""
+    link: str = ""
+    """The secret of a link to an agent that is not public."""
     public: set[str] = field(default_factory=set)
     """Ids that its listing shows to everybody: of the published version, of the reviews."""
 
@@ -198,6 +203,10 @@ def listed(world: World, random: Random, tenant: Tenant, number: int) -> None:
     draft = {"summary": f"The summary of a draft: {word}", "slug": f"draft-{word}"}
     hidden = tenant.ids["agent_id"][0]
     world.platform.listings.put(owner, hidden, if_revision=None, fields=draft)
+    world.platform.listings.publish(owner, hidden, None, random.choice(list(Visibility)[:2]))
+    share, tenant.link = world.platform.sharing.share(  # type: ignore[assignment]
+        owner, hidden, kind=ShareKind.LINK, note=word
+    )
     reviewer = ran(world, f"r{number}@r{number}.example", slug)
     review = world.platform.reviews.put(reviewer, slug, stars=4, text="Works.")
     report = world.platform.moderators.report(
@@ -207,6 +216,7 @@ def listed(world: World, random: Random, tenant: Tenant, number: int) -> None:
     tenant.ids["agent_id"].append(agent.id)
     tenant.ids["version_id"] += [shown.id, kept.id]
     tenant.ids |= {"slug": [slug], "review_id": [review.id], "report_id": [report.id]}
+    tenant.ids |= {"share_id": [share.id], "offer_id": list(tenant.ids["agent_id"])}
 
 
 def ran(world: World, email: str, slug: str) -> Principal:
@@ -252,7 +262,19 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
     first, second = random.choice(links).split("."), random.choice(links).split(".")
     # Whoever holds a whole link was sent it, and may see what it is for.
     secret = first[2] if first != second else first[2][:-1]
+    one, other = (random.choice(scene.tenants).link.split(".") for _ in range(2))
+    link = ".".join([*one[:3], other[3] if one != other else other[3][:-1]])
     return {
+        "put_icon": {"data": ICON},
+        "add_screenshot": {"data": SCREENSHOT, "alt": "Mine"},
+        "arrange_screenshots": {"items": []},
+        "create_share": {"with": "person", "email": "x@y.example"},
+        "create_shared_copy": {
+            "variables": VARIABLES,
+            **random.choice([{"token": link}, {"offer_id": agent}]),
+        },
+        "preview_shared": {"token": link},
+        "get_linked_page": {"token": link, "path": "reference"},
         "create_agent": {"name": "Same"},
         "update_agent": {"name": "Changed"},
         "create_version": {
@@ -346,8 +368,8 @@ def one_call(scene: Scene) -> Sent:
 
 def said_by(user_id: str, key: Key, said: dict[str, Any]) -> bool:
     """Whether it is a person's to write with another's public agent: that they ran it, their
-    review, vote or report; or that somebody looked at it, which says of nobody who."""
-    if key.sk == "VIEW#":
+    review, vote or report; or that somebody looked at it or runs it, which says of nobody who."""
+    if key.sk in ("VIEW#", "ACTIVE#"):
         return True
     theirs = key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#")
     if theirs:
@@ -478,7 +500,7 @@ def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
             [slug], [review] = tenant.ids["slug"], tenant.ids["review_id"]
             ran(scene.world, scene.who, slug)
             before, secrets = untouched(scene), secrets_of(scene)
-            for endpoint in (e for e in CALLABLE if e.path.startswith("/marketplace")):
+            for endpoint in (e for e in CALLABLE if e.path.startswith("/marketplace/agents")):
                 known = {"slug": slug, "review_id": review}
                 values = {n: known[n] for n in re.findall(r"{(\w+)}", endpoint.path)}
                 query = "?path=docs/usage.md" if endpoint.name == "get_offer_page" else ""
@@ -504,7 +526,7 @@ def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
 def test_the_test_would_notice() -> None:
     """The caller's own organisation, taken for another's, is seen and changed."""
     noticed = {"shown": 0, "changed": 0, "done": 0, "forms": 0}
-    for seed in range(12):
+    for seed in range(16):
         scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
         scene.others, scene.own = scene.own, scene.others
         before, secrets = untouched(scene), secrets_of(scene)
@@ -530,13 +552,17 @@ PERSONAL = {
     "PendingLink",
     "SignInLink",
     "Handshake",
+    "Trip",
     "ApiToken",  # found by its hash, before any organisation is known
 }
 OF_THE_PLATFORM = {
     "Orphan",
     "ReconcilerRun",
+    "Sweep",
     "Repair",
     "NameClaim",  # one name is one agent's, among those of all organisations
+    "Receipt",  # what has arrived, before it is known whom it concerns
+    "HookClaim",  # whose a webhook address is, which is called before anybody is known
     "ServiceClaim",  # whose a service at the host is; for operators and the reconciler alone
 }
 
@@ -574,8 +600,9 @@ def test_an_organisations_prefix_is_no_prefix_of_anothers() -> None:
 def test_every_list_of_a_tenants_things_is_in_its_own_partition() -> None:
     listings = [v for v in vars(ports).values() if isinstance(v, ports.Listing)]
     shared = {"OPEN_VERSIONS", "OPEN_DEPLOYMENTS", "CLOSING", "UNSETTLED", "REPAIRS", "ORPHANS"}
-    shared |= {"PUBLIC_LISTINGS", "OPEN_REPORTS"}
-    of_people = {"sessions", "memberships", "identities", "runs", "votes"}
+    shared |= {"PUBLIC_LISTINGS", "OPEN_REPORTS", "CONNECTIONS", "INSTALLED"}
+    shared |= {"OPEN_RECEIPTS", "OPEN_DELIVERIES", "OPEN_TRACKS", "OPEN_PREVIEWS", "TELLINGS"}
+    of_people = {"sessions", "memberships", "identities", "runs", "votes", "shared_with_person"}
     for listing in listings:
         if listing.name.upper() in shared or listing.name in of_people:
             continue

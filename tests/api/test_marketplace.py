@@ -72,11 +72,48 @@ def test_a_published_agent_is_found_and_read_without_signing_in(
     assert offer.json["readme"] == README
     assert offer.json["licence"] == "MIT"
     assert [i["name"] for i in offer.json["inputs"]] == ["START_URL", "DEPTH"]
-    assert offer.json["docs"] == [{"path": "docs/usage.md", "title": "Using it"}]
+    assert offer.json["docs"] == [
+        {"path": "docs/usage.md", "title": "Using it"},
+        {"path": "reference", "title": "Reference"},
+    ]
     assert offer.json["counts"]["ratings"] == 0
 
     doc = nobody("GET", "/marketplace/agents/{slug}/docs?path=docs/usage.md", slug="site-crawler")
     assert doc.json["markdown"].startswith("# Using it")
+
+
+def test_the_documentation_is_searched_and_has_a_reference_of_each_version(
+    world: World, client: Client, nobody: Client
+) -> None:
+    agent_id = published(world, client)
+    path = "/marketplace/agents/{slug}/pages"
+    listed = nobody("GET", path, slug="site-crawler").json["items"]
+    assert [page["path"] for page in listed] == ["readme", "docs/usage.md", "reference"]
+    found = nobody("GET", f"{path}?q=where+begining", slug="site-crawler").json["items"]
+    assert [(page["path"], page["heading"]) for page in found] == [("reference", "Variables")]
+    assert nobody("GET", f"{path}?q=zzzz", slug="site-crawler").json["items"] == []
+    docs = "/marketplace/agents/{slug}/docs?path=reference"
+    page = nobody("GET", docs, slug="site-crawler").json
+    assert "`START_URL`" in page["markdown"]
+    assert "HTTP API" not in page["markdown"], "it did not say that it has one"
+
+    who = world.platform.access.principal(client.token or "")
+    agent = world.platform.agents.get(who, agent_id)
+    newer = {**SOURCE, "docs/usage.md": "# Using it\n\nCall `/hello`.\n"}
+    newer["agent.yaml"] = SOURCE["agent.yaml"].replace("START_URL", "FIRST_URL")
+    version = world.finish_build(world.upload(who, agent, newer), **PASSED)
+    said = [{"method": "POST", "path": "/crawl", "summary": "Crawl", "answers": []}]
+    world.artifacts.put_json(f"{version.prefix}interface.json", {"tools": None, "operations": said})
+    first = nobody("GET", "/marketplace/agents/{slug}", slug="site-crawler").json["version"]
+    client("POST", "/agents/{agent_id}/publish", {}, agent_id=agent_id)
+    page = nobody("GET", docs, slug="site-crawler").json
+    assert "`FIRST_URL`" in page["markdown"]
+    assert "`POST /crawl`" in page["markdown"]
+    older = f"&version_id={first['version_id']}"
+    assert "`START_URL`" in nobody("GET", docs + older, slug="site-crawler").json["markdown"]
+    q = f"{path}?q=hello"
+    assert len(nobody("GET", q, slug="site-crawler").json["items"]) == 1
+    assert nobody("GET", q + older, slug="site-crawler").json["items"] == []
 
 
 def test_nothing_of_the_owner_s_organisation_leaks(

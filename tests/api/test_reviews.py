@@ -129,6 +129,20 @@ def test_the_most_helpful_come_first_and_a_vote_counts_once(
     assert client("PUT", HELPFUL, slug=SLUG, review_id="rev_unknown").status == 404
 
 
+def test_a_reader_sees_what_they_have_voted_for(
+    world: World, client: Client, stranger: Client
+) -> None:
+    published(world, client)
+    first, second = write(runs(world, stranger), 5), write(user(world, "bob"), 1)
+    assert client("GET", MINE, slug=SLUG).json["voted"] == []
+    client("PUT", HELPFUL, slug=SLUG, review_id=first)
+    client("PUT", HELPFUL, slug=SLUG, review_id=second)
+    assert sorted(client("GET", MINE, slug=SLUG).json["voted"]) == sorted([first, second])
+    client("DELETE", HELPFUL, slug=SLUG, review_id=first)
+    assert client("GET", MINE, slug=SLUG).json["voted"] == [second]
+    assert stranger("GET", MINE, slug=SLUG).json["voted"] == []
+
+
 def test_the_author_replies_and_nobody_else(
     world: World, client: Client, stranger: Client, nobody: Client
 ) -> None:
@@ -140,6 +154,10 @@ def test_the_author_replies_and_nobody_else(
     assert client("PUT", path, body, agent_id=agent_id, review_id=review).status == 200
     [shown] = nobody("GET", ALL, slug=SLUG).json["items"]
     assert shown["reply"] == "Mended in 1.1."
+    body = {"text": "Mended in 1.2, to be exact."}
+    assert client("PUT", path, body, agent_id=agent_id, review_id=review).status == 200
+    [shown] = nobody("GET", ALL, slug=SLUG).json["items"]
+    assert shown["reply"] == body["text"]
     client("PUT", path, {"text": ""}, agent_id=agent_id, review_id=review)
     [shown] = nobody("GET", ALL, slug=SLUG).json["items"]
     assert (shown["reply"], shown["replied_at"]) == ("", None)

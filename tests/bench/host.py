@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from chalicelib.adapters.keys import codec
+from chalicelib.adapters.layouts import codec
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.ports import Change, Listing, Page, Put
 from chalicelib.telemetry import logger
@@ -139,6 +139,10 @@ def reconciling() -> Reconciling:
         metered = _Metered(world.store.truth)
         world.store.truth = metered  # type: ignore[assignment]
         world.pass_time(400)
+        # The first run after a pause finds all of it due at once; those after it are as always.
+        world.wait(world.reconcile())
+        world.pass_time(60)
+        metered.reads = metered.writes = 0.0
         before, seconds = world.yard.calls_made, 0.0
         for _ in range(RUNS):
             began = time.process_time()

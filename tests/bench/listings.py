@@ -59,6 +59,7 @@ def listings(number: int, seed: int = 7) -> Iterator[Entry]:
             runtime=chance.choice(list(Runtime)),
             licence="MIT",
             icon="",
+            picture=f"media/{chance.randbytes(8).hex()}/{chance.randbytes(12).hex()}.webp",
             label="1.0.0",
             published_at=made,
             refreshed_at=made,

@@ -11,7 +11,7 @@ from botocore.session import get_session
 from moto import mock_aws
 
 from chalicelib.adapters.dynamo import DynamoStore
-from chalicelib.adapters.keys import INDEXES
+from chalicelib.adapters.layouts import INDEXES
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.ports import Store
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from botocore.session import get_session
@@ -13,7 +14,7 @@ from moto import mock_aws
 from chalicelib.adapters import aws, catalogue
 from chalicelib.adapters.catalogue import STATE, S3Catalogue
 from chalicelib.adapters.memory import MemoryCatalogue
-from chalicelib.domain.search import SearchQuery, Withdrawn
+from chalicelib.domain.search import Counts, SearchQuery, Withdrawn
 from chalicelib.errors import Unavailable
 from chalicelib.ports import Catalogue
 from tests.unit.test_search import FEW, entry, slugs
@@ -67,6 +68,78 @@ def test_rebuilding_forgets_what_was_there(any_catalogue: Catalogue) -> None:
     any_catalogue.search(SearchQuery())
     any_catalogue.rebuild(FEW[1:2])
     assert slugs(any_catalogue.search(SearchQuery())) == ["price-watch"]
+
+
+def test_what_is_not_held_as_it_is_is_told_and_what_is_held_is_listed(
+    any_catalogue: Catalogue,
+) -> None:
+    assert any_catalogue.held("", 10) == []
+    assert any_catalogue.stale(FEW) == list(FEW)
+    any_catalogue.rebuild(FEW)
+    assert any_catalogue.stale(FEW) == []
+    changed = replace(FEW[0], summary="Something else")
+    counted = replace(FEW[1], counts=Counts(views=1))
+    new = entry("weather")
+    assert any_catalogue.stale([changed, counted, FEW[2], new]) == [changed, counted, new]
+    any_catalogue.feed([changed, new])
+    assert any_catalogue.stale([changed, new]) == []
+    everything = any_catalogue.held("", 100)
+    assert [agent for agent, _ in everything] == sorted(e.agent_id for e in [*FEW, new])
+    assert (new.agent_id, "weather") in everything
+    assert any_catalogue.held(everything[0][0], 1) == everything[1:2]
+
+
+def test_few_are_searched_alone_and_not_kept(any_catalogue: Catalogue) -> None:
+    any_catalogue.rebuild(FEW)
+    found = any_catalogue.search_among(
+        [entry("weather", "Tells the weather")], SearchQuery("wether")
+    )
+    assert slugs(found) == ["weather"]
+    assert any_catalogue.search_among([], SearchQuery("weather")).total == 0
+    assert slugs(any_catalogue.search(SearchQuery("weather"))) == []
+
+
+def test_what_failed_attempts_left_is_removed_and_nothing_else(bucket: str) -> None:
+    writer = S3Catalogue(bucket, look_seconds=0, fold_at=FOLD_AT, left_after=timedelta(0))
+    patient = S3Catalogue(bucket, look_seconds=0, fold_at=FOLD_AT)
+    writer.rebuild(FEW)
+    s3 = get_session().create_client("s3")
+    left = [f"{catalogue.FOLDER}bases/x.sqlite", f"{catalogue.FOLDER}segments/x.json"]
+    for key in (*left, "marketplaces/other", "media/a.png"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    def keys() -> set[str]:
+        return {one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+
+    for n in range(FOLD_AT):
+        patient.feed([entry(f"agent-{n}")])
+    assert keys() >= set(left), "what is young may still be on its way"
+    for n in range(FOLD_AT):
+        writer.feed([entry(f"more-{n}")])
+    assert not keys() & set(left)
+    assert keys() >= {"marketplaces/other", "media/a.png"}
+    fresh = S3Catalogue(bucket, look_seconds=0)
+    assert fresh.search(SearchQuery()).total == len(FEW) + 2 * FOLD_AT
+
+
+def test_a_fold_that_was_overtaken_leaves_no_base(bucket: str) -> None:
+    rival = S3Catalogue(bucket, look_seconds=0, fold_at=100)
+    rival.rebuild([])
+
+    class Overtaken(S3Catalogue):
+        left = 1
+
+        def _put(self, key: str, body: bytes, **conditions: str) -> None:
+            if key == STATE and self.left:
+                self.left -= 1
+                rival.feed([entry("rival")])
+            super()._put(key, body, **conditions)
+
+    Overtaken(bucket, look_seconds=0, fold_at=1).feed([entry("mine")])
+    s3 = get_session().create_client("s3")
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{catalogue.FOLDER}bases/")["Contents"]
+    assert len(found) == 2, "the one that serves, and the one before it"
+    assert rival.search(SearchQuery()).total == 2
 
 
 def test_two_writers_lose_nothing_and_every_reader_sees_all(bucket: str) -> None:

@@ -48,6 +48,15 @@ def test_counting_down_and_every_shard_counts(store: Store) -> None:
     assert store.counts("org_1", "agt_2") == Counts()
 
 
+def test_a_month_is_counted_for_itself(store: Store) -> None:
+    month = Tally(*WHERE, {"active": 1}, 3, month="2026-01", expires_at=NOW)
+    store.commit(month)
+    store.commit(Put(agent("org_1")), month, Tally(*WHERE, {"users": 1}, 3))
+    assert store.counts(*WHERE) == Counts(users=1)
+    assert store.counts(*WHERE, "2026-01") == Counts(users=1, active=2)
+    assert store.counts(*WHERE, "2026-02") == Counts(users=1)
+
+
 def test_a_trend_survives_being_stored(store: Store) -> None:
     store.commit(Tally(*WHERE, {"trend": trend_of(NOW)}, 0))
     store.commit(Tally(*WHERE, {"trend": trend_of(NOW)}, 1))

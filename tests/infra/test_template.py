@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.adapters.layouts import LAYOUTS
 from chalicelib.api.http import HEADERS, ORIGIN_HEADER
 from chalicelib.domain.agents import SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord
@@ -40,12 +40,14 @@ PRICED_BY_USE = {
     "AWS::DynamoDB::Table",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue",
     "AWS::StepFunctions::StateMachine",
 }
 # Properties of those types that cost by the hour or the month.
@@ -113,7 +115,7 @@ def test_nothing_costs_while_nobody_uses_it(resources: Resources) -> None:
 
 def test_logs_are_kept_for_a_limited_time(resources: Resources) -> None:
     groups = of_type(resources, "AWS::Logs::LogGroup")
-    assert len(groups) == 7
+    assert len(groups) == 9
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}
 
@@ -189,6 +191,8 @@ def test_every_function_has_role_environment_and_log_group(
         "OnUpload",
         "OnBuild",
         "OnListing",
+        "OnChange",
+        "OnTask",
         "DeployStep",
         "Reconcile",
     }
@@ -248,6 +252,34 @@ def test_events_reach_their_function(
     ]
 
 
+def test_what_is_to_be_done_is_kept_until_it_is_done(resources: Resources) -> None:
+    dead = {"Destination": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+    changes = resources["WorkChanges"]["Properties"]
+    assert changes["FunctionName"] == {"Ref": "OnChange"}
+    # Without it Lambda takes a batch for done whatever the function says of its records.
+    assert changes["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert changes["DestinationConfig"]["OnFailure"] == dead
+    kinds = [json.loads(one["Pattern"]) for one in changes["FilterCriteria"]["Filters"]]
+    named = {kind for one in kinds for kind in one["dynamodb"]["NewImage"]["kind"]["S"]}
+    assert named == {"Receipt", "Version", "Deployment"}
+    tasks = resources["TaskRetries"]["Properties"]
+    assert tasks["FunctionName"] == {"Ref": "OnTask"}
+    assert tasks["DestinationConfig"]["OnFailure"] == dead
+    own = resources["OnTask"]["Properties"]["FunctionName"]
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["Properties"]["Environment"]["Variables"]["SLIPWAY_TASK_FUNCTION"] == own
+
+
+def test_a_shard_of_the_stream_has_no_more_readers_than_it_takes(resources: Resources) -> None:
+    assert len(of_type(resources, "AWS::Lambda::EventSourceMapping")) <= 2
+
+
+def test_nobody_polls_a_queue_while_nothing_happens(resources: Resources) -> None:
+    """Pollers of a queue ask all the time, and each of their requests is billed."""
+    for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
+        assert mapping["Properties"]["EventSourceArn"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+
+
 def test_the_reconciler_sleeps_until_something_is_deployed(resources: Resources) -> None:
     rule = resources["ReconcileRule"]["Properties"]
     assert rule["State"] == "DISABLED"
@@ -293,7 +325,10 @@ def test_buckets_are_private_and_outlive_the_stack(resources: Resources) -> None
     }
 
 
-@pytest.mark.parametrize(("resource", "part"), [("WebHeaders", "pages"), ("ApiHeaders", "api")])
+@pytest.mark.parametrize(
+    ("resource", "part"),
+    [("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media")],
+)
 def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
     resources: Resources, resource: str, part: str
 ) -> None:
@@ -315,9 +350,18 @@ def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(
         for name, value in synthesis.load_headers(part).items()
     }
     config = resources["Distribution"]["Properties"]["DistributionConfig"]
-    [api] = config["CacheBehaviors"]
-    behaviour = config["DefaultCacheBehavior"] if part == "pages" else api
+    behaviours = {one["PathPattern"]: one for one in config["CacheBehaviors"]}
+    assert set(behaviours) == {"/api/*", "/media/*"}
+    behaviour = behaviours.get(f"/{part}/*", config["DefaultCacheBehavior"])
     assert behaviour["ResponseHeadersPolicyId"] == {"Ref": resource}
+
+
+def test_of_the_artifacts_the_world_reads_pictures_alone(resources: Resources) -> None:
+    [said] = resources["MediaBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert said["Action"] == "s3:GetObject"
+    assert said["Resource"] == {"Fn::Sub": "${ArtifactsBucket.Arn}/media/*"}
+    assert said["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert "sandbox" in synthesis.load_headers("media")["Content-Security-Policy"]
 
 
 def test_the_api_says_by_itself_what_cloudfront_says_for_it(resources: Resources) -> None:
@@ -392,6 +436,8 @@ def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> 
     assert conditional == {
         "ApiHeaders",
         "Distribution",
+        "MediaBucketPolicy",
+        "MediaHeaders",
         "WebAccess",
         "WebBucket",
         "WebBucketPolicy",

@@ -208,6 +208,42 @@ def test_an_emulator_that_is_starting_again_is_said_to_be(
     assert answer.headers["retry-after"] == "1"
 
 
+def test_a_picture_comes_from_where_it_is_kept_and_can_do_nothing(
+    browser: Browser, upstream: Upstream, layout: Layout
+) -> None:
+    outputs = {"RestApiId": "abc123", "ArtifactsBucketName": "artifacts"}
+    layout.outputs.write_text(json.dumps(outputs))
+    path = f"/media/{'a' * 16}/{'0' * 24}.png"
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    [asked] = upstream.asked
+    assert asked.url.path == f"/artifacts{path}"
+    assert "X-Amz-Signature" in asked.url.params
+    assert "set-cookie" not in answer.headers
+    for name, value in load_headers("media").items():
+        assert answer.headers[name] == value
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/",
+        "/media/x.png",
+        f"/media/{'a' * 16}/{'0' * 24}.svg",
+        f"/media/{'a' * 16}/../../org_1/agt_1/ver_1/report.json",
+        f"/media/{'a' * 16}/{'0' * 24}.png/../../../index.json",
+        f"/media/{'A' * 16}/{'0' * 24}.png",
+    ],
+)
+def test_nothing_but_pictures_is_behind_their_addresses(
+    browser: Browser, upstream: Upstream, layout: Layout, path: str
+) -> None:
+    outputs = {"RestApiId": "abc123", "ArtifactsBucketName": "artifacts"}
+    layout.outputs.write_text(json.dumps(outputs))
+    assert browser.raw("GET", path, "") == 404
+    assert upstream.asked == []
+
+
 @pytest.mark.parametrize("path", ["/", "/agents/x", "/api/v1/health", "/local/mailbox", "/none.js"])
 def test_every_answer_carries_the_security_headers(browser: Browser, path: str) -> None:
     answer = browser.get(path)

@@ -388,3 +388,34 @@ def test_an_agent_that_the_host_moves_is_followed(world: World, image: str | Non
     world.host.begin(live.host.service_id, "ghcr.io/somebody/else@sha256:2")
     world.platform.reconciler.run()
     assert world.platform.deployments.get(who, live.id).state is DeploymentState.STOPPED
+
+
+def test_what_the_host_confirms_and_what_the_url_answers_are_one_write(world: World) -> None:
+    who = world.sign_in()
+    live = world.live(who, world.agent(who))
+    world.clock.sleep(301)
+    before, began = world.platform.deployments.get(who, live.id), world.clock.now()
+    world.platform.reconciler.run()
+    after = world.platform.deployments.get(who, live.id)
+    assert after.revision == before.revision + 1
+    assert after.health is not None
+    assert after.confirmed_at is not None
+    assert after.confirmed_at >= began
+
+
+def test_agents_there_is_no_time_to_call_are_confirmed_all_the_same(world: World) -> None:
+    who = world.sign_in()
+    several = [world.live(who, world.agent(who, f"Slow {n}")) for n in range(3)]
+    answered = world.caller.call
+
+    def slowly(*asked: Any, **more: Any) -> Answer:
+        world.clock.sleep(41)
+        return answered(*asked, **more)
+
+    world.caller.call = slowly  # type: ignore[method-assign]
+    world.clock.sleep(421)
+    began = world.clock.now()
+    world.platform.reconciler.run()
+    found = [world.platform.deployments.get(who, one.id) for one in several]
+    assert all(one.confirmed_at and one.confirmed_at >= began for one in found)
+    assert [one.health is not None and one.health.at >= began for one in found].count(True) == 1

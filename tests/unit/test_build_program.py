@@ -113,6 +113,84 @@ def test_only_the_source_that_was_reviewed_is_built(
     assert [reason["code"] for reason in report["reasons"]] == ["source_changed"] * changed
 
 
+MCP = """
+import json, os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+PAGES = {None: (["fetch", "SHOUT"], "two"), "two": (["search"], None)}
+class H(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self): self.answer(200, b"ok")
+    def do_POST(self):
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/mcp": return self.answer(404, b"")
+        if said["method"] == "initialize":
+            return self.say(said, {"protocolVersion": "2025-06-18"}, {"Mcp-Session-Id": "s1"})
+        if self.headers.get("Mcp-Session-Id") != "s1": return self.answer(400, b"")
+        if said["method"] == "tools/list":
+            names, cursor = PAGES[said["params"].get("cursor")]
+            tools = [{"name": n, "description": os.environ.get(n, "A tool"),
+                      "inputSchema": {"type": "object", "properties": {"url": {"type": "string"}}}}
+                     for n in names]
+            result = {"tools": tools, **({"nextCursor": cursor} if cursor else {})}
+            return self.say(said, result, {"Content-Type": "text/event-stream"})
+        self.answer(202, b"")
+    def say(self, said, result, headers):
+        body = json.dumps({"jsonrpc": "2.0", "id": said["id"], "result": result})
+        if "Content-Type" in headers: body = f"event: message\\ndata: {body}\\n\\n"
+        self.answer(200, body.encode(), headers)
+    def answer(self, status, body, headers={}):
+        self.send_response(status)
+        for name, value in headers.items(): self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): pass
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
+
+def interface(cloud: Cloud) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cloud.objects["artifacts/org_1/agt_1/ver_1/interface.json"])
+    return found
+
+
+def test_the_tools_of_an_mcp_server_are_written_down(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = {**PLAN, "protocol": "mcp"}
+    secret = "k3y-that-nobody-reads"
+    more = {"variables": {"SHOUT": secret}, "secret_names": ["SHOUT"]}
+    assert build(cloud, tmp_path, monkeypatch, {"main.py": MCP}, plan, **more) == 0, cloud.report()
+    tools = interface(cloud)["tools"]
+    assert [tool["name"] for tool in tools] == ["SHOUT", "fetch", "search"]
+    assert tools[1]["inputs"][0]["name"] == "url"
+    assert secret not in json.dumps(tools)
+    assert "It offers 3 tools" in cloud.log_text()
+
+
+def test_an_agent_that_says_nothing_of_itself_is_built_all_the_same(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = {**PLAN, "protocol": "mcp"}
+    assert build(cloud, tmp_path, monkeypatch, {"main.py": SERVER}, plan) == 0, cloud.report()
+    assert interface(cloud) == {"tools": None, "operations": None}
+
+
+def test_skills_and_the_http_api_are_written_down(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {"skills": [{"id": "translate", "description": "Translates"}]}
+    document = {"openapi": "3.1.0", "paths": {"/say": {"get": {"summary": "Says it"}}}}
+    answers = {"/.well-known/agent-card.json": card, "/openapi.json": document}
+    source = SERVER.replace(
+        '{"path": self.path, "me": {"ok": True, "n": 1}}', f"{answers!r}.get(self.path, {{}})"
+    )
+    plan = {**PLAN, "protocol": "a2a"}
+    assert build(cloud, tmp_path, monkeypatch, {"main.py": source}, plan) == 0, cloud.report()
+    found = interface(cloud)
+    assert [skill["name"] for skill in found["tools"]] == ["translate"]
+    assert [operation["path"] for operation in found["operations"]] == ["/say"]
+
+
 def test_a_static_folder_is_tested_and_labelled(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
