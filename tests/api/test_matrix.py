@@ -298,7 +298,7 @@ def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False
     needed = [action, *endpoint.also]
     if of_agent:
         return _on_the_agent(kind, endpoint, needed)
-    if action is Action.AGENT_READ:
+    if action in (Action.AGENT_READ, Action.DEPLOYMENT_READ):
         # A list shows what is to be seen; what others share is not for one agent's token.
         return UNSEEN if kind.one_agent and "{offer_id}" in endpoint.path else DONE
     assert kind.role is not None
