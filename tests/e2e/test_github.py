@@ -291,7 +291,6 @@ def test_of_200_deliveries_at_once_none_is_lost_and_none_counts_twice(
     eventually(cloud, "every push settled", lambda: len(settled(person, agent)) == 134, LIMIT)
     found = deliveries(person, agent)
     assert {one["guid"] for one in found} == {one.id for one in once}
-    assert {one["sha"] for one in found} == set(shas)
     built = [sha_of(one) for one in versions(person, agent)]
     assert len(built) == len(set(built))
 
