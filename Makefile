@@ -21,13 +21,15 @@ PYTEST := $(PY) -m pytest
 WEB := frontend/dist/index.html
 WEB_TOOLS := frontend/node_modules/.package-lock.json
 WEB_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts \
-  frontend/tsconfig.json -type f ! -name '*.test.*' 2>/dev/null)
+  frontend/outlines.ts frontend/tsconfig.json infra/pages.json -type f ! -name '*.test.*' 2>/dev/null)
 NPM := npm --prefix frontend --silent
 GENERATED := docs/* frontend/src/api/*.gen.ts
 
 export SLIPWAY_PORT SLIPWAY_DATA
+# Where this is set, every start compiles everything anew: twice as long for all that runs here.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up down reset status logs demo token rotate-keys test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
+.PHONY: help up down reset status logs demo token rotate-keys github-app test test-fast simulate check format gen bench deploy tools deploy-tools web web-dev screenshots lighthouse
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,14 +106,14 @@ gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app
 	$(PY) -m infra.docs
 	@$(NPM) run gen >/dev/null
 
-bench: tools ## measure speed and size, beside their limits; writes .local/bench.json
+bench: tools $(WEB) .venv/.browser ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
 
 screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
 	$(PY) -m tests.browser.screenshots $(ONLY)
 
 lighthouse: tools $(WEB) .venv/.browser ## measure the web app's pages with Lighthouse 12
-	$(PY) -m tests.bench.lighthouse
+	$(PY) -m tests.bench.lighthouse $(ONLY)
 
 # ---- the web app -----------------------------------------------------------------------------
 
@@ -133,6 +135,10 @@ $(WEB_TOOLS): frontend/package-lock.json
 deploy: deploy-tools $(WEB) ## put a stage on AWS (STAGE=prod); says what settings it needs
 	@$(DEPLOY_PY) -m infra.deploy --stage "$(STAGE)" --output ".local/outputs-$(STAGE).json"
 	@echo "Deployed. What was made is listed in .local/outputs-$(STAGE).json"
+
+github-app: deploy-tools ## make the platform's GitHub App in a browser (STAGE=prod, ORG=acme)
+	@$(DEPLOY_PY) -m infra.github_app --stage "$(STAGE)" $(if $(ORG),--organisation "$(ORG)") \
+	  $(if $(NAME),--name "$(NAME)") $(if $(PRIVATE),--private)
 
 # ---- tools -----------------------------------------------------------------------------------
 

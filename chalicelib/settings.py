@@ -27,13 +27,14 @@ RATE_LIMITS: Mapping[str, Mapping[str, int]] = {
         "denied": 30,
     },
     # What may come a minute from one address of which nothing else is known; mail by the hour;
-    # and how many wrong credentials an hour are looked at without a wait.
+    # and how many wrong credentials an hour are looked at without a wait. A code host calls for all
+    # tenants from a few addresses, and does not call again by itself.
     "anybody": {
         "read": 600,
         "write": 60,
         "upload": 30,
         "sign_in": 120,
-        "webhook": 600,
+        "webhook": 6000,
         "credential": 60,
         "mail_to": 5,
         "mail_from": 30,
@@ -66,6 +67,18 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True)
+class GitHubSettings:
+    """Where GitHub is, and our App there; `app_id` 0 is no App. Its secrets are in the parameters
+    github-app and github-app-key."""
+
+    url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
+    app_id: int = 0
+    slug: str = ""
+    client_id: str = ""
+
+
+@dataclass(frozen=True)
 class TenantLimits:
     """How much one organisation of a tier may hold, and in how many organisations a person whose
     personal one has the tier may be."""
@@ -73,12 +86,15 @@ class TenantLimits:
     members: int
     invitations: int
     organisations: int
+    previews: int = 3
+    """Of pull requests, of one agent at a time."""
 
 
 _TENANT_LIMITS = (
-    '{"free": {"members": 10, "invitations": 20, "organisations": 10},'
-    ' "pro": {"members": 50, "invitations": 100, "organisations": 50},'
-    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000}}'
+    '{"free": {"members": 10, "invitations": 20, "organisations": 10, "previews": 3},'
+    ' "pro": {"members": 50, "invitations": 100, "organisations": 50, "previews": 25},'
+    ' "enterprise": {"members": 1000, "invitations": 1000, "organisations": 1000,'
+    ' "previews": 1000}}'
 )
 
 
@@ -104,6 +120,7 @@ class Settings:
     s3_url: str
     ground: Mapping[str, Any]
     providers: tuple[ProviderSettings, ...]
+    github: GitHubSettings
     watch_seconds: tuple[float, ...]
     release_limit_seconds: int
     verify_limit_seconds: int
@@ -118,6 +135,8 @@ class Settings:
     railway_calls_per_hour: int
     release_strategy: str
     operators: frozenset[str]
+    preview_idle_days: int
+    task_function: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -155,6 +174,7 @@ class Settings:
             agent_url_scheme=env.get("SLIPWAY_AGENT_URL_SCHEME", "https"),
             s3_url=env.get("SLIPWAY_S3_URL", ""),
             providers=_providers(env.get("SLIPWAY_PROVIDERS", "[]")),
+            github=_github(env.get("SLIPWAY_GITHUB_APP") or "{}"),
             ground=json.loads(env.get("SLIPWAY_GROUND", '{"kind": "aws"}')),
             watch_seconds=_floats(env.get("SLIPWAY_WATCH_SECONDS", "2,3,5,8,13,20,30,45,60")),
             release_limit_seconds=int(env.get("SLIPWAY_RELEASE_LIMIT_SECONDS", "600")),
@@ -174,6 +194,8 @@ class Settings:
             railway_token_kind=token_kind,
             railway_calls_per_hour=int(env.get("SLIPWAY_RAILWAY_CALLS_PER_HOUR") or "1000"),
             release_strategy=strategy,
+            preview_idle_days=int(env.get("SLIPWAY_PREVIEW_IDLE_DAYS") or "7"),
+            task_function=env.get("SLIPWAY_TASK_FUNCTION", ""),
             operators=frozenset(
                 address.strip().lower()
                 for address in env.get("SLIPWAY_OPERATORS", "").split(",")
@@ -191,6 +213,16 @@ def _multiplied(factor: float) -> Mapping[str, Mapping[str, int]]:
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _github(text: str) -> GitHubSettings:
+    try:
+        return GitHubSettings(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise WrongSettings(
+            "SLIPWAY_GITHUB_APP is a JSON object with url, api_url, app_id, slug and client_id: "
+            f"{error}"
+        ) from error
 
 
 def _providers(text: str) -> tuple[ProviderSettings, ...]:

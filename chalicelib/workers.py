@@ -12,6 +12,8 @@ from chalice.app import Blueprint
 
 from chalicelib.bootstrap import platform
 from chalicelib.domain.ids import is_id
+from chalicelib.errors import PlatformError
+from chalicelib.ports import Task
 from chalicelib.telemetry import logger, start_trace
 
 workers = Blueprint(__name__)
@@ -83,6 +85,56 @@ def on_listing(event: dict[str, Any], context: Any) -> dict[str, int]:
             case "Counter" if "month" not in image:
                 changed.append((image["org_id"]["S"], image["agent_id"]["S"]))
     return {"indexed": platform().indexing.refresh(changed)}
+
+
+@workers.lambda_function(name="on_change")
+def on_change(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Something was written that work follows from: the table's stream says so. The work itself
+    is handed over, so that what takes long holds up nothing that comes after it."""
+    start_trace(getattr(context, "aws_request_id", None))
+    failed: list[dict[str, str]] = []
+    tasks: dict[Task, str] = {}
+    for record in event.get("Records") or ():
+        change = record.get("dynamodb") or {}
+        image = change.get("NewImage") or {}
+        if "doc" in image and "kind" in image:
+            said = (str(record.get("eventName")), image["kind"]["S"], image["doc"]["S"])
+            sequence = str(change.get("SequenceNumber", ""))
+            tasks |= {one: tasks.get(one, sequence) for one in platform().work.plan([said])}
+    try:
+        platform().work.hand_over(list(tasks))
+    except PlatformError as error:
+        # The stream offers them again from the first on; the reconciler is there besides.
+        logger.warning("not handed over", extra={"detail": error.detail, "tasks": len(tasks)})
+        failed = [{"itemIdentifier": min(tasks.values(), key=_in_order)}]
+    return {"batchItemFailures": failed}
+
+
+@workers.lambda_function(name="on_task")
+def on_task(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Does what was handed over, one after the other. What fails is all that is tried again."""
+    start_trace(getattr(context, "aws_request_id", None))
+    failed: list[str] = []
+    tasks = [Task(**one) for one in event.get("tasks") or ()]
+    for task in tasks:
+        try:
+            platform().work.run(task)
+        except Exception as error:  # noqa: BLE001 - one that fails is no reason to leave others
+            detail = error.detail if isinstance(error, PlatformError) else type(error).__name__
+            logger.exception("a task failed", extra={"task": vars(task)})
+            failed.append(f"{task.kind} {task.subject}: {detail}")
+    if failed:
+        # Lambda calls again with all of them, which does no harm to those that are done.
+        raise TasksFailed("; ".join(failed))
+    return {"done": len(tasks)}
+
+
+class TasksFailed(RuntimeError):
+    """Names what could not be done; it is tried again, and then kept with the dead letters."""
+
+
+def _in_order(sequence: str) -> tuple[int, str]:
+    return len(sequence), sequence
 
 
 @workers.lambda_function(name="reconcile")

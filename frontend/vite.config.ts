@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { outlines } from "./outlines.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const port = Number(process.env.SLIPWAY_PORT ?? 8800);
@@ -25,8 +26,29 @@ const preloadFont: Plugin = {
       })),
 };
 
+interface Modules {
+  getModuleInfo: (id: string) => { importedIds: string[] } | null;
+}
+
+/** Puts whatever the app starts with into one file. */
+function firstLoad(): (id: string, modules: Modules) => string | null {
+  let first: Set<string> | undefined;
+  return (id, modules) => {
+    if (!first) {
+      first = new Set();
+      const left = [at("./src/main.tsx")];
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        if (first.has(next)) continue;
+        first.add(next);
+        left.push(...(modules.getModuleInfo(next)?.importedIds ?? []));
+      }
+    }
+    return first.has(id) ? "app" : null;
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), tailwindcss(), preloadFont],
+  plugins: [react(), tailwindcss(), preloadFont, outlines()],
   resolve: {
     alias: {
       "@": at("./src"),
@@ -47,8 +69,16 @@ export default defineConfig({
             {
               name: "react",
               test: /node_modules[\\/](react|react-dom|scheduler|react-router)[\\/]/,
+              priority: 3,
             },
-            { name: "query", test: /node_modules[\\/]@tanstack[\\/](react-query|query-core)[\\/]/ },
+            // A handful of files instead of thirty: over a slow line each journey counts.
+            { name: firstLoad(), debugName: "app", priority: 2 },
+            {
+              name: "parts",
+              test: /[\\/](src[\\/](api|components)|lucide-react|@radix-ui)[\\/]/,
+              minShareCount: 3,
+              priority: 1,
+            },
           ],
         },
       },

@@ -26,6 +26,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import keys, package, publish, synthesis
+from infra.github_app import GitHubApp, stored_app
 from infra.hosting import Place, ensure_place
 from infra.package import Package, PackagingError
 from infra.stack import Stack, StackError
@@ -51,6 +52,7 @@ class Deployment:
         self.root = root
         self.work = work
         self._railway = railway
+        self._github: GitHubApp | None = None
         self._session = Session(
             aws_access_key_id=target.aws_access_key_id,
             aws_secret_access_key=target.aws_secret_access_key,
@@ -180,14 +182,27 @@ class Deployment:
             "AgentUrlScheme": target.agent_url_scheme,
             "S3Url": target.s3_url,
             "CodeBuildUrl": target.codebuild_url,
+            "GitHubApp": json.dumps(self.github().public(), sort_keys=True),
             "SignInProviders": json.dumps(list(target.providers), sort_keys=True),
             "WatchSeconds": target.watch_seconds,
             "LogDays": str(target.log_days),
             "AuditDays": str(target.audit_days),
+            "PreviewIdleDays": str(target.preview_idle_days),
             "OriginSecret": origin,
             "OriginHash": hashlib.sha256(origin.encode()).hexdigest(),
             "RateFactor": str(target.rate_factor),
         }
+
+    def github(self) -> GitHubApp:
+        """The GitHub App that the environment names, or that `make github-app` has made."""
+        if self._github is None:
+            named = GitHubApp(**self.target.github)
+            stored = None if named.app_id or self.target.is_local else self._stored_app()
+            self._github = stored or named
+        return self._github
+
+    def _stored_app(self) -> GitHubApp | None:
+        return stored_app(self.client("ssm"), self.target.parameters_prefix)
 
     def store_secrets(self) -> dict[str, str]:
         """What the platform keeps for itself is made once; what was given is kept up to date.
@@ -201,6 +216,7 @@ class Deployment:
             "registry-username": self.target.registry_username,
             "registry-password": self.target.registry_password,
             "provider-secrets": json.dumps(dict(self.target.provider_secrets), sort_keys=True),
+            **self.github().parameters(),
         }
         made: dict[str, Callable[[], str]] = {
             "signing-key": keys.new_signing_keys,

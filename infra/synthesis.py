@@ -52,6 +52,26 @@ def load_headers(part: str = "pages", root: Path = INFRA) -> dict[str, str]:
     return headers
 
 
+def load_pages(root: Path = INFRA) -> list[tuple[str, str]]:
+    """Addresses and the HTML file that each begins with. A star is one part of a path, two are
+    every other address; the first one that fits counts."""
+    pages = json.loads((root / "pages.json").read_text())
+    return [(at, page["file"]) for page in pages for at in page["at"]]
+
+
+def page_of(path: str, pages: list[tuple[str, str]]) -> str:
+    """The HTML file of an address; the distribution's function goes by the same rule."""
+    parts = path.strip("/").split("/")
+    for at, file in pages:
+        wanted = at.strip("/").split("/")
+        if at == "**" or (
+            len(wanted) == len(parts)
+            and all(want in ("*", part) for want, part in zip(wanted, parts, strict=True))
+        ):
+            return file
+    return "index.html"
+
+
 def merge(base: Any, over: Any) -> Any:
     """`over` laid on `base`: mappings merge, anything else replaces."""
     if isinstance(base, dict) and isinstance(over, dict):
@@ -78,6 +98,10 @@ def assemble(sam: dict[str, Any], root: Path = INFRA) -> dict[str, Any]:
     resources["BuildProject"]["Properties"]["Source"]["BuildSpec"] = (
         root / "build" / "buildspec.yml"
     ).read_text()
+    function = resources["WebPaths"]["Properties"]
+    function["FunctionCode"] = function["FunctionCode"].replace(
+        "$PAGES", json.dumps(load_pages(root))
+    )
     parts = (("WebHeaders", "pages"), ("ApiHeaders", "api"), ("MediaHeaders", "media"))
     for policy, part in parts:
         resources[policy]["Properties"]["ResponseHeadersPolicyConfig"].update(

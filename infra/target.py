@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.github_app import GitHubAppError, github_app
 from infra.sign_in import SignInSettingsError, sign_in_settings
 
 RAILWAY_URL = "https://backboard.railway.com/graphql/v2"
@@ -50,9 +51,12 @@ class Target:
     ground_details: Mapping[str, Any] = field(default_factory=lambda: {"kind": "aws"})
     providers: tuple[dict[str, Any], ...] = ()
     provider_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    github: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The GitHub App and its secrets; without one, an earlier run's is kept."""
     watch_seconds: str = "2,3,5,8,13,20,30,45,60"
     log_days: int = 30
     audit_days: int = 400
+    preview_idle_days: int = 7
     rate_factor: float = 1
     origin_secret: str = field(default="", repr=False)
 
@@ -105,7 +109,8 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         missing.append("  AWS_REGION: the region to deploy to, such as eu-central-1")
     try:
         sign_in = sign_in_settings(env)
-    except SignInSettingsError as problem:
+        github = github_app(env)
+    except (SignInSettingsError, GitHubAppError) as problem:
         raise DeployError(str(problem)) from problem
     if missing:
         raise DeployError("Set these environment variables:\n" + "\n".join(missing))
@@ -129,6 +134,7 @@ def aws_target(stage: str, env: Mapping[str, str]) -> Target:
         web_url=env.get("SLIPWAY_WEB_URL"),
         providers=sign_in.providers,
         provider_secrets=sign_in.secrets,
+        github=vars(github),
     )
 
 

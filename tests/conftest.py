@@ -22,8 +22,10 @@ from chalicelib.adapters.memory import (
     MemorySchedule,
     MemorySigner,
     MemoryStore,
+    MemoryTasks,
     MemoryVault,
 )
+from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.bootstrap import Adapters, Platform, wire
 from chalicelib.domain.agents import Agent
@@ -86,6 +88,7 @@ class World:
     catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
     mail: MemoryMail = field(default_factory=MemoryMail)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
+    tasks: MemoryTasks = field(default_factory=MemoryTasks)
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     caller: MemoryCaller = field(default_factory=MemoryCaller)
     vault: Vault = field(default_factory=MemoryVault)
@@ -94,6 +97,7 @@ class World:
     env: dict[str, str] = field(default_factory=lambda: {"SLIPWAY_RATE_FACTOR": "1000"})
     signer: MemorySigner = field(default_factory=MemorySigner)
     providers: dict[str, Provider] = field(default_factory=dict)
+    code_host: MemoryCodeHost = field(default_factory=MemoryCodeHost)
     adapters: Adapters = field(init=False)
     platform: Platform = field(init=False)
 
@@ -109,11 +113,14 @@ class World:
             vault=self.vault,
             signer=self.signer,
             engine=self.engine,
+            tasks=self.tasks,
             schedule=self.schedule,
             caller=self.caller,
             clock=self.clock,
             providers=self.providers,
             webhook_secret=lambda: "hook",
+            code_host=self.code_host,
+            code_host_secret=lambda: "app secret" if self.code_host.app else "",
         )
         self.platform = wire(settings(**self.env), self.adapters)
 
@@ -189,6 +196,24 @@ class World:
         version = self.ready(who, agent, deploy=True)
         assert version.deployment_id is not None
         return self.run_machine(who, version.deployment_id)
+
+    def work(self, *, most: int = 200) -> int:
+        """What the stream, its worker and the object store do, until nothing is left to do."""
+        done = 0
+        while done < most:
+            changes, self.store.stream = self.store.stream, []
+            work = self.platform.work
+            work.hand_over(work.plan(changes))
+            if not self.tasks.waiting:
+                return done
+            task = self.tasks.waiting.pop(0)
+            work.run(task)
+            done += 1
+            if task.kind == "fetch":
+                version = self.store.get(Version, task.org_id, task.subject)
+                if version is not None and version.source.key in self.artifacts.sources:
+                    self.platform.versions.receive_upload(version.org_id, version.id)
+        raise AssertionError(f"still something to do after {most} tasks")
 
     def run_machine(self, who: Principal, deployment_id: str) -> Deployment:
         """What the state machine does: steps until one says it is done."""

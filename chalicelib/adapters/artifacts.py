@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from chalicelib.adapters.aws import client, translated
-from chalicelib.errors import NotFound, Unavailable
+from chalicelib.errors import NotFound, PlatformError, Unavailable
 from chalicelib.ports import UploadForm
 
 _STORE_SILENT = "The object store did not answer. Nothing is lost; try again in a moment."
+
+PART = 8 * 1024 * 1024
+"""Of a source that arrives in pieces; the object store takes no smaller part than 5 MiB."""
 
 
 class S3Artifacts:
@@ -59,6 +65,29 @@ class S3Artifacts:
             Key=to_key,
             CopySource={"Bucket": self.sources_bucket, "Key": key},
         )
+
+    def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
+        """In parts, each of which is all that is held; a small source in one."""
+        where = {"Bucket": self.sources_bucket, "Key": key}
+        parts = _parts(pieces)
+        first = next(parts, b"")
+        if len(first) < PART:
+            self._s3("put_object", Body=first, **where)
+            return len(first)
+        upload = {**where, "UploadId": self._s3("create_multipart_upload", **where)["UploadId"]}
+        size, tags = 0, []
+        try:
+            for number, part in enumerate(chain([first], parts), start=1):
+                answer = self._s3("upload_part", Body=part, PartNumber=number, **upload)
+                tags.append({"ETag": answer["ETag"], "PartNumber": number})
+                size += len(part)
+            self._s3("complete_multipart_upload", MultipartUpload={"Parts": tags}, **upload)
+        except BaseException:
+            # What cannot even be aborted is removed by the bucket's own rule in a day.
+            with suppress(PlatformError):
+                self._s3("abort_multipart_upload", **upload)
+            raise
+        return size
 
     def put_json(self, key: str, value: Any) -> None:
         self._s3(
@@ -122,3 +151,15 @@ class S3Artifacts:
             if response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
                 raise NotFound("There is no such object.") from error
             raise
+
+
+def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of one size, the last as it comes."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= PART:
+            yield bytes(held[:PART])
+            del held[:PART]
+    if held:
+        yield bytes(held)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.versions import Version
 from chalicelib.errors import Unavailable
-from chalicelib.ports import BuildStatus
+from chalicelib.ports import BuildStatus, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,6 +157,26 @@ class StepFunctions:
                 return False
             raise
         return bool(answer["status"] == _LIVE_EXECUTION)
+
+
+class LambdaTasks:
+    """Has tasks done by a function that is started without waiting for it. Lambda keeps the call
+    until it succeeds, tries it again twice, and then puts it with the dead letters."""
+
+    MOST = 10
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        for first in range(0, len(tasks), self.MOST):
+            said = [vars(task) for task in tasks[first : first + self.MOST]]
+            with translated("What is to be done later could not be handed over just now."):
+                client("lambda").invoke(
+                    FunctionName=self._function,
+                    InvocationType="Event",
+                    Payload=json.dumps({"tasks": said}).encode(),
+                )
 
 
 class EventsSchedule:

@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.keys import Key, counter_key, strikes_key
+from chalicelib.adapters.keys import Key
+from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.errors import Unavailable
 

@@ -6,22 +6,23 @@ the keys, and the document is read and written in microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.keys import (
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import (
+    INDEXES,
+    KEYS_ONLY,
     LAYOUTS,
-    Key,
     codec,
     decoded,
     index_key,
     range_of,
     revision_of,
-    tally_key,
 )
 from chalicelib.domain.search import Counts
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
@@ -48,8 +49,15 @@ class DynamoStore:
 
     def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
         keys = [LAYOUTS[kind].key(*key) for kind, *key in wanted]
+        found = self._items(keys)
+        return [
+            _entity(kind, found[key]) if key in found else None
+            for (kind, *_), key in zip(wanted, keys, strict=True)
+        ]
+
+    def _items(self, keys: Sequence[Key]) -> dict[Key, dict[str, Any]]:
         if not keys:
-            return []
+            return {}
         request: dict[str, Any] = {
             self._table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}
         }
@@ -60,13 +68,8 @@ class DynamoStore:
                 found[Key(item["pk"]["S"], item["sk"]["S"])] = item
             request = answer.get("UnprocessedKeys") or {}
             if not request:
-                break
-        else:
-            raise Unavailable("The store is busy. Try again in a moment.", retry_after=2)
-        return [
-            _entity(kind, found[key]) if key in found else None
-            for (kind, *_), key in zip(wanted, keys, strict=True)
-        ]
+                return found
+        raise Unavailable("The store is busy. Try again in a moment.", retry_after=2)
 
     def page(
         self,
@@ -104,13 +107,15 @@ class DynamoStore:
         )
         # An answer ends at one megabyte, however many items were asked for.
         cut = "LastEvaluatedKey" in answer and len(answer["Items"]) < wanted
-        found = [
-            (item[f"{prefix}sk"]["S"], _entity(listing.kind, item)) for item in answer["Items"]
-        ]
-        found = [pair for pair in found if pair[0] != after][: limit + 1]
+        found = [item for item in answer["Items"] if item[f"{prefix}sk"]["S"] != after]
         more = len(found) > limit or cut
         shown = found[:limit]
-        return Page(tuple(entity for _, entity in shown), shown[-1][0] if more else None)
+        end = shown[-1][f"{prefix}sk"]["S"] if more else None
+        if where.index in KEYS_ONLY:
+            keys = [Key(item["pk"]["S"], item["sk"]["S"]) for item in shown]
+            whole = self._items(keys)
+            shown = [whole[key] for key in keys if key in whole]
+        return Page(tuple(_entity(listing.kind, item) for item in shown), end)
 
     def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
         where = tally_key(org_id, agent_id)
@@ -189,7 +194,7 @@ def to_item(entity: Any) -> dict[str, Any]:
     item["kind"] = {"S": type(entity).__name__}
     item["revision"] = {"N": str(revision_of(entity))}
     item["doc"] = {"S": codec(type(entity)).dump_json(entity).decode()}
-    for index in ("gsi1", "gsi2"):
+    for index in INDEXES:
         key = index_key(entity, index)
         if key is not None:
             item |= _attributes(key, index)

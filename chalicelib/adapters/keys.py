@@ -8,35 +8,23 @@ that no organisation's prefix is a prefix of another's. What exists before an or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from chalicelib.domain.agents import Agent, Remains, SlugClaim
-from chalicelib.domain.audit import AuditHead, AuditRecord, block_of
-from chalicelib.domain.copies import Active, Run, View
-from chalicelib.domain.credentials import ApiToken, TokenRegister
-from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
-from chalicelib.domain.idempotency import Remembered
-from chalicelib.domain.identities import Identity, PendingLink
-from chalicelib.domain.invitations import Invitation
-from chalicelib.domain.limits import Bucket
-from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
-from chalicelib.domain.members import Headcount, Places
-from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim, Sweep
-from chalicelib.domain.reviews import Report, Review, Vote
-from chalicelib.domain.sessions import Session
+from chalicelib.domain.audit import block_of
+from chalicelib.domain.connections import Connection, How
+from chalicelib.domain.deliveries import Delivery, Receipt
+from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.domain.listings import AgentListing
+from chalicelib.domain.pull_requests import PullRequest
+from chalicelib.domain.pushes import Track
+from chalicelib.domain.reviews import Report, Review
 from chalicelib.domain.shares import Share, ShareKind
-from chalicelib.domain.sign_in import Handshake, SignInLink
-from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
+from chalicelib.domain.telling import Told
+from chalicelib.domain.tenancy import Organisation
 from chalicelib.domain.versions import Version
-from chalicelib.errors import Damaged
-from chalicelib.ports import LISTING_SHARDS, Listing
-from chalicelib.telemetry import logger
-
-E = TypeVar("E")
+from chalicelib.ports import LISTING_SHARDS
 
 
 @dataclass(frozen=True)
@@ -53,478 +41,246 @@ class Layout:
     key_of: Callable[[Any], Key]
     gsi1: Callable[[Any], Key | None] = lambda _: None
     gsi2: Callable[[Any], Key | None] = lambda _: None
+    gsi3: Callable[[Any], Key | None] = lambda _: None
     expires: bool = False
     touched: bool = False
     """Whether it notes when it was last used beside its document, without a new revision."""
 
 
-def _org(org_id: str, *rest: str) -> str:
+def org_partition(org_id: str, *rest: str) -> str:
     return "#".join(["ORG", org_id, *rest, ""])
 
 
-def _agent_key(org_id: str, agent_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), "AGT#")
+def agent_key(org_id: str, agent_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), "AGT#")
 
 
-def _version_key(org_id: str, version_id: str) -> Key:
-    return Key(_org(org_id, "VER", version_id), "VER#")
+def version_key(org_id: str, version_id: str) -> Key:
+    return Key(org_partition(org_id, "VER", version_id), "VER#")
 
 
-def _deployment_key(org_id: str, deployment_id: str) -> Key:
-    return Key(_org(org_id, "DEP", deployment_id), "DEP#")
+def deployment_key(org_id: str, deployment_id: str) -> Key:
+    return Key(org_partition(org_id, "DEP", deployment_id), "DEP#")
 
 
-def _history_key(org_id: str, subject_id: str, sequence: int) -> Key:
+def history_key(org_id: str, subject_id: str, sequence: int) -> Key:
     noun = subject_id[:3].upper()
-    return Key(_org(org_id, noun, subject_id), f"EVT#{sequence:08d}#")
+    return Key(org_partition(org_id, noun, subject_id), f"EVT#{sequence:08d}#")
 
 
-def _environment_key(org_id: str, agent_id: str, name: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), f"ENV#{name}#")
+def environment_key(org_id: str, agent_id: str, name: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"ENV#{name}#")
 
 
-def _variables_key(org_id: str, agent_id: str, environment: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), f"VARIABLES#{environment}#")
+def variables_key(org_id: str, agent_id: str, environment: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"VARIABLES#{environment}#")
 
 
-def _membership_key(org_id: str, user_id: str) -> Key:
-    return Key(_org(org_id), f"MEMBER#{user_id}#")
+def membership_key(org_id: str, user_id: str) -> Key:
+    return Key(org_partition(org_id), f"MEMBER#{user_id}#")
 
 
-def _headcount_key(org_id: str) -> Key:
-    return Key(_org(org_id), "COUNT#")
+def headcount_key(org_id: str) -> Key:
+    return Key(org_partition(org_id), "COUNT#")
 
 
-def _invitation_key(org_id: str, invitation_id: str) -> Key:
-    return Key(_org(org_id), f"INVITATION#{invitation_id}#")
+def invitation_key(org_id: str, invitation_id: str) -> Key:
+    return Key(org_partition(org_id), f"INVITATION#{invitation_id}#")
 
 
-def _places_key(user_id: str) -> Key:
+def places_key(user_id: str) -> Key:
     return Key(f"USER#{user_id}#", "PLACES#")
 
 
-def _closing(organisation: Organisation) -> Key | None:
+def closing(organisation: Organisation) -> Key | None:
     return Key("WORK#CLOSING#", f"{organisation.id}#") if organisation.closing else None
 
 
-def _session_key(user_id: str, session_id: str) -> Key:
+def session_key(user_id: str, session_id: str) -> Key:
     return Key(f"USER#{user_id}#", f"SESSION#{session_id}#")
 
 
-def _remembered_key(org_id: str, key: str) -> Key:
-    return Key(_org(org_id, "IDEMPOTENCY", key), "IDEMPOTENCY#")
+def remembered_key(org_id: str, key: str) -> Key:
+    return Key(org_partition(org_id, "IDEMPOTENCY", key), "IDEMPOTENCY#")
 
 
-def _audit_key(org_id: str, sequence: int | str) -> Key:
-    return Key(_org(org_id, "AUDIT", f"{block_of(int(sequence)):08d}"), f"{int(sequence):012d}#")
+def audit_key(org_id: str, sequence: int | str) -> Key:
+    return Key(
+        org_partition(org_id, "AUDIT", f"{block_of(int(sequence)):08d}"), f"{int(sequence):012d}#"
+    )
 
 
-def _register_key(org_id: str, user_id: str) -> Key:
-    return Key(_org(org_id), f"TOKENS#{user_id}#")
+def register_key(org_id: str, user_id: str) -> Key:
+    return Key(org_partition(org_id), f"TOKENS#{user_id}#")
 
 
-def _identity_key(issuer: str, subject: str) -> Key:
+def identity_key(issuer: str, subject: str) -> Key:
     # Of unknown length and alphabet, so hashed; the space cannot be in an issuer.
     hashed = hashlib.sha256(f"{issuer} {subject}".encode()).hexdigest()
     return Key(f"IDENTITY#{hashed}#", "IDENTITY#")
 
 
-def _email_key(email: str) -> Key:
+def email_key(email: str) -> Key:
     return Key(f"EMAIL#{hashlib.sha256(email.encode()).hexdigest()}#", "EMAIL#")
 
 
-def _listing_key(org_id: str, agent_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), "LISTING#")
+def listing_key(org_id: str, agent_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), "LISTING#")
 
 
-def _published_key(org_id: str, agent_id: str, version_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
+def published_key(org_id: str, agent_id: str, version_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"PUBLISHED#{version_id}#")
 
 
 def tally_key(org_id: str, agent_id: str, shard: int | None = None, month: str = "") -> Key:
     """One shard of an agent's counters, of all time or of a month; without a shard, where all of
     them begin."""
     if shard is None:
-        return Key(_org(org_id, "AGT", agent_id), "COUNTS#")
+        return Key(org_partition(org_id, "AGT", agent_id), "COUNTS#")
     part = f"{month}#" if month else ""
-    return Key(_org(org_id, "AGT", agent_id), f"COUNTS#{part}{shard:02d}#")
+    return Key(org_partition(org_id, "AGT", agent_id), f"COUNTS#{part}{shard:02d}#")
 
 
-def _active_key(org_id: str, agent_id: str, month: str, person: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "ACTIVE", month, person), "ACTIVE#")
+def active_key(org_id: str, agent_id: str, month: str, person: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "ACTIVE", month, person), "ACTIVE#")
 
 
-def _run_key(org_id: str, agent_id: str, user_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "RUN", user_id), "RUN#")
+def run_key(org_id: str, agent_id: str, user_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "RUN", user_id), "RUN#")
 
 
-def _view_key(org_id: str, agent_id: str, day: str, visitor: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "VIEW", day, visitor), "VIEW#")
+def view_key(org_id: str, agent_id: str, day: str, visitor: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "VIEW", day, visitor), "VIEW#")
 
 
-def _review_key(org_id: str, agent_id: str, review_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), "REVIEW#")
+def review_key(org_id: str, agent_id: str, review_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "REVIEW", review_id), "REVIEW#")
 
 
-def _shown_review(review: Review) -> Key | None:
+def shown_review(review: Review) -> Key | None:
     if review.hidden:
         return None
     made = review.created_at.isoformat()
     return Key(
-        _org(review.org_id, "AGT", review.agent_id, "REVIEWS"),
+        org_partition(review.org_id, "AGT", review.agent_id, "REVIEWS"),
         f"{review.helpful:06d}#{made}#{review.id}#",
     )
 
 
-def _vote_key(org_id: str, agent_id: str, review_id: str, user_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "REVIEW", review_id), f"VOTE#{user_id}#")
+def vote_key(org_id: str, agent_id: str, review_id: str, user_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "REVIEW", review_id), f"VOTE#{user_id}#")
 
 
-def _report_key(org_id: str, agent_id: str, report_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id, "REPORTS"), f"{report_id}#")
+def report_key(org_id: str, agent_id: str, report_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "REPORTS"), f"{report_id}#")
 
 
-def _open_report(report: Report) -> Key | None:
+def open_report(report: Report) -> Key | None:
     if report.decision is not None:
         return None
     return Key("WORK#REPORTS#", f"{report.created_at.isoformat()}#{report.id}#")
 
 
-def _share_key(org_id: str, agent_id: str, share_id: str) -> Key:
-    return Key(_org(org_id, "AGT", agent_id), f"SHARE#{share_id}#")
+def share_key(org_id: str, agent_id: str, share_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"SHARE#{share_id}#")
 
 
-def _shared_with(share: Share) -> Key | None:
+def shared_with(share: Share) -> Key | None:
     match share.kind:
         case ShareKind.ORGANISATION:
-            return Key(_org(share.grantee, "SHARED"), f"{share.id}#")
+            return Key(org_partition(share.grantee, "SHARED"), f"{share.id}#")
         case ShareKind.PERSON:
-            return Key(_shared_with_person(share.grantee), f"{share.id}#")
+            return Key(shared_with_person(share.grantee), f"{share.id}#")
         case ShareKind.LINK:
             return None
 
 
-def _shared_with_person(email: str) -> str:
-    return f"{_email_key(email).pk}SHARED#"
+def shared_with_person(email: str) -> str:
+    return f"{email_key(email).pk}SHARED#"
 
 
-def _shown_listing(listing: AgentListing) -> Key | None:
+def shown_listing(listing: AgentListing) -> Key | None:
     if listing.is_for_members:
-        return Key(_org(listing.org_id, "LISTINGS"), f"{listing.agent_id}#")
+        return Key(org_partition(listing.org_id, "LISTINGS"), f"{listing.agent_id}#")
     if not listing.is_public:
         return None
     shard = int(hashlib.sha256(listing.agent_id.encode()).hexdigest(), 16) % LISTING_SHARDS
     return Key(f"LISTINGS#{shard:02d}#", f"{listing.agent_id}#")
 
 
-def _open_version(version: Version) -> Key | None:
+def open_version(version: Version) -> Key | None:
     if version.state.is_final and not version.owes_deployment:
         return None
     return Key("WORK#VERSIONS#", f"{version.id}#")
 
 
-def _open_deployment(deployment: Deployment) -> Key | None:
+def open_deployment(deployment: Deployment) -> Key | None:
     if deployment.state.is_final:
         return None
     return Key("WORK#DEPLOYMENTS#", f"{deployment.id}#")
 
 
-def _unsettled(environment: Environment) -> Key | None:
+def unsettled(environment: Environment) -> Key | None:
     if not environment.leftovers:
         return None
     return Key("WORK#ENVIRONMENTS#", f"{environment.agent_id}#{environment.name}#")
 
 
-HOST_BUDGET = Key("HOST#", "BUDGET#")
-"""The count of calls at the host. Not an entity: it is added to, never replaced."""
+def connection_key(org_id: str, agent_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), "CONNECTION#")
 
 
-def host_lease(environment: str) -> Key:
-    """Who may change the configuration of one of the host's environments."""
-    return Key("HOST#", f"LEASE#{environment}#")
+def by_repository(connection: Connection) -> Key | None:
+    # What the app's events are about. A webhook of its own speaks for one agent alone.
+    if connection.how is not How.APP:
+        return None
+    where = f"{connection.org_id}#{connection.agent_id}#"
+    return Key(f"REPOSITORY#{connection.repository_id}#", where)
 
 
-LAYOUTS: Mapping[type, Layout] = {
-    Agent: Layout(
-        key=_agent_key,
-        key_of=lambda e: _agent_key(e.org_id, e.id),
-        gsi1=lambda e: Key(_org(e.org_id, "AGENTS"), f"{e.id}#"),
-    ),
-    SlugClaim: Layout(
-        key=lambda org_id, slug: Key(_org(org_id, "SLUG", slug), "SLUG#"),
-        key_of=lambda e: Key(_org(e.org_id, "SLUG", e.slug), "SLUG#"),
-    ),
-    Version: Layout(
-        key=_version_key,
-        key_of=lambda e: _version_key(e.org_id, e.id),
-        gsi1=lambda e: Key(_org(e.org_id, "AGT", e.agent_id, "VERSIONS"), f"{e.id}#"),
-        gsi2=_open_version,
-    ),
-    Deployment: Layout(
-        key=_deployment_key,
-        key_of=lambda e: _deployment_key(e.org_id, e.id),
-        gsi1=lambda e: Key(_org(e.org_id, "AGT", e.agent_id, "DEPLOYMENTS"), f"{e.id}#"),
-        gsi2=_open_deployment,
-    ),
-    HistoryItem: Layout(
-        key=_history_key,
-        key_of=lambda e: _history_key(e.org_id, e.subject_id, e.sequence),
-    ),
-    Environment: Layout(
-        key=_environment_key,
-        key_of=lambda e: _environment_key(e.org_id, e.agent_id, e.name),
-        gsi2=_unsettled,
-    ),
-    Variables: Layout(
-        key=_variables_key,
-        key_of=lambda e: _variables_key(e.org_id, e.agent_id, e.environment),
-    ),
-    AuditHead: Layout(
-        key=lambda org_id: Key(_org(org_id, "AUDIT"), "HEAD#"),
-        key_of=lambda e: Key(_org(e.org_id, "AUDIT"), "HEAD#"),
-    ),
-    AuditRecord: Layout(
-        key=_audit_key,
-        key_of=lambda e: _audit_key(e.org_id, e.sequence),
-        expires=True,
-    ),
-    User: Layout(
-        key=lambda user_id: Key(f"USER#{user_id}#", "USER#"),
-        key_of=lambda e: Key(f"USER#{e.id}#", "USER#"),
-    ),
-    EmailClaim: Layout(key=_email_key, key_of=lambda e: _email_key(e.email)),
-    Organisation: Layout(
-        key=lambda org_id: Key(_org(org_id), "ORG#"),
-        key_of=lambda e: Key(_org(e.id), "ORG#"),
-        gsi2=_closing,
-    ),
-    Headcount: Layout(key=_headcount_key, key_of=lambda e: _headcount_key(e.org_id)),
-    Places: Layout(key=_places_key, key_of=lambda e: _places_key(e.user_id)),
-    Invitation: Layout(
-        key=_invitation_key,
-        key_of=lambda e: _invitation_key(e.org_id, e.id),
-        expires=True,
-    ),
-    Remains: Layout(
-        key=lambda org_id, agent_id: Key(_org(org_id, "REMAINS"), f"{agent_id}#"),
-        key_of=lambda e: Key(_org(e.org_id, "REMAINS"), f"{e.agent_id}#"),
-    ),
-    Membership: Layout(
-        key=_membership_key,
-        key_of=lambda e: _membership_key(e.org_id, e.user_id),
-        gsi1=lambda e: Key(f"USER#{e.user_id}#MEMBERSHIPS#", f"{e.org_id}#"),
-    ),
-    ApiToken: Layout(
-        key=lambda hashed: Key(f"TOKEN#{hashed}#", "TOKEN#"),
-        key_of=lambda e: Key(f"TOKEN#{e.hash}#", "TOKEN#"),
-        gsi1=lambda e: Key(_org(e.org_id, "TOKENS"), f"{e.id}#"),
-        expires=True,
-        touched=True,
-    ),
-    TokenRegister: Layout(
-        key=_register_key,
-        key_of=lambda e: _register_key(e.org_id, e.user_id),
-    ),
-    Session: Layout(
-        key=_session_key,
-        key_of=lambda e: _session_key(e.user_id, e.id),
-        expires=True,
-    ),
-    SignInLink: Layout(
-        key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
-        key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
-        expires=True,
-    ),
-    AgentListing: Layout(
-        key=_listing_key,
-        key_of=lambda e: _listing_key(e.org_id, e.agent_id),
-        gsi1=_shown_listing,
-    ),
-    Share: Layout(
-        key=_share_key,
-        key_of=lambda e: _share_key(e.org_id, e.agent_id, e.id),
-        gsi1=_shared_with,
-        expires=True,
-    ),
-    Run: Layout(
-        key=_run_key,
-        key_of=lambda e: _run_key(e.org_id, e.agent_id, e.user_id),
-        gsi1=lambda e: Key(f"USER#{e.user_id}#RUNS#", f"{e.agent_id}#"),
-    ),
-    Review: Layout(
-        key=_review_key,
-        key_of=lambda e: _review_key(e.org_id, e.agent_id, e.id),
-        gsi1=_shown_review,
-    ),
-    Vote: Layout(
-        key=_vote_key,
-        key_of=lambda e: _vote_key(e.org_id, e.agent_id, e.review_id, e.user_id),
-        gsi1=lambda e: Key(f"USER#{e.user_id}#VOTES#", f"{e.review_id}#"),
-    ),
-    Report: Layout(
-        key=_report_key,
-        key_of=lambda e: _report_key(e.org_id, e.agent_id, e.id),
-        gsi2=_open_report,
-    ),
-    View: Layout(
-        key=_view_key,
-        key_of=lambda e: _view_key(e.org_id, e.agent_id, e.day, e.visitor),
-        expires=True,
-    ),
-    Active: Layout(
-        key=_active_key,
-        key_of=lambda e: _active_key(e.org_id, e.agent_id, e.month, e.person),
-        expires=True,
-    ),
-    NameClaim: Layout(
-        key=lambda skeleton: Key(f"NAME#{skeleton}#", "NAME#"),
-        key_of=lambda e: Key(f"NAME#{e.skeleton}#", "NAME#"),
-    ),
-    PublishedVersion: Layout(
-        key=_published_key,
-        key_of=lambda e: _published_key(e.org_id, e.agent_id, e.version_id),
-    ),
-    Handshake: Layout(
-        key=lambda hashed: Key(f"HANDSHAKE#{hashed}#", "HANDSHAKE#"),
-        key_of=lambda e: Key(f"HANDSHAKE#{e.hash}#", "HANDSHAKE#"),
-        expires=True,
-    ),
-    PendingLink: Layout(
-        key=lambda hashed: Key(f"PENDING#{hashed}#", "PENDING#"),
-        key_of=lambda e: Key(f"PENDING#{e.browser_hash}#", "PENDING#"),
-        expires=True,
-    ),
-    Identity: Layout(
-        key=_identity_key,
-        key_of=lambda e: _identity_key(e.issuer, e.subject),
-        gsi1=lambda e: Key(f"USER#{e.user_id}#IDENTITIES#", f"{e.id}#"),
-    ),
-    ServiceClaim: Layout(
-        key=lambda service_id: Key(f"HOST#SERVICE#{service_id}#", "CLAIM#"),
-        key_of=lambda e: Key(f"HOST#SERVICE#{e.service_id}#", "CLAIM#"),
-    ),
-    ReconcilerRun: Layout(
-        key=lambda: Key("OPERATIONS#", "RUN#"),
-        key_of=lambda _: Key("OPERATIONS#", "RUN#"),
-    ),
-    Sweep: Layout(
-        key=lambda: Key("OPERATIONS#", "SWEEP#"),
-        key_of=lambda _: Key("OPERATIONS#", "SWEEP#"),
-    ),
-    Repair: Layout(
-        key=lambda repair_id: Key("OPERATIONS#", f"REPAIR#{repair_id}#"),
-        key_of=lambda e: Key("OPERATIONS#", f"REPAIR#{e.id}#"),
-        expires=True,
-    ),
-    Orphan: Layout(
-        key=lambda service_id: Key("OPERATIONS#", f"ORPHAN#{service_id}#"),
-        key_of=lambda e: Key("OPERATIONS#", f"ORPHAN#{e.service_id}#"),
-    ),
-    Remembered: Layout(
-        key=_remembered_key,
-        key_of=lambda e: _remembered_key(e.org_id, e.key),
-        expires=True,
-    ),
-}
+def installed_key(org_id: str, installation_id: int | str) -> Key:
+    return Key(org_partition(org_id, "INSTALLATIONS"), f"{int(installation_id):012d}#")
 
 
-@dataclass(frozen=True)
-class Range:
-    """A listing: the partition it is in, and what its sort keys begin with."""
-
-    index: str | None
-    pk: str
-    begins: str = ""
+def delivery_key(org_id: str, agent_id: str, delivery_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id, "DELIVERIES"), f"{delivery_id}#")
 
 
-_RANGES: Mapping[str, Callable[..., Range]] = {
-    "agents": lambda org_id: Range("gsi1", _org(org_id, "AGENTS")),
-    "versions": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "VERSIONS")),
-    "deployments": lambda org_id, agent_id: Range(
-        "gsi1", _org(org_id, "AGT", agent_id, "DEPLOYMENTS")
-    ),
-    "environments": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "ENV#"),
-    "history": lambda org_id, subject_id: Range(
-        None, _org(org_id, subject_id[:3].upper(), subject_id), "EVT#"
-    ),
-    "audit": lambda org_id, block: Range(None, _org(org_id, "AUDIT", f"{int(block):08d}")),
-    "variables": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "VARIABLES#"),
-    "remains": lambda org_id: Range(None, _org(org_id, "REMAINS")),
-    "invitations": lambda org_id: Range(None, _org(org_id), "INVITATION#"),
-    "registers": lambda org_id: Range(None, _org(org_id), "TOKENS#"),
-    "closing": lambda: Range("gsi2", "WORK#CLOSING#"),
-    "tokens": lambda org_id: Range("gsi1", _org(org_id, "TOKENS")),
-    "sessions": lambda user_id: Range(None, f"USER#{user_id}#", "SESSION#"),
-    "members": lambda org_id: Range(None, _org(org_id), "MEMBER#"),
-    "memberships": lambda user_id: Range("gsi1", f"USER#{user_id}#MEMBERSHIPS#"),
-    "published": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "PUBLISHED#"),
-    "shares": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id), "SHARE#"),
-    "shared_with_organisation": lambda org_id: Range("gsi1", _org(org_id, "SHARED")),
-    "shared_with_person": lambda email: Range("gsi1", _shared_with_person(email)),
-    "members_listings": lambda org_id: Range("gsi1", _org(org_id, "LISTINGS")),
-    "reviews": lambda org_id, agent_id: Range("gsi1", _org(org_id, "AGT", agent_id, "REVIEWS")),
-    "reports": lambda org_id, agent_id: Range(None, _org(org_id, "AGT", agent_id, "REPORTS")),
-    "open_reports": lambda: Range("gsi2", "WORK#REPORTS#"),
-    "votes": lambda user_id: Range("gsi1", f"USER#{user_id}#VOTES#"),
-    "runs": lambda user_id: Range("gsi1", f"USER#{user_id}#RUNS#"),
-    "public_listings": lambda shard: Range("gsi1", f"LISTINGS#{int(shard):02d}#"),
-    "identities": lambda user_id: Range("gsi1", f"USER#{user_id}#IDENTITIES#"),
-    "open_versions": lambda: Range("gsi2", "WORK#VERSIONS#"),
-    "open_deployments": lambda: Range("gsi2", "WORK#DEPLOYMENTS#"),
-    "unsettled": lambda: Range("gsi2", "WORK#ENVIRONMENTS#"),
-    "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
-    "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
-}
+def open_delivery(delivery: Delivery) -> Key | None:
+    if not delivery.state.is_open:
+        return None
+    return Key("WORK#DELIVERIES#", f"{delivery.id}#{delivery.agent_id}#")
 
 
-def counter_key(bucket: Bucket, window: int) -> Key:
-    """Where the requests of one window are counted."""
-    if bucket.org_id is None:
-        return Key(f"FROM#{bucket.holder}#RATE#{bucket.rate}#", f"{window}#")
-    return Key(_org(bucket.org_id, "RATE", bucket.holder, bucket.rate), f"{window}#")
+def open_receipt(receipt: Receipt) -> Key | None:
+    return Key("WORK#RECEIPTS#", f"{receipt.id}#") if receipt.state.is_open else None
 
 
-def strikes_key(bucket: Bucket, window: int) -> Key:
-    """Where wrong credentials are counted."""
-    return Key(counter_key(bucket, window).pk, f"STRIKES#{window}#")
+def track_key(org_id: str, agent_id: str, environment: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"TRACK#{environment}#")
 
 
-def range_of(listing: Listing[Any], *scope: str) -> Range:
-    """Where this listing's items are."""
-    return _RANGES[listing.name](*scope)
+def open_track(track: Track) -> Key | None:
+    if track.building is None and track.wanted is None:
+        return None
+    return Key("WORK#TRACKS#", f"{track.agent_id}#{track.environment}#")
 
 
-def index_key(entity: Any, index: str | None) -> Key | None:
-    """The entity's key in an index (None: the table itself)."""
-    layout = LAYOUTS[type(entity)]
-    if index is None:
-        return layout.key_of(entity)
-    return layout.gsi1(entity) if index == "gsi1" else layout.gsi2(entity)
+def pull_key(org_id: str, agent_id: str, number: int | str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), f"PULL#{int(number):09d}#")
 
 
-def codec(kind: type[E]) -> TypeAdapter[E]:
-    """Writes an entity as JSON and reads it back, exactly; made on first use."""
-    if kind not in _CODECS:
-        _CODECS[kind] = TypeAdapter(kind)
-    return _CODECS[kind]
+def open_preview(request: PullRequest) -> Key | None:
+    if not request.state.is_open:
+        return None
+    return Key("WORK#PREVIEWS#", f"{request.agent_id}#{request.number:09d}#")
 
 
-_CODECS: dict[type, TypeAdapter[Any]] = {}
+def told_key(org_id: str, subject_id: str) -> Key:
+    return Key(org_partition(org_id, "TOLD", subject_id), "TOLD#")
 
 
-def decoded(kind: type[E], document: str | bytes) -> E:
-    """The entity that was written so; raises Damaged when the document is not one of its kind."""
-    try:
-        return codec(kind).validate_json(document)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
-        logger.error("stored item cannot be read", extra={"kind": kind.__name__, "why": faults})
-        raise Damaged(
-            "Something that we stored cannot be read. That is our fault; quote the trace id when "
-            "you report it."
-        ) from error
-
-
-def revision_of(entity: Any) -> int:
-    """History items are written once; everything else counts its revisions from 1."""
-    return getattr(entity, "revision", 1)
+def telling(told: Told) -> Key | None:
+    if told.settled:
+        return None
+    return Key("WORK#TELLINGS#", f"{told.org_id}#{told.subject_id}#")

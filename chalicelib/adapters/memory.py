@@ -11,18 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chalicelib.adapters.keys import (
+from chalicelib.adapters.keys import Key, tally_key
+from chalicelib.adapters.layouts import (
+    INDEXES,
     LAYOUTS,
-    Key,
     codec,
-    counter_key,
     decoded,
     index_key,
     range_of,
     revision_of,
-    strikes_key,
-    tally_key,
 )
+from chalicelib.adapters.plain_keys import counter_key, strikes_key
 from chalicelib.adapters.search_index import SearchIndex
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes
@@ -37,6 +36,7 @@ from chalicelib.ports import (
     Page,
     Put,
     Tally,
+    Task,
     UploadForm,
 )
 
@@ -45,7 +45,7 @@ MOST_AT_ONCE = 100
 """Items that one request to DynamoDB may read or write together."""
 
 
-_INDEXES = (None, "gsi1", "gsi2")
+_INDEXES = (None, *INDEXES)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class MemoryStore:
         self._items: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self.calls = 0
+        self.stream: list[tuple[str, str, str]] = []
+        """What was written: INSERT or MODIFY, the kind, and the document."""
 
     def get(self, kind: type[E], *key: str) -> E | None:
         self.calls += 1
@@ -139,9 +141,12 @@ class MemoryStore:
                     continue
                 kind = type(change.entity)
                 if isinstance(change, Put):
+                    document = codec(kind).dump_json(change.entity)
+                    event = "MODIFY" if key in self._items else "INSERT"
+                    self.stream.append((event, kind.__name__, document.decode()))
                     self._items[key] = _Kept(
                         kind,
-                        codec(kind).dump_json(change.entity),
+                        document,
                         revision_of(change.entity),
                         {index: index_key(change.entity, index) for index in _INDEXES},
                     )
@@ -307,6 +312,10 @@ class MemoryArtifacts:
     def copy_source(self, key: str, to_key: str) -> None:
         self.sources[to_key] = self.sources[key]
 
+    def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
+        self.sources[key] = b"".join(pieces)
+        return len(self.sources[key])
+
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()
 
@@ -397,6 +406,16 @@ class MemoryEngine:
     def is_running(self, deployment: Deployment) -> bool:
         execution = (deployment.id, deployment.attempt)
         return execution in self.started and execution not in self.dead
+
+
+@dataclass
+class MemoryTasks:
+    """Does nothing by itself: a test takes out what is to be done."""
+
+    waiting: list[Task] = field(default_factory=list)
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        self.waiting += tasks
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.domain.budget import HOUR, Allowance, BudgetState, Count, Need, ceilings
 from chalicelib.domain.hosting import Verdict, verdict
 from chalicelib.domain.release import Configure, EnsureService, SetVariables, Step, settings_of
-from chalicelib.errors import HostRefused
+from chalicelib.errors import HostRefused, HostUnavailable
 from chalicelib.ports import (
     HostDeployment,
     HostService,
@@ -83,7 +83,7 @@ class MemoryLease:
 
 @dataclass
 class MemoryHost:
-    """Runs nothing, but keeps services and deployments as a host would."""
+    """Runs nothing, but keeps services and deployments as a host would. `down`: it ends nothing."""
 
     outcome: str = "SUCCESS"
     services_by_name: dict[str, str] = field(default_factory=dict)
@@ -93,6 +93,7 @@ class MemoryHost:
     variables: dict[str, Mapping[str, str]] = field(default_factory=dict)
     lines: dict[str, list[LogLine]] = field(default_factory=dict)
     budget: MemoryBudget = field(default_factory=MemoryBudget)
+    down: bool = False
 
     def carry_out(
         self, steps: Sequence[Step], *, requested_at: datetime | None, note: ReleaseNote
@@ -170,6 +171,7 @@ class MemoryHost:
         self.set_status(deployment_id, "SUCCESS")
 
     def stop(self, deployment_id: str) -> None:
+        self._answer()
         if deployment_id in self.running:
             self.running[deployment_id] = replace(self.running[deployment_id], stopped=True)
 
@@ -180,11 +182,16 @@ class MemoryHost:
         self.set_status(deployment_id, "REMOVED")
 
     def remove_service(self, service_id: str) -> None:
+        self._answer()
         self.services_by_name = {
             name: one for name, one in self.services_by_name.items() if one != service_id
         }
         for deployment_id in self.of_service.pop(service_id, []):
             self.running.pop(deployment_id, None)
+
+    def _answer(self) -> None:
+        if self.down:
+            raise HostUnavailable("The host does not answer.")
 
     def logs(self, deployment_id: str, *, since: str | None, limit: int) -> list[LogLine]:
         lines = self.lines.get(deployment_id, [])

@@ -12,7 +12,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.keys import HOST_BUDGET, Key, host_lease
+from chalicelib.adapters.keys import Key
+from chalicelib.adapters.plain_keys import HOST_BUDGET, host_lease
 from chalicelib.domain.budget import HOUR, Allowance, BudgetState, Count, Need, ceilings
 from chalicelib.errors import HostUnavailable, Unavailable
 

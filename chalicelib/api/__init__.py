@@ -5,9 +5,11 @@ from __future__ import annotations
 from chalicelib.api.agents import agents
 from chalicelib.api.audit import audit
 from chalicelib.api.auth import auth
+from chalicelib.api.badges import badges
 from chalicelib.api.copies import copies
 from chalicelib.api.deployments import deployments
 from chalicelib.api.feeds import feeds
+from chalicelib.api.github import github
 from chalicelib.api.health import health
 from chalicelib.api.http import PREFIX, SlipwayApp
 from chalicelib.api.images import images
@@ -19,6 +21,7 @@ from chalicelib.api.members import members
 from chalicelib.api.operations import operations
 from chalicelib.api.organisations import organisations
 from chalicelib.api.permissions import permissions
+from chalicelib.api.repositories import repositories
 from chalicelib.api.reviews import reviews
 from chalicelib.api.sharing import sharing
 from chalicelib.api.tokens import tokens
@@ -39,6 +42,9 @@ BLUEPRINTS = (
     versions,
     variables,
     deployments,
+    github,
+    repositories,
+    badges,
     listings,
     images,
     marketplace,

@@ -10,7 +10,7 @@ from chalice.app import Blueprint
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
-from chalicelib.api.shapes import LogLineView, LogPage, LogQuery, PageQuery, ReasonView
+from chalicelib.api.shapes import CommitView, LogLineView, LogPage, LogQuery, PageQuery, ReasonView
 from chalicelib.api.versions import EnvironmentName
 from chalicelib.domain.deployments import (
     Deployment,
@@ -102,6 +102,7 @@ class DeploymentView(View):
     confirmed_at: datetime | None
     reasons: list[ReasonView]
     trigger: Trigger
+    commit: CommitView | None
     rollback_of: str | None
     image: str
     confirmed_image: str | None
@@ -121,6 +122,23 @@ class DeploymentView(View):
 
 class DeploymentPage(View):
     items: list[DeploymentView]
+    next_cursor: str | None
+
+
+class DeployedAgentView(View):
+    id: str
+    name: str
+    slug: str
+
+
+class RecentDeploymentView(DeploymentView):
+    """`agent` is null once the agent is gone."""
+
+    agent: DeployedAgentView | None
+
+
+class RecentDeploymentPage(View):
+    items: list[RecentDeploymentView]
     next_cursor: str | None
 
 
@@ -211,6 +229,28 @@ def list_deployments(call: Call, agent_id: str, query: PageQuery) -> DeploymentP
         call.principal, agent_id, limit=query.limit, after=query.cursor
     )
     return DeploymentPage(items=[_view(d) for d in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    deployments,
+    "GET",
+    "/deployments",
+    summary="List the deployments of all agents, newest first",
+    action=Action.DEPLOYMENT_READ,
+    query=PageQuery,
+    answer=RecentDeploymentPage,
+)
+def list_recent_deployments(call: Call, query: PageQuery) -> RecentDeploymentPage:
+    page, agents = call.platform.deployments.recent(
+        call.principal, limit=query.limit, after=query.cursor
+    )
+    return RecentDeploymentPage(
+        items=[
+            RecentDeploymentView(**vars(_view(deployment)), agent=agents.get(deployment.agent_id))
+            for deployment in page.items
+        ],
+        next_cursor=page.next,
+    )
 
 
 @endpoint(
@@ -510,7 +550,8 @@ def _view(deployment: Deployment) -> DeploymentView:
     }
     host, trouble = deployment.host, deployment.trouble
     return DeploymentView(
-        **{k: v for k, v in known.items() if k not in ("reasons", "warnings")},
+        **{k: v for k, v in known.items() if k not in ("reasons", "warnings", "commit")},
+        commit=CommitView.model_validate(deployment.commit) if deployment.commit else None,
         reasons=_reasons(deployment.reasons),
         warnings=_reasons(deployment.warnings),
         waiting_for=TroubleView.model_validate(trouble) if trouble else None,

@@ -101,6 +101,17 @@ class Call:
         value = self.request.headers.get(name)
         return None if value is None else str(value)
 
+    def body(self) -> bytes:
+        """The body as it came, unparsed."""
+        raw = self.request.raw_body or b""
+        return raw.encode() if isinstance(raw, str) else bytes(raw)
+
+    @property
+    def length(self) -> int:
+        """How long the body says it is, before anybody has looked at it; -1 when it does not."""
+        said = str(self.header("content-length") or "")
+        return int(said) if said.isascii() and said.isdecimal() and len(said) < 16 else -1
+
     @property
     def if_match(self) -> int | None:
         """The revision the caller has seen, or None when it does not say."""
@@ -142,6 +153,7 @@ class Endpoint:
     status: int
     errors: tuple[int, ...]
     public: bool
+    raw: bool
     idempotent: bool
     media: str
     rate: RateClass
@@ -167,6 +179,7 @@ def endpoint(
     status: int = 200,
     errors: tuple[int, ...] = (),
     public: bool = False,
+    raw: bool = False,
     idempotent: bool = False,
     media: str = JSON,
     rate: RateClass | None = None,
@@ -174,7 +187,8 @@ def endpoint(
     """Declares a view. The function itself is returned unchanged, types and all.
 
     `action` is what every call needs; `own_action` what it needs instead when the path's `user_id`
-    is the caller's; `also` what some bodies need besides, which the use case asks for.
+    is the caller's; `also` what some bodies need besides, which the use case asks for. A `raw` view
+    takes the body from `call.body()` when it wants to, as it came.
     """
 
     def declare(view: V) -> V:
@@ -192,6 +206,7 @@ def endpoint(
             status=status,
             errors=errors,
             public=public,
+            raw=raw,
             idempotent=idempotent,
             media=media,
             rate=rate or (RateClass.READ if method == "GET" else RateClass.WRITE),
@@ -322,7 +337,7 @@ def _viewed(declared: Endpoint, call: Call, path_values: Mapping[str, str]) -> R
         own = declared.own_action if path_values.get("user_id") == call.who.user_id else None
         _allow(call.who, own or declared.action, path_values.get("agent_id"))
     arguments: dict[str, Any] = dict(path_values)
-    raw = _raw_body(request)
+    raw = b"" if declared.raw else _raw_body(request)
     if declared.body is not None:
         arguments["body"] = _parsed(declared.body, raw)
     if declared.query is not None:
@@ -368,8 +383,8 @@ def _response(declared: Endpoint, request: Request, result: Any) -> Response:
     if answer.revision is not None:
         headers["ETag"] = f'"{answer.revision}"'
         headers["Cache-Control"] = "private, no-cache"
-        if declared.method == "GET" and _matches(request, headers["ETag"]):
-            return Response(body="", status_code=304, headers=headers)
+    if "ETag" in headers and declared.method == "GET" and _matches(request, headers["ETag"]):
+        return Response(body="", status_code=304, headers=headers)
     body = answer.body
     if body is None:
         headers.pop("Content-Type", None)

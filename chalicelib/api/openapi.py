@@ -24,7 +24,7 @@ _MEANINGS = {
     422: "The request can be read, but says something that cannot be done",
     429: "Too many requests of this class; `Retry-After` says when to go on",
     500: "A fault of ours",
-    502: "The host of the agents, or the sign-in provider, refused",
+    502: "The host of the agents, the code host or the sign-in provider refused",
     503: "Something we depend on does not answer just now",
 }
 
@@ -91,6 +91,13 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": _ref(endpoint.body)}},
         }
+    if endpoint.raw:
+        # Signed as it is: it is no model's business before its signature was looked at.
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+        operation["parameters"] = [*parameters, *_SIGNED]
     return operation
 
 
@@ -149,6 +156,8 @@ def _errors(endpoint: Endpoint) -> set[int]:
     errors = {*endpoint.errors, 400, 429, 500, 503}
     if not endpoint.public:
         errors |= {401, 403}
+    if endpoint.raw:
+        errors |= {413, 415}
     if endpoint.body is not None:
         errors |= {413, 415, 422}
     if endpoint.query is not None or endpoint.idempotent or "{environment}" in endpoint.path:
@@ -170,6 +179,12 @@ def _plain(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
     if schema.get("default") is not None:
         kept["default"] = schema["default"]
     return kept
+
+
+_SIGNED: list[dict[str, Any]] = [
+    {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+    for name in ("X-GitHub-Event", "X-GitHub-Delivery", "X-Hub-Signature-256")
+]
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

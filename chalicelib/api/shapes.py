@@ -57,3 +57,16 @@ class InferredView(View):
     field: str
     value: Any
     source: str
+
+
+class CommitView(View):
+    """The commit a source is. `message` is its first line, without what may be a secret."""
+
+    repository: str
+    sha: str
+    branch: str
+    message: str
+    author: str
+    root: str
+    pull_request: int | None
+    fork: bool

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import (
+    CommitView,
     InferredView,
     LogLineView,
     LogPage,
@@ -30,12 +31,19 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9-]{1,24}
 
 
 class NewVersion(Model):
-    """`source: upload` answers a form to post the archive with; `template` needs nothing more."""
+    """`source: upload` answers a form to post the archive with; `template` and `github` need
+    nothing more."""
 
-    source: Literal["upload", "template"]
+    source: Literal["upload", "template", "github"]
     filename: Line | None = None
     size: int | None = Field(None, ge=1)
     template: Line | None = None
+    repository: Line | None = None
+    """A public one as owner/name; left out, the one the agent is connected to."""
+    ref: Line | None = None
+    """A branch, a tag or a commit; left out, the branch the agent follows, or the default one."""
+    root: Line | None = None
+    """The agent's folder in the repository."""
     deploy: bool = False
     environment: EnvironmentName = "production"
     hold: bool = False
@@ -64,6 +72,7 @@ class SourceView(View):
     size: int | None
     digest: str | None
     template: str | None
+    commit: CommitView | None
 
 
 class UploadView(View):
@@ -138,13 +147,13 @@ def list_versions(call: Call, agent_id: str, query: PageQuery) -> VersionPage:
     versions,
     "POST",
     "/agents/{agent_id}/versions",
-    summary="Make a version from an upload or a template; with deploy, it goes live when ready",
+    summary="Make a version of an upload, a template or a commit; with deploy, it goes live",
     action=Action.VERSION_CREATE,
     also=(Action.DEPLOYMENT_CREATE,),
     body=NewVersion,
     answer=CreatedVersion,
     status=201,
-    errors=(404, 409),
+    errors=(404, 409, 502, 503),
     idempotent=True,
     rate=RateClass.UPLOAD,
 )
@@ -158,6 +167,19 @@ def create_version(call: Call, agent_id: str, body: NewVersion) -> CreatedVersio
             deploy=body.deploy,
             environment=body.environment,
             hold=body.hold,
+        )
+        return _created(version, None)
+    if body.source == "github":
+        version = call.platform.sources.create(
+            call.principal,
+            agent_id,
+            repository=body.repository,
+            ref=body.ref,
+            root=body.root,
+            deploy=body.deploy,
+            environment=body.environment,
+            hold=body.hold,
+            choice=body.choice,
         )
         return _created(version, None)
     version, form = service.create_upload(

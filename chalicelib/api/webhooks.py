@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field
 
 from chalicelib.api.http import Call, Model, View, endpoint
 from chalicelib.domain.limits import RateClass
-from chalicelib.errors import Unauthenticated
+from chalicelib.errors import TooManyRequests, Unauthenticated
+from chalicelib.services.deliveries import Arrival
 
 webhooks = Blueprint(__name__)
 
@@ -54,3 +55,57 @@ def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Ackn
         named = deployment.get("id") if isinstance(deployment, dict) else None
         call.platform.reconciler.hint(service["id"][:100], str(named)[:100])
     return Acknowledged(detail="Looked.")
+
+
+@endpoint(
+    webhooks,
+    "POST",
+    "/webhooks/github",
+    summary="GitHub tells our app what has happened; it is remembered, and carried out later",
+    answer=Acknowledged,
+    status=202,
+    errors=(401, 404, 413),
+    public=True,
+    raw=True,
+    rate=RateClass.WEBHOOK,
+)
+def github_webhook(call: Call) -> Acknowledged:
+    return _received(call, None)
+
+
+@endpoint(
+    webhooks,
+    "POST",
+    "/webhooks/github/{hook_id}",
+    summary="A repository's own webhook tells one agent what has happened",
+    answer=Acknowledged,
+    status=202,
+    errors=(401, 404, 413),
+    public=True,
+    raw=True,
+    rate=RateClass.WEBHOOK,
+)
+def repository_webhook(call: Call, hook_id: str) -> Acknowledged:
+    return _received(call, hook_id)
+
+
+def _received(call: Call, hook_id: str | None) -> Acknowledged:
+    arrival = Arrival(
+        event=call.header("x-github-event"),
+        guid=call.header("x-github-delivery"),
+        sha256=call.header("x-hub-signature-256"),
+        sha1=call.header("x-hub-signature"),
+        length=call.length,
+    )
+    try:
+        new = call.platform.deliveries.receive(arrival, call.body, hook_id)
+    except Unauthenticated:
+        # Those who prove themselves are never counted here, wherever they call from.
+        taken = call.platform.limits.take(RateClass.CREDENTIAL, address=call.address)
+        if taken is not None and taken.exceeded:
+            raise TooManyRequests(
+                "Too many calls with wrong signatures came from your network.",
+                retry_after=taken.resets_in,
+            ) from None
+        raise
+    return Acknowledged(detail="Received." if new else "Received already.")

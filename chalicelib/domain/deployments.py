@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.machine import successor
-from chalicelib.domain.versions import Reason
+from chalicelib.domain.versions import Reason, SourceCommit
 
 
 class DeploymentState(StrEnum):
@@ -181,6 +181,7 @@ class Deployment:
     health: HealthSeen | None = None
     warnings: tuple[Reason, ...] = ()
     version_label: str = ""
+    commit: SourceCommit | None = None
     timings: Mapping[str, str] = field(default_factory=dict)
     variable_names: Mapping[str, bool] | None = None
     """Which of the sealed variables are secret; None in deployments older than this note."""

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-Prefix = Literal["agt", "dep", "idn", "inv", "org", "rep", "ses", "shr", "tok", "usr", "ver"]
-_SHAPE = re.compile(r"(agt|dep|idn|inv|org|rep|ses|shr|tok|usr|ver)_[0-9a-hjkmnp-tv-z]{26}")
+Prefix = Literal[
+    "agt", "dep", "dlv", "hok", "idn", "inv", "org", "rep", "ses", "shr", "tok", "usr", "ver"
+]
+_SHAPE = re.compile(r"(agt|dep|dlv|hok|idn|inv|org|rep|ses|shr|tok|usr|ver)_[0-9a-hjkmnp-tv-z]{26}")
 
 
 def new_id(prefix: Prefix) -> str:

@@ -40,6 +40,8 @@ class ReconcilerRun:
     compared: int = 0
     leftovers: int = 0
     closing: int = 0
+    deliveries: int = 0
+    """Of the code host's events and previews: what was still open."""
     repaired: int = 0
     failed: int = 0
     problem: str = ""

@@ -40,6 +40,8 @@ class Action(StrEnum):
     DEPLOYMENT_CREATE = "deployment:create"
     DEPLOYMENT_OPERATE = "deployment:operate"
     DEPLOYMENT_READ = "deployment:read"
+    INSTALLATION_MANAGE = "installation:manage"
+    INSTALLATION_READ = "installation:read"
     MARKETPLACE_MODERATE = "marketplace:moderate"
     MEMBER_INVITE = "member:invite"
     MEMBER_LEAVE = "member:leave"
@@ -51,6 +53,9 @@ class Action(StrEnum):
     ORGANISATION_READ = "organisation:read"
     ORGANISATION_TRANSFER = "organisation:transfer"
     ORGANISATION_UPDATE = "organisation:update"
+    PREVIEW_APPROVE = "preview:approve"
+    REPOSITORY_CONNECT = "repository:connect"
+    REPOSITORY_READ = "repository:read"
     REVIEW_WRITE = "review:write"
     TOKEN_CREATE = "token:create"  # noqa: S105 - a permission's name
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
@@ -67,6 +72,7 @@ _READ = frozenset(
         Action.DEPLOYMENT_READ,
         Action.MEMBER_READ,
         Action.ORGANISATION_READ,
+        Action.REPOSITORY_READ,
         Action.VARIABLES_READ,
         Action.VERSION_READ,
     }
@@ -76,6 +82,8 @@ _DEPLOY = _READ | {
     Action.AGENT_UPDATE,
     Action.DEPLOYMENT_CREATE,
     Action.DEPLOYMENT_OPERATE,
+    Action.INSTALLATION_READ,
+    Action.REPOSITORY_CONNECT,
     Action.VARIABLES_WRITE,
     Action.VERSION_CREATE,
 }
@@ -95,14 +103,18 @@ _OWN = frozenset(
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.OWNER: _ALL,
     Role.ADMIN: _ALL - {Action.ORGANISATION_DELETE, Action.ORGANISATION_TRANSFER},
-    Role.DEVELOPER: _DEPLOY | _OWN | {Action.TOKEN_CREATE, Action.TOKEN_MANAGE},
+    Role.DEVELOPER: _DEPLOY
+    | _OWN
+    | {Action.PREVIEW_APPROVE, Action.TOKEN_CREATE, Action.TOKEN_MANAGE},
     Role.VIEWER: _READ | _OWN,
 }
 # Who a person is, and whom an organisation belongs to, is changed by people who have signed in: no
-# token's scope reaches that far. Nor does a token make another one, which could outlive it.
+# token's scope reaches that far. Nor does a token make another one, which could outlive it, or
+# say that a stranger's code was looked at.
 SIGNED_IN_ONLY = _OWN | {
     Action.ORGANISATION_DELETE,
     Action.ORGANISATION_TRANSFER,
+    Action.PREVIEW_APPROVE,
     Action.TOKEN_CREATE,
 }
 SCOPES: dict[Scope, frozenset[Action]] = {
@@ -113,7 +125,8 @@ SCOPES: dict[Scope, frozenset[Action]] = {
 OF_AGENTS = frozenset(
     action
     for action in Action
-    if action.partition(":")[0] in ("agent", "deployment", "variables", "version")
+    if action.partition(":")[0]
+    in ("agent", "deployment", "preview", "repository", "variables", "version")
 )
 """What a grant on one agent, or a token for one agent, can be about."""
 WHILE_CLOSING = _READ | _OWN | {Action.AUDIT_READ, Action.ORGANISATION_DELETE}

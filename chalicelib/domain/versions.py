@@ -80,6 +80,27 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class SourceCommit:
+    """The commit a source is: where it lies, and what is told of it. `message` is one line."""
+
+    repository: str
+    sha: str
+    repository_id: int = 0
+    installation_id: int | None = None
+    branch: str = ""
+    message: str = ""
+    author: str = ""
+    root: str = ""
+    """The agent's folder in the repository."""
+    pull_request: int | None = None
+    fork: bool = False
+
+    @property
+    def short(self) -> str:
+        return self.sha[:7]
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a version's source came from. `size` in bytes, `digest` as sha256 hex once known."""
 
@@ -89,6 +110,7 @@ class Source:
     size: int | None = None
     digest: str | None = None
     template: str | None = None
+    commit: SourceCommit | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from chalicelib.domain.agents import (
     slug_of,
 )
 from chalicelib.domain.audit import Audited, AuditEvent, changed
+from chalicelib.domain.connections import Connection, HookClaim
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.listings import AgentListing
@@ -197,6 +198,7 @@ class Agents:
         changes: list[Change] = [
             Delete(agent),
             Put(Remains(agent.org_id, agent.id)),
+            *disconnecting(self._store, agent.org_id, agent.id),
             *([] if listing is None else [Put(listing.ended(self._clock.now()))]),
         ]
         if claim is not None and claim.agent_id == agent.id:
@@ -232,6 +234,15 @@ class Agents:
     def environments_of(self, agent: Agent) -> list[Environment]:
         """Where the agent runs."""
         return list(every(self._store, ENVIRONMENTS, agent.org_id, agent.id))
+
+
+def disconnecting(store: Store, org_id: str, agent_id: str) -> list[Change]:
+    """What joins the removal of an agent that is connected to a repository."""
+    known = store.get(Connection, org_id, agent_id)
+    if known is None:
+        return []
+    claim = store.get(HookClaim, known.hook_id) if known.hook_id else None
+    return [Delete(known), *([Delete(claim)] if claim is not None else [])]
 
 
 def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:

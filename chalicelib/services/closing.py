@@ -29,16 +29,20 @@ from chalicelib.errors import (
 )
 from chalicelib.ports import (
     AGENTS,
+    DELIVERIES,
     DEPLOYMENTS,
     ENVIRONMENTS,
     HISTORY,
+    INSTALLATIONS,
     INVITATIONS,
     MEMBERS,
     PUBLISHED,
+    PULL_REQUESTS,
     REGISTERS,
     REMAINS,
     REVIEWS,
     SHARES,
+    TRACKS,
     VARIABLES,
     VERSIONS,
     Artifacts,
@@ -52,7 +56,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.access import Access
-from chalicelib.services.agents import unlisting
+from chalicelib.services.agents import disconnecting, unlisting
 from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.organisations import (
@@ -322,6 +326,7 @@ class Closing:
         self._artifacts.remove_all(f"{org_id}/")
         self._delete(remains)
         self._delete(list(every(self._store, INVITATIONS, org_id)))
+        self._delete(list(every(self._store, INSTALLATIONS, org_id)))
         for membership in list(every(self._store, MEMBERS, org_id)):
             user_id = membership.user_id
             left = [] if organisation.personal else places_left(self._store, [user_id])
@@ -343,6 +348,11 @@ class Closing:
         self._delete(list(every(self._store, PUBLISHED, org_id, agent_id)))
         self._delete(list(every(self._store, SHARES, org_id, agent_id)))
         self._delete(list(every(self._store, REVIEWS, org_id, agent_id)))
+        connected = disconnecting(self._store, org_id, agent_id)
+        if connected:
+            self._store.commit(*connected)
+        for kept in (DELIVERIES, TRACKS, PULL_REQUESTS):
+            self._delete(list(every(self._store, kept, org_id, agent_id)))  # type: ignore[misc]
         self._artifacts.remove_all(media_folder(org_id, agent_id))
         listing = self._store.get(AgentListing, org_id, agent_id)
         self._delete([] if listing is None else [listing])

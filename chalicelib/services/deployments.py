@@ -24,6 +24,7 @@ from chalicelib.domain.deployments import (
 )
 from chalicelib.domain.hosting import clean_line, runs, word
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.pull_requests import PreviewState, PullRequest, environment_of, number_of
 from chalicelib.domain.release import Step, plan_release
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import HELD_BACK, Reason, Version, VersionState
@@ -50,6 +51,7 @@ from chalicelib.ports import (
 from chalicelib.services.agents import Agents, environment_name, require_on
 from chalicelib.services.audit import Audit
 from chalicelib.services.history import item
+from chalicelib.services.recent import recent_of
 from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import (
@@ -120,7 +122,7 @@ class Deployments:
         """A deployment of a ready version, started or queued behind the one that moves."""
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_CREATE, agent_id)
-        version = self._deployable(agent.org_id, agent.id, version_id)
+        version = self._deployable(agent.org_id, agent.id, version_id, environment)
         draft = self._draft(
             version, environment_name(environment), principal.user_id, Trigger.REQUEST
         )
@@ -138,6 +140,10 @@ class Deployments:
             )
             if environment is not None and environment.paused is not None:
                 return self._not_deployed(version, environment)
+            if self._preview_ended(version.org_id, version.agent_id, version.environment):
+                return self._held_back(
+                    version, "Not deployed: the pull request is closed, and its preview gone."
+                )
             draft = self._draft(version, version.environment, version.created_by, Trigger.BUILD)
             noted = replace(
                 version,
@@ -161,16 +167,25 @@ class Deployments:
         """A version that stays ready: nothing deploys by itself here until somebody has looked."""
         if environment.paused is None:
             return version
-        why = Reason(
-            HELD_BACK,
+        return self._held_back(
+            version,
             f"Not deployed: after a deployment was rolled back, builds do not deploy by "
             f"themselves to {environment.name} until somebody has looked. It was rolled back "
             f"because: {environment.paused.detail} Deploy this version by hand, or resume the "
             "environment.",
         )
+
+    def _preview_ended(self, org_id: str, agent_id: str, environment: str) -> bool:
+        number = number_of(environment)
+        if number is None:
+            return False
+        request = self._store.get(PullRequest, org_id, agent_id, str(number))
+        return request is None or request.state is not PreviewState.ACTIVE
+
+    def _held_back(self, version: Version, why: str) -> Version:
         noted = replace(
             version,
-            warnings=(*version.warnings, why),
+            warnings=(*version.warnings, Reason(HELD_BACK, why)),
             updated_at=self._clock.now(),
             revision=version.revision + 1,
         )
@@ -207,6 +222,8 @@ class Deployments:
         """
         named = self.get(principal, deployment_id)
         principal.require(Action.DEPLOYMENT_CREATE, named.agent_id)
+        if self._preview_ended(named.org_id, named.agent_id, named.environment):
+            raise Conflict("This preview has ended; nothing runs in it.", code="preview_ended")
         environment = self._turns.environment(named)
         if environment.serving == named.id:
             target = self._good_before(environment, named)
@@ -248,6 +265,12 @@ class Deployments:
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_READ, agent_id)
         return self._store.page(DEPLOYMENTS, agent.org_id, agent.id, limit=limit, after=after)
+
+    def recent(
+        self, principal: Principal, *, limit: int, after: str | None
+    ) -> tuple[Page[Deployment], dict[str, Agent]]:
+        """Those of every agent the principal sees, newest first, and these agents by id."""
+        return recent_of(self._store, principal, limit=limit, after=after)
 
     def history(
         self, principal: Principal, deployment_id: str, *, limit: int, after: str | None
@@ -443,10 +466,10 @@ class Deployments:
         """What `request` would store, without storing it."""
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.DEPLOYMENT_READ, agent_id)
-        version = self._deployable(agent.org_id, agent.id, version_id)
+        version = self._deployable(agent.org_id, agent.id, version_id, name)
         return self._draft(version, environment_name(name), principal.user_id, Trigger.REQUEST)
 
-    def _deployable(self, org_id: str, agent_id: str, version_id: str) -> Version:
+    def _deployable(self, org_id: str, agent_id: str, version_id: str, name: str) -> Version:
         version = self._store.get(Version, org_id, version_id) if is_id(version_id, "ver") else None
         if version is None or version.agent_id != agent_id:
             raise NotFound("This agent has no version with this id.")
@@ -455,6 +478,19 @@ class Deployments:
                 f"Version {version.number} is {version.state}; only a ready version can be "
                 "deployed.",
                 code="version_not_ready",
+            )
+        commit = version.source.commit
+        theirs = environment_of(commit.pull_request) if commit and commit.pull_request else None
+        if theirs is not None and theirs != environment_name(name):
+            raise Conflict(
+                f"Version {version.number} is of a pull request that nobody has merged; it runs "
+                f"in {theirs} alone. Merge it: the merge is deployed.",
+                code="not_merged",
+            )
+        if theirs is None and number_of(environment_name(name)) is not None:
+            raise Conflict(
+                f"The environment {name} is a pull request's. Choose another name.",
+                code="environment_reserved",
             )
         return version
 
@@ -481,6 +517,7 @@ class Deployments:
             updated_at=now,
             trigger=trigger,
             version_label=version.label,
+            commit=version.source.commit,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},
         )

@@ -46,6 +46,7 @@ from chalicelib.services.orphans import Orphans
 from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.versions import Versions
+from chalicelib.services.work import Work
 from chalicelib.telemetry import logger
 
 BATCH = 100
@@ -70,6 +71,7 @@ class Run:
     moving: int = 0
     serving: int = 0
     closing: int = 0
+    deliveries: int = 0
     compared: int = 0
     leftovers: int = 0
     repaired: int = 0
@@ -91,6 +93,7 @@ class Reconciler:
         settling: Settling,
         health: Health,
         orphans: Orphans,
+        work: Work,
         indexing: Indexing,
         clock: Clock,
     ) -> None:
@@ -104,6 +107,7 @@ class Reconciler:
         self._settling = settling
         self._health = health
         self._orphans = orphans
+        self._work = work
         self._indexing = indexing
         self._clock = clock
 
@@ -134,6 +138,7 @@ class Reconciler:
         for environment in list(every(self._store, UNSETTLED)):
             run.leftovers += 1
             self._guard(run, partial(self._settle, environment, run))
+        run.deliveries = self._work.reconcile(partial(self._guard, run))
         run.serving = len(serving)
         compared_at = self._compare_all(serving, run, last, paced=paced)
         searched_at = self._search(run, last)
@@ -142,7 +147,8 @@ class Reconciler:
             # Last, for removing one may take long.
             self._guard(run, partial(self._closing.reconcile, organisation))
         self._write_down(run, last, began, compared_at, searched_at)
-        if not (run.versions or run.moving or run.serving or run.leftovers or run.closing):
+        busy = run.versions or run.moving or run.serving or run.leftovers or run.closing
+        if not (busy or run.deliveries):
             self._rest()
         return run
 
@@ -170,6 +176,7 @@ class Reconciler:
             or self._store.page(OPEN_DEPLOYMENTS, limit=1).items
             or self._store.page(CLOSING, limit=1).items
             or self._store.page(UNSETTLED, limit=1).items
+            or self._work.is_open()
         ):
             self._schedule.enable()
 

@@ -432,6 +432,7 @@ class Turns:
             updated_at=now,
             trigger=trigger,
             version_label=target.version_label,
+            commit=target.commit,
             rollback_of=target.id if trigger is Trigger.ROLLBACK else None,
             deadline_at=now + self._release_limit,
             timings={DeploymentState.QUEUED.value: now.isoformat()},

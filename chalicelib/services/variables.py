@@ -10,10 +10,11 @@ from typing import Any
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.deployments import Deployment, Variables
 from chalicelib.domain.masking import Masker
+from chalicelib.domain.pull_requests import number_of
 from chalicelib.domain.release import HOST_REFERENCE
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import Version
-from chalicelib.errors import FieldError, Invalid, PreconditionFailed
+from chalicelib.errors import Conflict, FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
 from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.audit import Audit
@@ -91,6 +92,12 @@ class EnvironmentVariables:
         agent = self._agents.get(principal, agent_id)
         principal.require(Action.VARIABLES_WRITE, agent_id)
         name = environment_name(environment)
+        if number_of(name) is not None:
+            raise Conflict(
+                "A pull request's preview has the variables of the environment preview. Set them "
+                "there; they take effect with the next push.",
+                code="environment_reserved",
+            )
         stored = self.stored(agent.org_id, agent.id, name)
         revision = stored.revision if stored else 0
         if if_revision is not None and if_revision != revision:
@@ -121,16 +128,37 @@ class EnvironmentVariables:
         values = _checked(
             wanted, self.open(stored) if stored else {}, stored.names if stored else {}
         )
-        context = f"{principal.org_id}/{agent_id}/{environment}"
+        return self.sealed(
+            principal.org_id,
+            agent_id,
+            environment,
+            values,
+            {item.name: item.secret for item in wanted},
+            by=principal.user_id,
+            revision=(stored.revision if stored else 0) + 1,
+        )
+
+    def sealed(
+        self,
+        org_id: str,
+        agent_id: str,
+        environment: str,
+        values: Mapping[str, str],
+        names: Mapping[str, bool],
+        *,
+        by: str,
+        revision: int,
+    ) -> Variables:
+        """Variables as they are stored: they open nowhere but in this environment."""
         return Variables(
-            org_id=principal.org_id,
+            org_id=org_id,
             agent_id=agent_id,
             environment=environment,
-            sealed=self._vault.seal(values, context=context),
-            names={item.name: item.secret for item in wanted},
+            sealed=self._vault.seal(values, context=f"{org_id}/{agent_id}/{environment}"),
+            names=names,
             updated_at=self._clock.now(),
-            updated_by=principal.user_id,
-            revision=(stored.revision if stored else 0) + 1,
+            updated_by=by,
+            revision=revision,
         )
 
     def stored(self, org_id: str, agent_id: str, environment: str) -> Variables | None:
@@ -153,6 +181,13 @@ class EnvironmentVariables:
         if stored is None or not names:
             return _NOTHING_SECRET
         return Masker(value for name, value in self.open(stored).items() if name in names)
+
+    def masker_in(self, org_id: str, agent_id: str, environment: str) -> Masker:
+        """Takes out the secrets that an environment has now."""
+        stored = self.stored(org_id, agent_id, environment)
+        if stored is None or not any(stored.names.values()):
+            return _NOTHING_SECRET
+        return Masker(value for name, value in self.open(stored).items() if stored.names[name])
 
     def masker(self, deployment: Deployment) -> Masker:
         """Takes the secrets that this deployment runs with out of what is shown or stored."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from chalicelib.domain.agents import Runtime
-from chalicelib.domain.audit import Audited, AuditEvent
+from chalicelib.domain.agents import Agent, Runtime
+from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.pull_requests import number_of
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
     Reason,
     Source,
+    SourceCommit,
     SourceKind,
     Template,
     Version,
@@ -31,12 +33,15 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     VERSIONS,
     Artifacts,
+    Change,
     Clock,
     LogLine,
     Page,
     Put,
     Schedule,
     Store,
+    Task,
+    Tasks,
     UploadForm,
 )
 from chalicelib.services.agents import NO_AGENT, Agents, environment_name, require_on
@@ -54,6 +59,9 @@ UPLOAD_FORM_SECONDS = 3600
 INTAKE_PATIENCE = timedelta(seconds=20)
 INTAKE_LIMIT = timedelta(minutes=10)
 PERSON_LIMIT = timedelta(days=1)
+FETCH_LIMIT = timedelta(hours=6)
+FETCH_AFTER = "fetch_after"
+"""In a version's timings: when its commit is asked for again."""
 _TRIES = 5
 
 
@@ -70,6 +78,7 @@ class Versions:
         variables: EnvironmentVariables,
         deployments: Deployments,
         schedule: Schedule,
+        tasks: Tasks,
         clock: Clock,
         upload_limit: timedelta,
         build_limit: timedelta,
@@ -83,6 +92,7 @@ class Versions:
         self._variables = variables
         self._deployments = deployments
         self._schedule = schedule
+        self._tasks = tasks
         self._clock = clock
         self._upload_limit = upload_limit
         self._build_limit = build_limit
@@ -346,8 +356,22 @@ class Versions:
             self.receive_upload(version.org_id, version.id)
         elif version.source.kind is SourceKind.TEMPLATE:
             self._copy_again(version)
+        elif version.source.kind is SourceKind.GITHUB:
+            self._await_commit(version)
         elif age > self._upload_limit:
             self._give_up(version, "upload_expired", "No archive arrived in time. Upload it again.")
+
+    def _await_commit(self, version: Version) -> None:
+        now = self._clock.now()
+        if now - version.created_at > FETCH_LIMIT:
+            self._give_up(
+                version,
+                "source_unavailable",
+                "The commit could not be fetched for hours. Deliver the push again once the code "
+                "host answers.",
+            )
+        elif now.isoformat() > version.timings.get(FETCH_AFTER, ""):
+            self._tasks.start([Task("fetch", version.org_id, version.id)])
 
     def _await_person(self, version: Version, age: timedelta) -> None:
         if age > PERSON_LIMIT:
@@ -385,56 +409,106 @@ class Versions:
         if deploy:
             principal.require(Action.DEPLOYMENT_CREATE, agent_id)
         environment = environment_name(environment)
+        if number_of(environment) is not None:
+            raise Conflict(
+                f"The environment {environment} is a pull request's. Choose another name.",
+                code="environment_reserved",
+            )
         for _ in range(_TRIES):
             agent = self._agents.get(principal, agent_id)
-            now = self._clock.now()
-            version_id = new_id("ver")
-            number = agent.version_count + 1
-            version = Version(
-                id=version_id,
-                org_id=agent.org_id,
-                agent_id=agent.id,
-                number=number,
-                label=f"v{number}",
-                state=VersionState.AWAITING_UPLOAD,
-                source=source(f"{agent.org_id}/{agent.id}/{version_id}/source"),
-                created_by=principal.user_id,
-                created_at=now,
-                updated_at=now,
-                deploy=deploy,
-                hold=hold,
-                choice=choice or agent.choice,
-                environment=environment,
-                timings={VersionState.AWAITING_UPLOAD.value: now.isoformat()},
-            )
-            counted = replace(
+            version, changes = self._draft(
                 agent,
-                version_count=number,
-                choice=choice or agent.choice,
-                updated_at=now,
-                revision=agent.revision + 1,
+                source,
+                created_by=principal.user_id,
+                deploy=deploy,
+                environment=environment,
+                hold=hold,
+                choice=choice,
             )
+            said = {"agent_id": agent.id, "source": version.source.kind, "deploy": deploy}
+            event = AuditEvent.by(principal, Audited.VERSION_CREATED, version.id, after=said)
             try:
-                self._audit.commit(
-                    AuditEvent.by(
-                        principal,
-                        Audited.VERSION_CREATED,
-                        version.id,
-                        after={
-                            "agent_id": agent.id,
-                            "source": version.source.kind,
-                            "deploy": deploy,
-                        },
-                    ),
-                    Put(counted),
-                    Put(version),
-                    Put(item(version, "created", principal.user_id)),
-                )
+                self._audit.commit(event, *changes)
             except ChangedMeanwhile:
                 continue
             self._schedule.enable()
             return version
         raise Conflict("Many versions are being made at once. Try again in a moment.")
+
+    def create_from_commit(
+        self,
+        org_id: str,
+        agent_id: str,
+        commit: SourceCommit,
+        *,
+        created_by: str,
+        environment: str,
+        more: Callable[[Version], Sequence[Change]],
+    ) -> Version:
+        """A version of a commit that was pushed, deployed when it is ready. `more` joins its
+        transaction. Raises ChangedMeanwhile for the caller to look again."""
+        agent = self._agents.stored(org_id, agent_id)
+        if agent is None:
+            raise NotFound(NO_AGENT)
+        version, changes = self._draft(
+            agent,
+            lambda key: commit_source(key, commit),
+            created_by=created_by,
+            deploy=True,
+            environment=environment,
+        )
+        said = {
+            "agent_id": agent_id,
+            "source": version.source.kind,
+            "deploy": True,
+            "repository": commit.repository,
+            "commit": commit.sha,
+        }
+        event = AuditEvent(org_id, SYSTEM, Audited.VERSION_CREATED, version.id, after=said)
+        self._audit.commit(event, *changes, *more(version))
+        self._schedule.enable()
+        return version
+
+    def _draft(
+        self,
+        agent: Agent,
+        source: Callable[[str], Source],
+        *,
+        created_by: str,
+        deploy: bool,
+        environment: str,
+        hold: bool = False,
+        choice: str | None = None,
+    ) -> tuple[Version, list[Change]]:
+        """The agent's next version, and what is written of it."""
+        now = self._clock.now()
+        version_id = new_id("ver")
+        number = agent.version_count + 1
+        version = Version(
+            id=version_id,
+            org_id=agent.org_id,
+            agent_id=agent.id,
+            number=number,
+            label=f"v{number}",
+            state=VersionState.AWAITING_UPLOAD,
+            source=source(f"{agent.org_id}/{agent.id}/{version_id}/source"),
+            created_by=created_by,
+            created_at=now,
+            updated_at=now,
+            deploy=deploy,
+            hold=hold,
+            choice=choice or agent.choice,
+            environment=environment,
+            timings={VersionState.AWAITING_UPLOAD.value: now.isoformat()},
+        )
+        counted = replace(
+            agent,
+            version_count=number,
+            choice=choice or agent.choice,
+            updated_at=now,
+            revision=agent.revision + 1,
+        )
+        return version, [Put(counted), Put(version), Put(item(version, "created", created_by))]
 
     def _understand(self, version: Version) -> Version:
         # Reading sources takes modules that no ordinary request needs.
@@ -444,7 +518,7 @@ class Versions:
         source = replace(version.source, size=understood.size, digest=understood.digest)
         facts: dict[str, Any] = {
             "source": source,
-            "label": understood.label or version.label,
+            "label": _labelled(version, understood.label),
             "manifest": understood.manifest,
             "inferred": understood.inferred,
             "candidates": understood.candidates,
@@ -494,3 +568,16 @@ class Versions:
         for template in self.templates():
             if template.name == version.source.template:
                 self._artifacts.copy_template(template.key, version.source.key)
+
+
+def commit_source(key: str, commit: SourceCommit) -> Source:
+    """A source that is fetched from the code host."""
+    name = commit.repository.rpartition("/")[2] or "source"
+    return Source(SourceKind.GITHUB, f"{name}-{commit.short}.tar.gz", key, commit=commit)
+
+
+def _labelled(version: Version, stated: str | None) -> str:
+    """What the manifest calls it; of a commit, with the commit, as build metadata is written."""
+    label = stated or version.label
+    commit = version.source.commit
+    return label if commit is None else f"{label.partition('+')[0]}+{commit.short}"

@@ -1,12 +1,13 @@
-/** Starts the app. */
+/** Starts the app, in place of the outline that came with the page. */
 import "./styles/app.css";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode } from "react";
+import { StrictMode, startTransition, useLayoutEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router/dom";
 import { newQueryClient } from "./api/query-client";
 import { accessToken } from "./api/session";
 import { applyTheme } from "./components/theme";
+import { keepTyped } from "./keep-typed";
 import { newRouter } from "./router";
 
 applyTheme();
@@ -15,11 +16,33 @@ accessToken().catch(() => undefined);
 
 const root = document.getElementById("root");
 if (root) {
-  createRoot(root).render(
-    <StrictMode>
-      <QueryClientProvider client={newQueryClient()}>
-        <RouterProvider router={newRouter()} />
-      </QueryClientProvider>
-    </StrictMode>,
-  );
+  const router = newRouter();
+  const putBack = keepTyped(root);
+  const start = () =>
+    // In slices, so that scrolling and typing in the outline are not held up.
+    startTransition(() =>
+      createRoot(root).render(
+        <StrictMode>
+          <QueryClientProvider client={newQueryClient()}>
+            <Arrived then={putBack}>
+              <RouterProvider router={router} />
+            </Arrived>
+          </QueryClientProvider>
+        </StrictMode>,
+      ),
+    );
+  // The outline stays until the page itself can be drawn: nothing blinks in between.
+  if (router.state.initialized) start();
+  else {
+    const stop = router.subscribe(({ initialized }) => {
+      if (!initialized) return;
+      stop();
+      start();
+    });
+  }
+}
+
+function Arrived({ then, children }: { then: () => void; children: React.ReactNode }) {
+  useLayoutEffect(then, [then]);
+  return children;
 }

@@ -15,22 +15,26 @@ function guarded(children: RouteObject[]): RouteObject {
   return { errorElement: <RouteProblem />, children };
 }
 
+/** All of them, with more of the build's own inside the same frame. */
+export const routes = (more: RouteObject[] = []): RouteObject[] => [
+  {
+    element: <Shell />,
+    errorElement: <RouteProblem />,
+    HydrateFallback: Nothing,
+    children: [
+      ...more,
+      guarded(features.flatMap(({ open }) => open ?? [])),
+      {
+        element: <RequireSession />,
+        children: [guarded(features.flatMap(({ inside }) => inside ?? []))],
+      },
+      { path: "*", element: <NotFound /> },
+    ],
+  },
+];
+
 export function newRouter() {
-  return createBrowserRouter([
-    {
-      element: <Shell />,
-      errorElement: <RouteProblem />,
-      HydrateFallback: Nothing,
-      children: [
-        guarded(features.flatMap(({ open }) => open ?? [])),
-        {
-          element: <RequireSession />,
-          children: [guarded(features.flatMap(({ inside }) => inside ?? []))],
-        },
-        { path: "*", element: <NotFound /> },
-      ],
-    },
-  ]);
+  return createBrowserRouter(routes());
 }
 
 function Nothing() {

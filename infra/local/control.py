@@ -20,7 +20,16 @@ from infra.local.display import Display
 from infra.local.layout import ROOT, Layout, LocalCloudError
 from infra.local.up import end_leftovers, process_birth
 
-FUNCTIONS = ("api", "on-upload", "on-build", "deploy-step", "reconcile", "on-listing")
+FUNCTIONS = (
+    "api",
+    "on-upload",
+    "on-build",
+    "on-change",
+    "on-task",
+    "deploy-step",
+    "reconcile",
+    "on-listing",
+)
 _STOP_LIMIT = 90.0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from infra.github_app import GitHubAppError, github_app
 from infra.local.layout import (
     FIRST_PERSON,
     REGION,
@@ -102,7 +103,8 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
     write_private(layout.yard_config, json.dumps(yard, indent=1))
     try:
         sign_in = sign_in_settings(os.environ, loopback=True)
-    except SignInSettingsError as problem:
+        github = github_app(os.environ, loopback=True)
+    except (SignInSettingsError, GitHubAppError) as problem:
         raise LocalCloudError(str(problem)) from problem
     target = {
         "stage": STAGE,
@@ -126,6 +128,7 @@ def write(layout: Layout, credentials: Credentials, isolated: dict[str, Any]) ->
         "codebuild_url": f"http://127.0.0.1:{ports.codebuild}/{credentials.codebuild_secret}",
         "providers": sign_in.providers,
         "provider_secrets": dict(sign_in.secrets),
+        "github": vars(github),
         "ground_details": {"kind": "local", "isolation": isolated},
         "origin_secret": credentials.origin_secret,
         # Everybody here comes from one address, and tests are in a hurry.

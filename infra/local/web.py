@@ -41,7 +41,7 @@ from infra.local.cloud import Cloud
 from infra.local.layout import ROOT, Layout
 from infra.local.mailbox import read_mail
 from infra.local.yard.access import peer_is_us
-from infra.synthesis import load_headers
+from infra.synthesis import load_headers, load_pages, page_of
 
 STATIC = ROOT / "infra" / "local" / "static"
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
@@ -85,6 +85,7 @@ class Web:
         self._seen: tuple[float, dict[str, Any]] = (0.0, {})
         self._looking = asyncio.Lock()
         self._gzipped: dict[tuple[Path, int, int], bytes] = {}
+        self._files = load_pages()
         self.upstream: httpx.AsyncClient
 
     def app(self) -> Starlette:
@@ -290,18 +291,17 @@ class Web:
             if path:
                 return pages.not_found()
             return pages.home(await self._status())
-        with contextlib.suppress(HTTPException):
-            response = await built.get_response(path or "index.html", request.scope)
-            forever = path.startswith("assets/")
-            response.headers["Cache-Control"] = (
-                "public, max-age=31536000, immutable" if forever else "no-cache"
-            )
-            return response
-        if "." in path.rsplit("/", 1)[-1]:
+        # As on CloudFront: an address without a dot begins with the HTML file of its page.
+        if "." not in path.rsplit("/", 1)[-1]:
+            path = page_of(path, self._files)
+        try:
+            response = await built.get_response(path, request.scope)
+        except HTTPException:
             return pages.not_found()
-        # As on CloudFront: every page of the single-page application begins at index.html.
-        response = await built.get_response("index.html", request.scope)
-        response.headers["Cache-Control"] = "no-cache"
+        forever = path.startswith("assets/")
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if forever else "no-cache"
+        )
         return response
 
 

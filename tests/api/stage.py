@@ -12,6 +12,7 @@ from functools import cached_property
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.memory_host import MemoryBudget
 from chalicelib.domain.agents import Agent, Category
+from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.identities import Identity, Offer, Profile
 from chalicelib.domain.ids import new_id
@@ -24,6 +25,7 @@ from chalicelib.ports import Put
 from chalicelib.services.copies import Copy
 from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import PYTHON_AGENT, World, zipped
+from tests.hooks import INSTALLATION, deliveries, hooked, installed
 
 ORGANISATION = "Acme"
 PEOPLE = (
@@ -51,6 +53,8 @@ def copied(world: World) -> World:
         catalogue=world.catalogue,  # fed by the stream alone, and by no call
         mail=deepcopy(world.mail),
         engine=deepcopy(world.engine),
+        tasks=deepcopy(world.tasks),
+        code_host=deepcopy(world.code_host),
         schedule=deepcopy(world.schedule),
         caller=deepcopy(world.caller),
         clock=deepcopy(world.clock),
@@ -103,6 +107,7 @@ class Stage:
         self._publish()
         self._invite_elsewhere()
         self._review()
+        self._connect()
         self._share()
 
     def _joined(self, email: str, role: Role, **rights: object) -> Principal:
@@ -125,6 +130,20 @@ class Stage:
             owner, email="invited@example.com", role=Role.VIEWER
         )
         world.clock.sleep(120)
+
+    def _connect(self) -> None:
+        """The agent has a repository, from a fork of which somebody asks to be let in."""
+        world, owner = self.world, self.owner
+        installed(world, owner)
+        world.code_host.create("acme/closed", private=True, installation_id=INSTALLATION)
+        self.repo = repo = hooked(world, owner, self.agent, previews=PreviewsOf.ON)
+        repo.send("star", {"action": "created"})
+        self.fork_sha = world.code_host.push(
+            repo.kept, PYTHON_AGENT, "From afar", branch="theirs"
+        ).sha
+        theirs = {"id": 5, "full_name": "eve/open"}
+        repo.send("pull_request", repo.pull("opened", 9, self.fork_sha, head_repo=theirs))
+        self.delivery = deliveries(world, self.agent)[-1]
 
     def _invite_elsewhere(self) -> None:
         """Everybody has an invitation to somebody else's organisation, to accept it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.keys import LAYOUTS, codec
+from chalicelib.adapters.layouts import LAYOUTS, codec
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent, AuditHead, AuditRecord
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.tenancy import Role, Scope

@@ -64,6 +64,7 @@ CALLS: dict[str, object] = {
     "GET /agents/{agent_id}/environments": None,
     "POST /agents/{agent_id}/environments/{environment}/resume": None,
     "POST /agents/{agent_id}/deployments": {"version_id": "second"},
+    "GET /deployments": None,
     "GET /deployments/{deployment_id}": None,
     "GET /deployments/{deployment_id}/events": None,
     "GET /deployments/{deployment_id}/logs": None,

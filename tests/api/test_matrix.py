@@ -17,6 +17,8 @@ import pytest
 
 import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib.api.http import ENDPOINTS, Endpoint
+from chalicelib.domain.connections import TRIP_LIFETIME, Trip
+from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.reviews import Decision
 from chalicelib.domain.tenancy import (
     PERMISSIONS,
@@ -27,10 +29,12 @@ from chalicelib.domain.tenancy import (
     Role,
     Scope,
 )
+from chalicelib.ports import Put
 from tests.api.conftest import Client, Reply
 from tests.api.stage import ORGANISATION, PUBLIC_SLUG, VARIABLES, Caller, Stage, copied
 from tests.api.test_images import ICON, SCREENSHOT
 from tests.conftest import World
+from tests.hooks import INSTALLATION
 
 ALL = frozenset(Action)
 DONE, ANONYMOUS, DENIED, UNSEEN = "done", 401, 403, 404
@@ -116,11 +120,13 @@ def _version(name: str) -> Callable[[Stage, Caller], dict[str, str]]:
 ROWS: dict[str, Row] = {
     "accept_invitation": Row(lambda _, caller: {"token": caller.invitation}),
     "accept_update": Row(_body({})),
+    "approve_preview": Row(lambda stage, _: {"sha": stage.fork_sha}),
     "add_screenshot": Row(_body({"data": SCREENSHOT})),
     "arrange_screenshots": Row(_body({"items": []})),
     "build_version": Row(_body({}), _version("held")),
     "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
     "cancel_version": Row(path=_version("held")),
+    "complete_installation": Row(_body({"state": "s", "code": "c", "installation_id": 88})),
     "confirm_identity": Row(),
     "create_agent": Row(_body({"name": "New"})),
     "create_copy": Row(_body({"name": "Mine", "variables": VARIABLES})),
@@ -138,6 +144,7 @@ ROWS: dict[str, Row] = {
     "delete_icon": Row(),
     "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
     "delete_organisation": Row(_body({"confirm": ORGANISATION})),
+    "delete_repository": Row(),
     "delete_review": Row(),
     "end_other_sessions": Row(),
     "end_session": Row(),
@@ -145,10 +152,12 @@ ROWS: dict[str, Row] = {
     "export_audit": Row(),
     "export_me": Row(),
     "get_agent": Row(),
+    "get_badge": Row(),
     "get_build_log": Row(),
     "get_deployed_variables": Row(),
     "get_deployment": Row(),
     "get_deployment_logs": Row(),
+    "get_github": Row(),
     "get_listing": Row(),
     "look_up_shared_pages": Row(query=lambda _: "?q=crawl"),
     "get_me": Row(),
@@ -157,6 +166,7 @@ ROWS: dict[str, Row] = {
     "get_organisation": Row(),
     "get_own_review": Row(),
     "get_report": Row(),
+    "get_repository": Row(),
     "get_shared": Row(),
     "get_shared_page": Row(query=lambda _: "?path=docs/usage.md"),
     "get_updates": Row(),
@@ -164,6 +174,8 @@ ROWS: dict[str, Row] = {
     "get_version": Row(),
     "list_agents": Row(),
     "list_audit": Row(),
+    "list_branches": Row(),
+    "list_deliveries": Row(),
     "list_deployments": Row(),
     "list_environments": Row(),
     "list_events": Row(),
@@ -171,8 +183,11 @@ ROWS: dict[str, Row] = {
     "list_invitations": Row(),
     "list_members": Row(),
     "list_organisations": Row(),
+    "list_previews": Row(),
     "list_repairs": Row(),
+    "list_recent_deployments": Row(),
     "list_reports": Row(),
+    "list_repositories": Row(),
     "list_sessions": Row(),
     "list_shares": Row(),
     "list_tokens": Row(),
@@ -182,9 +197,13 @@ ROWS: dict[str, Row] = {
     "publish_agent": Row(lambda stage, _: {"version_id": stage.fitter.id}),
     "put_icon": Row(_body({"data": ICON})),
     "put_listing": Row(_body({"summary": "Says everything a little louder"})),
+    "put_repository": Row(_body({"repository": "acme/open", "watch": ["src/**"]})),
     "put_review": Row(_body({"stars": 4, "text": "Better now."})),
     "put_variables": Row(_body({"items": [{"name": "A", "value": "1"}]})),
+    "redeliver": Row(),
+    "remove_installation": Row(),
     "remove_member": Row(),
+    "renew_webhook_secret": Row(),
     "remove_orphan": Row(),
     "reply_to_review": Row(
         _body({"text": "Mended."}), lambda stage, _: {"review_id": stage.own_review.id}
@@ -199,6 +218,7 @@ ROWS: dict[str, Row] = {
     "revoke_token": Row(),
     "roll_back": Row(path=lambda stage, _: {"deployment_id": stage.earlier.id}),
     "search_orphans": Row(),
+    "start_installation": Row(),
     "search_shared": Row(query=lambda _: "?q=everybody"),
     "stop": Row(),
     "transfer_organisation": Row(lambda stage, _: {"user_id": stage.target.user_id}),
@@ -217,6 +237,8 @@ ROWS: dict[str, Row] = {
 PUBLIC: dict[str, tuple[int, str, Any]] = {
     "count_view": (204, "", None),
     "finish_sign_in": (302, "?code=x&state=x", None),
+    "get_badge_picture": (404, "", None),
+    "get_deploy_button": (200, "", None),
     "get_feed": (200, "", None),
     "get_health": (200, "", None),
     "get_manifest_schema": (200, "", None),
@@ -227,6 +249,7 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "get_sitemap": (200, "", None),
     "get_social_page": (200, "", None),
     "get_social_picture": (200, "", None),
+    "github_webhook": (401, "", {"zen": "x"}),
     "get_linked_page": (404, "", {"token": "none", "path": "reference"}),
     "list_providers": (200, "", None),
     "look_up_pages": (200, "?q=crawl", None),
@@ -237,6 +260,7 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "railway_webhook": (202, "?secret=hook", {"type": "Deployment.crashed"}),
     "redeem_link": (401, "", {"token": "none"}),
     "refresh_session": (403, "", None),
+    "repository_webhook": (404, "", {"zen": "x"}),
     "request_link": (202, "", {"email": "x@example.com"}),
     "search_marketplace": (200, "?q=crawler", None),
     "sign_out": (403, "", None),
@@ -244,8 +268,9 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
 }
 # What somebody's own path values are, in whatever organisation they call for.
 PERSONAL = ("/me",)
-# What is published is everybody's: its path names nothing of the organisation that owns it.
-OF_EVERYBODY = ("/marketplace/",)
+# What is published is everybody's: its path names nothing of the organisation that owns it. So is
+# a public repository.
+OF_EVERYBODY = ("/marketplace/", "/github/repositories/")
 PRIVATE = [e for e in ENDPOINTS if not e.public]
 LISTING = "/agents/{agent_id}/listing"
 
@@ -273,7 +298,7 @@ def expected(kind: Kind, endpoint: Endpoint, name: str, *, oneself: bool = False
     needed = [action, *endpoint.also]
     if of_agent:
         return _on_the_agent(kind, endpoint, needed)
-    if action is Action.AGENT_READ:
+    if action is Action.AGENT_READ or endpoint.name == "list_recent_deployments":
         # A list shows what is to be seen; what others share is not for one agent's token.
         return UNSEEN if kind.one_agent and "{offer_id}" in endpoint.path else DONE
     assert kind.role is not None
@@ -325,6 +350,11 @@ def call(endpoint: Endpoint, name: str, *, oneself: bool = False, at: World | No
         "slug": PUBLIC_SLUG,
         "review_id": built.review.id,
         "report_id": built.report.id,
+        "installation_id": str(INSTALLATION),
+        "owner": "acme",
+        "name": "open",
+        "number": "9",
+        "delivery_id": built.delivery.id,
         "offer_id": built.shared.id,
         "share_id": built.share.id,
         **(caller.own if name not in ("stranger", "intruder") or names_own(endpoint) else {}),
@@ -354,6 +384,13 @@ def prepared(endpoint: Endpoint, built: Stage, caller: Caller, *, token: bool) -
     if endpoint.name == "unvote_helpful" and caller.email:
         voter = world.sign_in(caller.email)
         world.platform.reviews.vote(voter, PUBLIC_SLUG, built.review.id, helpful=True)
+    if endpoint.name == "complete_installation":
+        # Whoever calls is on the way back from the code host.
+        stranger = caller.email.startswith(("stranger", "intruder"))
+        org_id = caller.personal_org_id if stranger else built.org_id
+        until = world.clock.now() + TRIP_LIFETIME
+        world.store.commit(Put(Trip(hash_secret("s"), caller.user_id, org_id, until)))
+        world.code_host.install(88, "else", "c")
     if endpoint.name == "restore_listing":
         operator = world.sign_in("operator@example.com")
         world.platform.moderators.decide(
@@ -449,7 +486,7 @@ def test_a_closing_organisation_allows_what_the_table_says(endpoint: Endpoint) -
 def test_a_public_endpoint_answers_everybody_alike(endpoint: Endpoint) -> None:
     status, query, body = PUBLIC[endpoint.name]
     built, callers = stage()
-    known = {"provider": "none", "slug": PUBLIC_SLUG}
+    known = {"provider": "none", "slug": PUBLIC_SLUG, "hook_id": "none", "address": "none"}
     values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
     for caller in callers.values():
         client = Client(copied(built.world), caller.bearer)

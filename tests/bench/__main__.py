@@ -48,13 +48,14 @@ def main() -> None:
     figures: Figures = {}
     print(f"{'what':<44} {'value':>10} {'limit':>10} {'ratio':>6}")
     for measure in (
-        *(_dispatch, _identity, _guard, _cold_import, _package),
+        *(_dispatch, _identity, _guard, _cold_import),
         *(_host_calls, _reconciling, _search),
     ):
         _show(figures, measure())
     cloud = new_cloud()
     try:
         _show(figures, _starts(cloud))
+        _show(figures, _package())
         _show(figures, _api(cloud))
         _show(figures, _deploys(cloud))
         _show(figures, _rollbacks(cloud))

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from chalicelib.adapters.keys import codec
+from chalicelib.adapters.layouts import codec
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.ports import Change, Listing, Page, Put
 from chalicelib.telemetry import logger

@@ -11,6 +11,7 @@ from botocore.session import get_session
 from moto import mock_aws
 
 from chalicelib.adapters.dynamo import DynamoStore
+from chalicelib.adapters.layouts import INDEXES, KEYS_ONLY
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.ports import Store
 
@@ -19,7 +20,7 @@ TABLE: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [
         {"AttributeName": name, "AttributeType": "S"}
-        for name in ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+        for name in ("pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk")))
     ],
     "KeySchema": [
         {"AttributeName": "pk", "KeyType": "HASH"},
@@ -32,9 +33,9 @@ TABLE: dict[str, Any] = {
                 {"AttributeName": f"{index}pk", "KeyType": "HASH"},
                 {"AttributeName": f"{index}sk", "KeyType": "RANGE"},
             ],
-            "Projection": {"ProjectionType": "ALL"},
+            "Projection": {"ProjectionType": "KEYS_ONLY" if index in KEYS_ONLY else "ALL"},
         }
-        for index in ("gsi1", "gsi2")
+        for index in INDEXES
     ],
 }
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from chalicelib.adapters import aws
-from chalicelib.adapters.artifacts import S3Artifacts
+from chalicelib.adapters.artifacts import PART, S3Artifacts
 from chalicelib.adapters.memory import MemoryArtifacts
+from chalicelib.errors import CodeHostUnavailable
 from chalicelib.ports import Artifacts
 
 MANY = 1001
@@ -63,6 +65,31 @@ def test_all_of_one_organisation_goes_and_nothing_of_another(kept: Kept) -> None
     assert artifacts.get_json("org_11/agt_1/order.json") == 1
     assert artifacts.source_size("org_11/agt_1/ver_1/source") == 1
     artifacts.remove_all("org_1/")
+
+
+@pytest.mark.parametrize("size", [0, 3, PART, PART + 1, 2 * PART + 5])
+def test_a_source_that_comes_in_pieces_is_stored_whole(
+    kept: Kept, size: int, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    content = content[:size]
+    pieces = [content[at : at + 1_000_003] for at in range(0, size, 1_000_003)]
+    assert kept.artifacts.put_source("org_1/agt_1/ver_1/source", pieces) == size
+    kept.artifacts.fetch_source("org_1/agt_1/ver_1/source", tmp_path / "source")
+    assert (tmp_path / "source").read_bytes() == content
+
+
+@pytest.mark.parametrize("before", [1, 2 * PART])
+def test_a_source_that_breaks_off_is_not_stored_at_all(kept: Kept, before: int) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"x" * before
+        raise CodeHostUnavailable("It broke off.")
+
+    with pytest.raises(CodeHostUnavailable):
+        kept.artifacts.put_source("org_1/agt_1/ver_1/source", pieces())
+    assert kept.artifacts.source_size("org_1/agt_1/ver_1/source") is None
+    if kept.s3 is not None:
+        assert "Uploads" not in kept.s3.list_multipart_uploads(Bucket="sources")
 
 
 def test_a_picture_is_kept_as_what_it_is(kept: Kept) -> None:

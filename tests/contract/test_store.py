@@ -18,6 +18,7 @@ from chalicelib.domain.tenancy import Role, Scope
 from chalicelib.errors import ChangedMeanwhile
 from chalicelib.ports import (
     AGENTS,
+    ALL_DEPLOYMENTS,
     DEPLOYMENTS,
     HISTORY,
     OPEN_DEPLOYMENTS,
@@ -160,6 +161,8 @@ def test_final_deployments_leave_the_list_of_open_work(store: Store) -> None:
     store.commit(Put(one.after(DeploymentEvent.CANCELLED, NOW)))
     assert list(every(store, OPEN_DEPLOYMENTS)) == []
     assert len(store.page(DEPLOYMENTS, "org_1", "agt_1").items) == 1
+    assert [d.id for d in every(store, ALL_DEPLOYMENTS, "org_1")] == [one.id]
+    assert list(every(store, ALL_DEPLOYMENTS, "org_11")) == []
 
 
 def test_of_many_writers_at_once_exactly_one_wins_each_revision(store: Store) -> None:

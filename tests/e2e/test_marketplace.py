@@ -179,8 +179,8 @@ def test_pictures_are_shown_and_can_do_nothing_else(cloud: LocalCloud) -> None:
         assert "immutable" in answer.headers["cache-control"]
     author.ask("DELETE", f"{listing}/icon")
     assert httpx.get(f"{cloud.web_url}/{shown['picture']}").status_code == 404
+    svg = base64.b64encode(b"<svg onload='alert(1)'/>").decode()
     with pytest.raises(Refused) as refused:
-        svg = base64.b64encode(b"<svg onload='alert(1)'/>").decode()
         author.ask("PUT", f"{listing}/icon", json={"data": svg})
     assert refused.value.problem["code"] == "image_refused"
 

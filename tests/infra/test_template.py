@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.keys import LAYOUTS
+from chalicelib.adapters.layouts import LAYOUTS
 from chalicelib.api.http import HEADERS, ORIGIN_HEADER
 from chalicelib.domain.agents import SlugClaim
 from chalicelib.domain.audit import AuditHead, AuditRecord
@@ -40,12 +40,14 @@ PRICED_BY_USE = {
     "AWS::DynamoDB::Table",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue",
     "AWS::StepFunctions::StateMachine",
 }
 # Properties of those types that cost by the hour or the month.
@@ -113,7 +115,7 @@ def test_nothing_costs_while_nobody_uses_it(resources: Resources) -> None:
 
 def test_logs_are_kept_for_a_limited_time(resources: Resources) -> None:
     groups = of_type(resources, "AWS::Logs::LogGroup")
-    assert len(groups) == 7
+    assert len(groups) == 9
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}
 
@@ -189,6 +191,8 @@ def test_every_function_has_role_environment_and_log_group(
         "OnUpload",
         "OnBuild",
         "OnListing",
+        "OnChange",
+        "OnTask",
         "DeployStep",
         "Reconcile",
     }
@@ -246,6 +250,34 @@ def test_events_reach_their_function(
             "SourceArn": {"Fn::GetAtt": [name, "Arn"]},
         }
     ]
+
+
+def test_what_is_to_be_done_is_kept_until_it_is_done(resources: Resources) -> None:
+    dead = {"Destination": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+    changes = resources["WorkChanges"]["Properties"]
+    assert changes["FunctionName"] == {"Ref": "OnChange"}
+    # Without it Lambda takes a batch for done whatever the function says of its records.
+    assert changes["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert changes["DestinationConfig"]["OnFailure"] == dead
+    kinds = [json.loads(one["Pattern"]) for one in changes["FilterCriteria"]["Filters"]]
+    named = {kind for one in kinds for kind in one["dynamodb"]["NewImage"]["kind"]["S"]}
+    assert named == {"Receipt", "Version", "Deployment"}
+    tasks = resources["TaskRetries"]["Properties"]
+    assert tasks["FunctionName"] == {"Ref": "OnTask"}
+    assert tasks["DestinationConfig"]["OnFailure"] == dead
+    own = resources["OnTask"]["Properties"]["FunctionName"]
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["Properties"]["Environment"]["Variables"]["SLIPWAY_TASK_FUNCTION"] == own
+
+
+def test_a_shard_of_the_stream_has_no_more_readers_than_it_takes(resources: Resources) -> None:
+    assert len(of_type(resources, "AWS::Lambda::EventSourceMapping")) <= 2
+
+
+def test_nobody_polls_a_queue_while_nothing_happens(resources: Resources) -> None:
+    """Pollers of a queue ask all the time, and each of their requests is billed."""
+    for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
+        assert mapping["Properties"]["EventSourceArn"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
 
 
 def test_the_reconciler_sleeps_until_something_is_deployed(resources: Resources) -> None:
@@ -360,6 +392,43 @@ def test_scripts_and_styles_come_from_ourselves_only() -> None:
     assert "unsafe" not in policy
     assert policy.startswith("default-src 'none'; ")
     assert "frame-ancestors 'none'" in policy
+
+
+def test_the_distribution_opens_the_same_page_as_the_local_web_server(
+    resources: Resources,
+) -> None:
+    pages = synthesis.load_pages()
+    paths = {
+        "/": "index.html",
+        "/marketplace": "pages/marketplace.html",
+        "/marketplace/gist": "pages/offer.html",
+        "/marketplace/gist/copy": "pages/other.html",
+        "/agents": "pages/agents.html",
+        "/agents/": "pages/agents.html",
+        "/agents/agt_1": "pages/agent.html",
+        "/agents/agt_1/logs": "pages/agent-part.html",
+        "/agents/agt_1/deploy": "pages/deploy.html",
+        "/agents/agt_1/deployments/dep_1": "pages/deployment.html",
+        "/agents/agt_1/versions/ver_1": "pages/version.html",
+        "/deploy": "pages/deploy.html",
+        "/sign-in": "pages/sign-in.html",
+        "/sign-in/link": "pages/other.html",
+        "/nowhere/near/a/page": "pages/other.html",
+    }
+    assert {path: synthesis.page_of(path, pages) for path in paths} == paths
+    code = resources["WebPaths"]["Properties"]["FunctionCode"]
+    asked = [*paths, "/assets/app-1.js", "/icon.svg"]
+    program = (
+        f"{code}\nconst uris = {json.dumps(asked)}"
+        ".map((uri) => handler({ request: { uri } }).uri);\nconsole.log(JSON.stringify(uris));"
+    )
+    told = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == [
+        *(f"/{file}" for file in paths.values()),
+        "/assets/app-1.js",
+        "/icon.svg",
+    ]
+    assert len(code.encode()) < 10_000, "CloudFront takes no longer ones"
 
 
 def test_only_the_web_site_differs_between_the_grounds(resources: Resources) -> None:

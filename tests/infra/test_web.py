@@ -15,7 +15,7 @@ import pytest
 from infra.local.layout import Layout, Ports
 from infra.local.mailbox import read_mail
 from infra.local.web import Web
-from infra.synthesis import load_headers
+from infra.synthesis import load_headers, load_pages
 
 LAYOUT_PORT = 8800
 
@@ -120,7 +120,9 @@ def layout(tmp_path: Path) -> Layout:
 def dist(tmp_path: Path) -> Path:
     folder = tmp_path / "dist"
     (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text("<!doctype html><title>The app</title>")
+    for _, name in load_pages():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"<!doctype html><title>The app: {name}</title>")
     (folder / "assets" / "app-1234.js").write_text("console.log(1)\n" * 200)
     return folder
 
@@ -287,9 +289,10 @@ def test_agents_on_the_number_share_no_cookies_with_the_api(
     assert upstream.asked[1].headers["cookie"] == "our=own"
 
 
-def test_the_app_is_served_with_its_fallback(browser: Browser) -> None:
-    assert "The app" in browser.get("/").text
-    assert "The app" in browser.get("/agents/agt_1").text
+def test_each_address_begins_with_the_html_of_its_page(browser: Browser) -> None:
+    assert "The app: index.html" in browser.get("/").text
+    assert "The app: pages/agent.html" in browser.get("/agents/agt_1").text
+    assert "The app: pages/other.html" in browser.get("/no/such/page/at/all").text
     assert browser.get("/agents/agt_1").headers["cache-control"] == "no-cache"
     script = browser.get("/assets/app-1234.js", headers={"Accept-Encoding": "gzip"})
     assert script.headers["cache-control"] == "public, max-age=31536000, immutable"

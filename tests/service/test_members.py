@@ -213,6 +213,35 @@ def test_a_grant_widens_and_a_restriction_hides(
     assert all(set(m.membership.grants) <= {one.id} for m in shown.items)
 
 
+def test_the_deployments_of_all_agents_are_those_of_the_agents_one_sees(
+    world: World, people: dict[Role, Principal]
+) -> None:
+    owner, viewer = people[OWNER], people[VIEWER]
+    agents = [world.agent(owner, f"Agent {n}") for n in range(3)]
+    made = [world.live(owner, agents[n % 3]).id for n in range(7)]
+
+    def seen(principal: Principal) -> list[str]:
+        found: list[str] = []
+        after = None
+        while True:
+            page, known = world.platform.deployments.recent(principal, limit=2, after=after)
+            assert {d.agent_id for d in page.items} == set(known)
+            found += [deployment.id for deployment in page.items]
+            after = page.next
+            if after is None:
+                return found
+
+    assert seen(owner) == made[::-1]
+    assert seen(viewer) == made[::-1]
+    grants = {agents[0].id: VIEWER, agents[2].id: VIEWER}
+    change(world, owner, viewer, restricted=True, grants=grants)
+    assert seen(world.within(owner.org_id, "viewer@example.com")) == [
+        one for n, one in reversed(list(enumerate(made))) if n % 3 != 1
+    ]
+    stranger = world.sign_in("stranger@example.com")
+    assert seen(stranger) == []
+
+
 def test_granted_agents_are_paged(world: World, people: dict[Role, Principal]) -> None:
     owner, viewer = people[OWNER], people[VIEWER]
     made = [world.agent(owner, f"Agent {n}").id for n in range(7)]

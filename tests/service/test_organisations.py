@@ -255,7 +255,7 @@ def test_a_settled_organisation_costs_no_look_at_its_things(world: World) -> Non
         world.platform.reconciler.run()  # and the search index has been gone through
     world.store.calls = 0
     world.platform.reconciler.run()
-    assert world.store.calls == 7
+    assert world.store.calls == 12
 
 
 def test_after_the_grace_nothing_of_it_is_left_but_the_audit_log(world: World) -> None:

@@ -33,6 +33,8 @@ class Behaviour:
     hungry: bool = False
     leaves: float = 0.1
     """How long it takes to end when it is told to."""
+    sleeps: bool = False
+    """Whether its manifest lets the host put it to sleep."""
 
 
 @dataclass

@@ -40,6 +40,8 @@ class Callers:
         """The image that Slipway says is live at a domain."""
         self.lines: dict[str, Line] = {}
         self.often = True
+        self.away = False
+        """Whether nobody calls just now, so that what may sleep falls asleep."""
         self._news = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Future[None]] = set()
@@ -48,7 +50,8 @@ class Callers:
     async def run(self) -> None:
         """Calls until cancelled."""
         while True:
-            for row in self._yard.store.rows("SELECT * FROM domains ORDER BY rowid"):
+            domains = "SELECT * FROM domains ORDER BY rowid"
+            for row in () if self.away else self._yard.store.rows(domains):
                 domain = self._yard.edge.name(row)
                 line = self.lines.setdefault(domain, Line(row["service_id"], domain))
                 if line.service_id != row["service_id"]:

@@ -24,8 +24,10 @@ from chalicelib.adapters.memory import (
     MemoryMail,
     MemorySigner,
     MemoryStore,
+    MemoryTasks,
     MemoryVault,
 )
+from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.adapters.memory_host import MemoryBudget, MemoryLease
 from chalicelib.adapters.railway import RailwayHost
 from chalicelib.adapters.railway_api import RailwayApi
@@ -74,16 +76,16 @@ LIFETIME = 5 * 3600.0
 CLOSING = 600.0
 """Virtual seconds a run may take to let go of everything."""
 BUILD_SECONDS = 3.0
-SOURCE = zipped(
-    {
-        "agent.yaml": (
-            "name: Echo\nruntime: python\nstart:\n  command: python main.py\n"
-            "health:\n  path: /health\n  timeout_seconds: 20\n"
-            "tests:\n  - name: says good\n    request: {path: /}\n    expect: {text: good}\n"
-        ),
-        "main.py": "print('hello')\n",
-    }
+MANIFEST = (
+    "name: Echo\nruntime: python\nstart:\n  command: python main.py\n"
+    "health:\n  path: /health\n  timeout_seconds: 20\n"
+    "tests:\n  - name: says good\n    request: {path: /}\n    expect: {text: good}\n"
 )
+SOURCES = {
+    sleeps: zipped({"agent.yaml": MANIFEST + more, "main.py": "print('hello')\n"})
+    for sleeps, more in ((False, ""), (True, "resources: {sleep: true}\n"))
+}
+"""The source of an agent, by whether it may be put to sleep."""
 
 
 def function_limit(name: str) -> float:
@@ -326,6 +328,9 @@ class World:
             vault=MemoryVault(),
             signer=MemorySigner(),
             engine=self.engine,
+            tasks=MemoryTasks(),
+            code_host=MemoryCodeHost(),
+            code_host_secret=lambda: "",
             schedule=self.schedule,
             caller=SimulatedCaller(self),
             clock=self.clock,
@@ -491,7 +496,7 @@ class World:
         if version is None:
             return None
         self._behaviours[version.id] = self.images.make(behaviour)
-        self.artifacts.sources[version.source.key] = SOURCE
+        self.artifacts.sources[version.source.key] = SOURCES[behaviour.sleeps]
         self.tally["versions"] += 1
         self.spawn(self._receive(version))
         return version

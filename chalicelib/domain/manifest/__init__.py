@@ -16,7 +16,7 @@ from chalicelib.domain.manifest.model import (
     Variable,
     manifest_schema,
 )
-from chalicelib.domain.manifest.parse import MAX_BYTES, parse_manifest
+from chalicelib.domain.manifest.parse import MAX_BYTES, named_lines, parse_manifest
 
 __all__ = [
     "MAX_BYTES",
@@ -33,5 +33,6 @@ __all__ = [
     "Test",
     "Variable",
     "manifest_schema",
+    "named_lines",
     "parse_manifest",
 ]

@@ -14,7 +14,7 @@ from chalicelib.domain.manifest.document import MAX_BYTES, Document, Place, name
 from chalicelib.domain.manifest.model import Manifest
 from chalicelib.errors import FieldError, Invalid
 
-__all__ = ["MAX_BYTES", "parse_manifest"]
+__all__ = ["MAX_BYTES", "named_lines", "parse_manifest"]
 
 _MAX_FAULTS = 50
 _SHOWN = 60
@@ -60,6 +60,21 @@ def parse_manifest(text: bytes, filename: str = "agent.yaml") -> Manifest:
             FieldError("", "must be keys with values, such as `name: My agent`", document.line(()))
         )
     raise _invalid(faults, filename)
+
+
+def named_lines(text: bytes) -> dict[str, Any]:
+    """On which lines a manifest names its tests and variables, for remarks on those lines."""
+    document = read_document(text)
+    data = document.data if isinstance(document.data, Mapping) else {}
+    names: dict[str, int] = {}
+    for key in ("tests", "env"):
+        entries = data.get(key)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            name = entry.get("name") if isinstance(entry, Mapping) else None
+            line = document.line((key, index))
+            if isinstance(name, str) and line is not None:
+                names[name] = line
+    return {"first": document.line(("tests",)) or 1, "names": names}
 
 
 def _invalid(faults: list[FieldError], filename: str) -> Invalid:

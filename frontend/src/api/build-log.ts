@@ -38,15 +38,3 @@ export const buildLogQuery = (agentId: string, versionId: string) =>
       };
     },
   });
-
-export const reportQuery = (agentId: string, versionId: string) =>
-  queryOptions({
-    queryKey: [...versionKeys.one(agentId, versionId), "report"] as const,
-    queryFn: async ({ signal }) =>
-      (
-        await api.get("/agents/{agent_id}/versions/{version_id}/report", {
-          path: { agent_id: agentId, version_id: versionId },
-          signal,
-        })
-      ).report as Record<string, unknown>,
-  });

@@ -5,7 +5,7 @@
 import { useOrganisation } from "./organisation";
 import { ApiProblem, problemOf, silence } from "./problem";
 import type { paths } from "./schema.gen";
-import { API, accessToken, refused, signInAgain, useSession } from "./session";
+import { API, accessToken, refused, signInAgain, useSession, wasSignedIn } from "./session";
 
 type Method = "get" | "post" | "put" | "patch" | "delete";
 type Having<M extends Method> = {
@@ -80,7 +80,14 @@ export function newIdempotencyKey(): string {
 
 async function call(method: Method, template: string, options: Loose): Promise<unknown> {
   const url = address(template, options);
+  const believed = useSession.getState().state === "unknown" && wasSignedIn();
   const token = await accessToken();
+  if (believed && token === null) {
+    // The session is over after all: whoever stood behind the door is led away, and what their
+    // page asked for ends with it. What anybody may read is asked for without a token.
+    await new Promise((resolve) => setTimeout(resolve));
+    options.signal?.throwIfAborted();
+  }
   const response = await send(method, url, options, token);
   if (response.status === 401 && token !== null) {
     // Revoked, or the clocks disagree: one fresh token, one more try.

@@ -5,6 +5,7 @@ import type { DeploymentState } from "./types";
 
 export const deploymentKeys = {
   of: (agentId: string) => ["agents", agentId, "deployments"] as const,
+  recent: ["deployments", "recent"] as const,
   one: (id: string) => ["deployments", id] as const,
   events: (id: string, revision: number) => ["deployments", id, "events", revision] as const,
   variables: (id: string, compare: string | undefined) =>
@@ -29,6 +30,18 @@ export const deploymentsQuery = (agentId: string) =>
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
+
+/** Those of all agents. */
+export const recentDeploymentsQuery = infiniteQueryOptions({
+  queryKey: deploymentKeys.recent,
+  queryFn: ({ pageParam, signal }) =>
+    api.get("/deployments", {
+      query: { limit: 50, ...(pageParam ? { cursor: pageParam } : {}) },
+      signal,
+    }),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+});
 
 export const deploymentQuery = (deploymentId: string) =>
   queryOptions({

@@ -41,11 +41,6 @@ const STEPS: Partial<Record<Station["name"], string[]>> = {
 };
 const ENDED = new Set(["failed", "rejected", "cancelled"]);
 
-export function stepsOf(report: { [key: string]: unknown } | undefined): ReportStep[] {
-  const steps = report?.steps;
-  return Array.isArray(steps) ? (steps as ReportStep[]) : [];
-}
-
 export function pipeline(
   version: Pick<Version, "state" | "timings" | "hold" | "plan"> | undefined,
   steps: ReportStep[] = [],

@@ -1,11 +1,17 @@
 /** Queries of an agent's versions, and which of their states are still on the way. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import {
+  infiniteQueryOptions,
+  keepPreviousData,
+  queryOptions,
+  useQuery,
+} from "@tanstack/react-query";
 import { api } from "./client";
 import type { ReportStep } from "./pipeline";
-import type { Reason, VersionState } from "./types";
+import type { Reason, Version, VersionState } from "./types";
 
 export const versionKeys = {
   of: (agentId: string) => ["agents", agentId, "versions"] as const,
+  newest: (agentId: string) => ["agents", agentId, "versions", "newest"] as const,
   one: (agentId: string, id: string) => ["agents", agentId, "versions", id] as const,
   report: (agentId: string, id: string, final: boolean) =>
     ["agents", agentId, "versions", id, "report", final] as const,
@@ -28,6 +34,20 @@ export const versionsQuery = (agentId: string) =>
       }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
+  });
+
+/** The newest version alone; null while there is none. */
+export const newestVersionQuery = (agentId: string) =>
+  queryOptions({
+    queryKey: versionKeys.newest(agentId),
+    queryFn: async ({ signal }) => {
+      const page = await api.get("/agents/{agent_id}/versions", {
+        path: { agent_id: agentId },
+        query: { limit: 1 },
+        signal,
+      });
+      return page.items[0] ?? null;
+    },
   });
 
 export const versionQuery = (agentId: string, versionId: string) =>
@@ -87,8 +107,10 @@ const NO_REPORT: Report = {
   warnings: [],
 };
 
+const SOON = 800;
+
 /** `final`: the build is over, so that what is read holds for ever. */
-export const reportQuery = (agentId: string, versionId: string, final: boolean) =>
+const reportQuery = (agentId: string, versionId: string, final: boolean) =>
   queryOptions({
     queryKey: versionKeys.report(agentId, versionId, final),
     staleTime: final ? Number.POSITIVE_INFINITY : 0,
@@ -100,6 +122,17 @@ export const reportQuery = (agentId: string, versionId: string, final: boolean) 
       return reportOf(report);
     },
   });
+
+/** The report of a build, read as it grows. */
+export function useReport(version: Version | undefined): Report | undefined {
+  const building = version?.state === "building";
+  return useQuery({
+    ...reportQuery(version?.agent_id ?? "", version?.id ?? "", !building),
+    enabled: version?.timings.building !== undefined,
+    refetchInterval: building ? SOON : false,
+    placeholderData: keepPreviousData,
+  }).data;
+}
 
 // The report is JSON of another program: what it leaves out is empty.
 function reportOf(given: { [key: string]: unknown }): Report {

@@ -4,8 +4,9 @@ import { memo } from "react";
 import { Link } from "react-router";
 import { deploymentMoves, deploymentQuery } from "@/api/deployments";
 import { usePolled } from "@/api/polling";
-import { deploymentStanding } from "@/api/states";
+import { deploymentStanding, type Standing, versionStanding } from "@/api/states";
 import type { ListedAgent } from "@/api/types";
+import { newestVersionQuery, versionMoves } from "@/api/versions";
 import { runtimeName } from "@/components/runtime";
 import { Light, Status } from "@/components/status";
 import { Ago } from "@/components/time";
@@ -17,13 +18,35 @@ export const AgentRow = memo(function AgentRow({ agent }: { agent: ListedAgent }
   if (agent.production && deploymentMoves(agent.production)) {
     return <Followed agent={agent} listed={agent.production} />;
   }
+  if (!agent.production && agent.version_count > 0) return <Unlaunched agent={agent} />;
   return <Row agent={agent} running={agent.production} />;
 });
 
-type Standing = ListedAgent["production"];
+/** One that nothing runs of: its newest version says why. */
+function Unlaunched({ agent }: { agent: ListedAgent }) {
+  const { data: newest } = usePolled(newestVersionQuery(agent.id), {
+    moving: (version) => version !== null && versionMoves(version),
+    settles: true,
+  });
+  if (!newest || newest.state === "ready") return <Row agent={agent} running={null} />;
+  const { tone, label } = versionStanding(newest.state);
+  return (
+    <Row
+      agent={agent}
+      running={null}
+      standing={{
+        tone,
+        label: newest.state === "failed" ? "Build failed" : label,
+        to: `/agents/${agent.id}/versions/${newest.id}`,
+      }}
+    />
+  );
+}
+
+type Running = ListedAgent["production"];
 
 /** One on its way is looked at until it has arrived. */
-function Followed({ agent, listed }: { agent: ListedAgent; listed: NonNullable<Standing> }) {
+function Followed({ agent, listed }: { agent: ListedAgent; listed: NonNullable<Running> }) {
   const { data } = usePolled(deploymentQuery(listed.deployment_id), {
     moving: deploymentMoves,
     settles: true,
@@ -34,16 +57,15 @@ function Followed({ agent, listed }: { agent: ListedAgent; listed: NonNullable<S
 function Row({
   agent,
   running,
+  standing = running ? deploymentStanding(running.state) : { tone: "ended", label: "Not deployed" },
 }: {
   agent: ListedAgent;
+  standing?: Standing & { to?: string };
   running:
-    | Pick<NonNullable<Standing>, "state" | "url" | "confirmed_at" | "version_number">
+    | Pick<NonNullable<Running>, "state" | "url" | "confirmed_at" | "version_number">
     | null
     | undefined;
 }) {
-  const standing = running
-    ? deploymentStanding(running.state)
-    : ({ tone: "ended", label: "Not deployed" } as const);
   return (
     <div className="relative grid h-full grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3.5 px-4 hover:bg-sunk/50 lg:grid-cols-[auto_minmax(0,1fr)_6.5rem_minmax(0,15rem)_9.5rem]">
       <Light tone={standing.tone} />
@@ -76,7 +98,14 @@ function Row({
         ) : null}
       </span>
       <span className="figures min-w-0 text-right lg:text-left">
-        <Status tone={standing.tone} label={standing.label} hideLight />
+        {standing.to ? (
+          <Link to={standing.to} className="relative z-10 underline-offset-2 hover:underline">
+            <Status tone={standing.tone} label={standing.label} hideLight />
+            <span className="sr-only"> of {agent.name}</span>
+          </Link>
+        ) : (
+          <Status tone={standing.tone} label={standing.label} hideLight />
+        )}
         <span className="block truncate text-xs text-ink-3">
           {running?.confirmed_at ? (
             <>

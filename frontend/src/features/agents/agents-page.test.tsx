@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
 import { answer, refuse } from "@/testing/server";
+import { deployment, list, version } from "@/testing/things";
 import { routes } from "./routes";
 
 const AGENT = {
@@ -13,7 +14,7 @@ const AGENT = {
   category: "other",
   runtime: "python",
   visibility: "private",
-  version_count: 1,
+  version_count: 0,
   created_at: "2026-01-01T00:00:00Z",
   updated_at: "2026-01-01T00:00:00Z",
   revision: 1,
@@ -29,6 +30,16 @@ describe("the dashboard", () => {
     expect(await screen.findByRole("link", { name: "Gist" })).toHaveAttribute(
       "href",
       "/agents/agt_1",
+    );
+  });
+
+  it("says of one that nothing runs of whether its build failed, and leads there", async () => {
+    answer("get", "/agents", { items: [{ ...AGENT, version_count: 1 }], next_cursor: null });
+    answer("get", "/agents/agt_1/versions", list([version({ id: "ver_9", state: "failed" })]));
+    open();
+    expect(await screen.findByRole("link", { name: "Build failed of Gist" })).toHaveAttribute(
+      "href",
+      "/agents/agt_1/versions/ver_9",
     );
   });
 
@@ -50,5 +61,34 @@ describe("the dashboard", () => {
     answer("get", "/agents", { items: [AGENT], next_cursor: null });
     await userEvent.click(screen.getByRole("button", { name: "Try again" }));
     expect(await screen.findByRole("link", { name: "Gist" })).toBeInTheDocument();
+  });
+});
+
+describe("the deployments of all agents", () => {
+  const show = () => renderPage(routes.inside ?? [], "/deployments");
+  const gist = { id: "agt_1", name: "Gist", slug: "gist" };
+
+  it("names the agent of each, also of those that are gone, and narrows to a state", async () => {
+    answer("get", "/deployments", {
+      items: [
+        { ...deployment({ id: "dep_2", state: "failed" }), agent: null },
+        { ...deployment({ id: "dep_1", state: "live", version_number: 7 }), agent: gist },
+      ],
+      next_cursor: null,
+    });
+    show();
+    expect(await screen.findByRole("link", { name: "Gist, version 7" })).toHaveAttribute(
+      "href",
+      "/agents/agt_1/deployments/dep_1",
+    );
+    expect(screen.getByText(/A deleted agent/)).toBeInTheDocument();
+    await userEvent.selectOptions(screen.getByLabelText("State"), "Serving");
+    expect(screen.queryByText(/A deleted agent/)).not.toBeInTheDocument();
+  });
+
+  it("says what to do while there is none", async () => {
+    answer("get", "/deployments", { items: [], next_cursor: null });
+    show();
+    expect(await screen.findByText("Nothing deployed yet")).toBeInTheDocument();
   });
 });

@@ -187,7 +187,9 @@ function Tools({
           >
             <Light tone={lot.tone} />
             {lot.label}
-            <span className="text-ink-3">{counts[lot.id].toLocaleString("en")}</span>
+            <span className="text-ink-3">
+              {agents.length > 0 ? counts[lot.id].toLocaleString("en") : ""}
+            </span>
           </button>
         ))}
       </fieldset>

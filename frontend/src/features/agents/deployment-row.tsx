@@ -17,10 +17,13 @@ const TRIGGER: Record<Deployment["trigger"], string> = {
 
 export function DeploymentRow({
   deployment,
+  agentName,
   actions,
   serving = false,
 }: {
   deployment: Deployment;
+  /** Where deployments of several agents stand together. */
+  agentName?: string | undefined;
   actions?: ReactNode;
   serving?: boolean;
 }) {
@@ -41,7 +44,8 @@ export function DeploymentRow({
             to={`/agents/${deployment.agent_id}/deployments/${deployment.id}`}
             className="font-[600] underline-offset-2 after:absolute after:inset-0 hover:underline"
           >
-            Version {deployment.version_number}
+            {agentName === undefined ? null : <bdi>{agentName}, </bdi>}
+            {agentName === undefined ? "Version" : "version"} {deployment.version_number}
           </Link>
           <span className="text-ink-3">{TRIGGER[deployment.trigger]}</span>
           {deployment.environment === "production" ? null : <Tag>{deployment.environment}</Tag>}

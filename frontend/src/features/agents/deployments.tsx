@@ -17,13 +17,7 @@ import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
 import { useAgent } from "./agent";
 import { DeploymentRow } from "./deployment-row";
-
-const GROUPS: Record<string, (one: Deployment) => boolean> = {
-  "": () => true,
-  serving: (one) => ["live", "asleep", "crashed"].includes(one.state),
-  moving: deploymentMoves,
-  unhappy: (one) => ["failed", "crashed", "rolled_back", "cancelled"].includes(one.state),
-};
+import { byDay, isLike, StateChoices } from "./time-line";
 
 export function Deployments() {
   const agent = useAgent();
@@ -48,7 +42,7 @@ export function Deployments() {
       { replace: true, preventScrollReset: true },
     );
   const wanted = (one: Deployment) =>
-    (GROUPS[group] ?? (() => true))(one) && (!environment || one.environment === environment);
+    isLike(group, one) && (!environment || one.environment === environment);
   return (
     <Plate
       flush
@@ -76,10 +70,7 @@ export function Deployments() {
             value={group}
             onChange={(event) => choose("state", event.target.value)}
           >
-            <option value="">All states</option>
-            <option value="serving">Serving</option>
-            <option value="moving">On the way</option>
-            <option value="unhappy">Failed or cancelled</option>
+            <StateChoices />
           </SelectField>
         </>
       }
@@ -198,20 +189,4 @@ function RollBack({ deployment, onClose }: { deployment: Deployment; onClose: ()
 
 function canReturnTo(one: Deployment, serving: ReadonlySet<string | null>): boolean {
   return one.timings.live !== undefined && !serving.has(one.id) && !deploymentMoves(one);
-}
-
-const DAY = new Intl.DateTimeFormat(undefined, {
-  weekday: "long",
-  day: "numeric",
-  month: "long",
-  year: "numeric",
-});
-
-function byDay(items: Deployment[]): [string, Deployment[]][] {
-  const days = new Map<string, Deployment[]>();
-  for (const one of items) {
-    const day = DAY.format(new Date(one.created_at));
-    days.set(day, [...(days.get(day) ?? []), one]);
-  }
-  return [...days];
 }

@@ -3,6 +3,7 @@ import { type FeatureRoutes, page } from "@/components/routing";
 
 export const routes: FeatureRoutes = {
   inside: [
+    { path: "deployments", ...page(() => import("./history-page"), "HistoryPage") },
     { path: "agents", ...page(() => import("./agents-page"), "AgentsPage") },
     {
       path: "agents/:agentId",

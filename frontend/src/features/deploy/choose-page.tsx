@@ -96,7 +96,10 @@ function Templates({
       {templates.error && !templates.data ? (
         <Problem error={templates.error} retry={() => templates.refetch()} className="mt-4" />
       ) : (
-        <ul className="mt-4 grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
+        <ul
+          aria-busy={templates.isPending}
+          className="mt-4 grid gap-3 sm:grid-cols-2 lg:grid-cols-4"
+        >
           {(templates.data?.items ?? [null, null, null, null]).map((template, index) => (
             <li key={template?.name ?? `outline-${index}`} className="min-w-0">
               {template ? (

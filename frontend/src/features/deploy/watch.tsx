@@ -3,10 +3,11 @@ import { useMutation } from "@tanstack/react-query";
 import { ExternalLink } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
-import { buildLogQuery, reportQuery } from "@/api/build-log";
-import { pipeline, stepsOf } from "@/api/pipeline";
+import { buildLogQuery } from "@/api/build-log";
+import { pipeline } from "@/api/pipeline";
 import { usePolled } from "@/api/polling";
 import type { Deployment, LogLine, Reason, Version } from "@/api/types";
+import { useReport } from "@/api/versions";
 import { Button, ButtonLink, buttonClass } from "@/components/button";
 import { CopyButton } from "@/components/copy";
 import { Plate } from "@/components/page";
@@ -28,13 +29,8 @@ export function Watch({
   version: Version;
   deployment: Deployment | undefined;
 }) {
-  const building = version.state === "building";
-  const report = usePolled(reportQuery(version.agent_id, version.id), {
-    moving: () => building,
-    settles: true,
-  });
-  const stations = pipeline(version, stepsOf(report.data), deployment);
-  useLastLook(report.refetch, building);
+  const report = useReport(version);
+  const stations = pipeline(version, report?.steps ?? [], deployment);
   const ended = UNHAPPY.has(version.state) || (deployment && UNHAPPY.has(deployment.state));
   return (
     <div className="space-y-5">
@@ -51,15 +47,6 @@ export function Watch({
       <Tail version={version} />
     </div>
   );
-}
-
-/** What was written while the last answer was on its way is read once more at the end. */
-function useLastLook(look: () => unknown, going: boolean): void {
-  const was = useRef(going);
-  useEffect(() => {
-    if (was.current && !going) look();
-    was.current = going;
-  }, [going, look]);
 }
 
 function Live({

@@ -66,7 +66,7 @@ function Live({
 }) {
   const { agent_id: agentId, version_id: versionId } = deployment;
   const version = useVersionPolled(agentId, versionId);
-  const run = useRun(agentId, version.data, deployment);
+  const run = useRun(version.data, deployment);
   const environment = agent?.environments?.find(({ name }) => name === deployment.environment);
   const serving = environment
     ? environment.serving === deployment.id

@@ -6,9 +6,7 @@ import { type LogSnapshot, type LogSource, useLog } from "@/api/logs";
 import { pipeline, type Station } from "@/api/pipeline";
 import { usePolled } from "@/api/polling";
 import type { Deployment, DeploymentEvent, Version } from "@/api/types";
-import { type Report, reportQuery, versionMoves, versionQuery } from "@/api/versions";
-
-const SOON = 800;
+import { type Report, useReport, versionMoves, versionQuery } from "@/api/versions";
 
 export type StationName = Station["name"];
 
@@ -34,18 +32,8 @@ export function useDeploymentPolled(deploymentId: string) {
 }
 
 /** Everything about a run whose version or deployment has been read. */
-export function useRun(
-  agentId: string,
-  version: Version | undefined,
-  deployment: Deployment | undefined,
-): Run {
-  const building = version?.state === "building";
-  const report = useQuery({
-    ...reportQuery(agentId, version?.id ?? "", !building),
-    enabled: version?.timings.building !== undefined,
-    refetchInterval: building ? SOON : false,
-    placeholderData: keepPreviousData,
-  }).data;
+export function useRun(version: Version | undefined, deployment: Deployment | undefined): Run {
+  const report = useReport(version);
   const events = useQuery({
     ...eventsQuery(deployment?.id ?? "", deployment?.revision ?? 0),
     enabled: deployment !== undefined,

@@ -81,7 +81,7 @@ function Built({
   crumbs: { to: string; label: string }[];
   children: React.ReactNode;
 }) {
-  const run = useRun(version.agent_id, version, undefined);
+  const run = useRun(version, undefined);
   const name = agent?.name ?? "Agent";
   return (
     <Page

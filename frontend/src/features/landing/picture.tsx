@@ -1,6 +1,5 @@
 /** A picture of the product, taken by `make screenshots` in both themes. */
 import { clsx } from "clsx";
-import { useSyncExternalStore } from "react";
 import { useTheme } from "@/components/theme";
 
 const FILES = import.meta.glob<string>("./pictures/*.webp", {
@@ -8,20 +7,6 @@ const FILES = import.meta.glob<string>("./pictures/*.webp", {
   query: "?url",
   import: "default",
 });
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function useDark(): boolean {
-  const { theme } = useTheme();
-  const system = useSyncExternalStore(
-    (told) => {
-      dark.addEventListener("change", told);
-      return () => dark.removeEventListener("change", told);
-    },
-    () => dark.matches,
-  );
-  return theme === "system" ? system : theme === "dark";
-}
 
 export function Picture({
   name,
@@ -35,17 +20,21 @@ export function Picture({
   first?: boolean;
   className?: string;
 }) {
-  const source = FILES[`./pictures/${name}-${useDark() ? "dark" : "light"}.webp`];
+  const { theme } = useTheme();
+  const [light, dark] = ["light", "dark"].map((one) => FILES[`./pictures/${name}-${one}.webp`]);
   return (
-    <img
-      src={source}
-      alt={alt}
-      width={1100}
-      height={first ? 700 : 760}
-      loading={first ? "eager" : "lazy"}
-      fetchPriority={first ? "high" : "auto"}
-      decoding="async"
-      className={clsx("block h-auto w-full rounded-lg bg-sunk", className)}
-    />
+    <picture>
+      {theme === "system" ? <source media="(prefers-color-scheme: dark)" srcSet={dark} /> : null}
+      <img
+        src={theme === "dark" ? dark : light}
+        alt={alt}
+        width={1100}
+        height={first ? 700 : 760}
+        loading={first ? "eager" : "lazy"}
+        fetchPriority={first ? "high" : "auto"}
+        decoding={first ? "sync" : "async"}
+        className={clsx("block h-auto w-full rounded-lg bg-sunk", className)}
+      />
+    </picture>
   );
 }

@@ -1,2 +1,3 @@
 /** The key that goes with letters on this person's keyboard. */
-export const modKey = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
+const browser = typeof navigator === "undefined" ? "" : navigator.userAgent;
+export const modKey = /Mac|iPhone|iPad/.test(browser) ? "⌘" : "Ctrl";

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
 import { forgetAnswers } from "@/api/client";
 import { useOrganisation } from "@/api/organisation";
-import { refresh, useSession } from "@/api/session";
+import { refresh, useSession, wasSignedIn } from "@/api/session";
 import { Problem } from "@/components/problem";
 import { SkeletonRows } from "@/components/skeleton";
 
@@ -24,7 +24,9 @@ export function RequireSession() {
     const back = encodeURIComponent(pathname + search);
     return <Navigate to={`/sign-in?return_to=${back}`} replace />;
   }
-  if (state !== "unknown") return <Outlet />;
+  // Whoever was signed in when last here most likely is: the page's outline need not wait for it,
+  // and its calls wait for the fresh token by themselves.
+  if (state !== "unknown" || (!error && wasSignedIn())) return <Outlet />;
   return (
     <div className="mx-auto max-w-6xl px-4 py-10 sm:px-6">
       {error ? <Problem error={error} retry={() => setTries(tries + 1)} /> : <SkeletonRows />}

@@ -46,6 +46,7 @@ export function useShellCommands(): void {
     if (!signedIn) return [...always, go("go-sign-in", "Sign in", "/sign-in")];
     return [
       go("go-agents", "Agents", "/agents", "g a"),
+      go("go-deployments", "Deployments", "/deployments", "g h", "history what happened"),
       go("go-organisation", "Organisation", "/organisation", "g o"),
       go("go-profile", "Profile", "/profile", "g p"),
       go("go-members", "Members", "/organisation", undefined, "people roles organisation"),

@@ -106,6 +106,7 @@ export function Shell() {
               <ButtonLink
                 to="/sign-in"
                 size="sm"
+                data-for="strangers"
                 variant="primary"
                 className="bg-[#78c6ec]! text-[#06202d]! hover:bg-[#a3d9f4]!"
               >
@@ -153,6 +154,7 @@ function Connection() {
   const online = useSyncExternalStore(
     (told) => onlineManager.subscribe(told),
     () => onlineManager.isOnline(),
+    () => true,
   );
   const catchingUp = useIsFetching() > 0;
   const [wasAway, setWasAway] = useState(false);

@@ -12,29 +12,29 @@ from typing import Any, Generic, Protocol, TypeVar
 from chalicelib.domain.agents import Agent, Remains
 from chalicelib.domain.audit import AuditRecord
 from chalicelib.domain.budget import Allowance, BudgetState, Need
+from chalicelib.domain.connections import Connection, Installed
 from chalicelib.domain.copies import Run
 from chalicelib.domain.credentials import ApiToken, TokenRegister
+from chalicelib.domain.deliveries import Delivery, Receipt
 from chalicelib.domain.deployments import Deployment, Environment, HistoryItem, Variables
 from chalicelib.domain.identities import Identity, Profile
 from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.listings import AgentListing, PublishedVersion
 from chalicelib.domain.operations import Orphan, Repair
+from chalicelib.domain.pull_requests import PullRequest
+from chalicelib.domain.pushes import Track
 from chalicelib.domain.release import Step
-from chalicelib.domain.repositories import (
-    Branch,
-    Checks,
-    Commit,
-    Installation,
-    Repository,
-    RepositoryRef,
-)
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.shares import Share
+from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Membership, Organisation
 from chalicelib.domain.versions import Version
+from chalicelib.ports.code_host import Annotation as Annotation
+from chalicelib.ports.code_host import Check as Check
+from chalicelib.ports.code_host import CodeHost as CodeHost
 
 E = TypeVar("E")
 
@@ -50,6 +50,7 @@ class Listing(Generic[E]):
 AGENTS = Listing("agents", Agent)  # (org_id)
 VERSIONS = Listing("versions", Version)  # (org_id, agent_id)
 DEPLOYMENTS = Listing("deployments", Deployment)  # (org_id, agent_id)
+ALL_DEPLOYMENTS = Listing("all_deployments", Deployment)  # (org_id)
 ENVIRONMENTS = Listing("environments", Environment)  # (org_id, agent_id)
 VARIABLES = Listing("variables", Variables)  # (org_id, agent_id)
 REMAINS = Listing("remains", Remains)  # (org_id)
@@ -77,6 +78,17 @@ OPEN_VERSIONS = Listing("open_versions", Version)  # () - of all tenants, for th
 CLOSING = Listing("closing", Organisation)  # () - likewise
 OPEN_DEPLOYMENTS = Listing("open_deployments", Deployment)  # () - likewise
 UNSETTLED = Listing("unsettled", Environment)  # () - likewise
+CONNECTIONS = Listing("connections", Connection)  # (repository_id) - of all tenants
+INSTALLATIONS = Listing("installations", Installed)  # (org_id)
+INSTALLED = Listing("installed", Installed)  # (installation_id) - of all tenants
+DELIVERIES = Listing("deliveries", Delivery)  # (org_id, agent_id)
+TRACKS = Listing("tracks", Track)  # (org_id, agent_id)
+PULL_REQUESTS = Listing("pull_requests", PullRequest)  # (org_id, agent_id)
+OPEN_RECEIPTS = Listing("open_receipts", Receipt)  # () - of all tenants, for the reconciler
+OPEN_DELIVERIES = Listing("open_deliveries", Delivery)  # () - likewise
+OPEN_TRACKS = Listing("open_tracks", Track)  # () - likewise
+OPEN_PREVIEWS = Listing("open_previews", PullRequest)  # () - likewise
+TELLINGS = Listing("tellings", Told)  # () - likewise
 REPAIRS = Listing("repairs", Repair)  # ()
 ORPHANS = Listing("orphans", Orphan)  # ()
 
@@ -364,6 +376,11 @@ class Artifacts(Protocol):
 
     def copy_source(self, key: str, to_key: str) -> None: ...
 
+    def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
+        """Stores a source as it arrives, never whole in memory; its size. When the pieces end in
+        an error, nothing is stored."""
+        ...
+
     def put_json(self, key: str, value: Any) -> None: ...
 
     def put_media(self, key: str, body: bytes, media_type: str) -> None: ...
@@ -446,110 +463,23 @@ class Provider(Protocol):
         ...
 
 
-class CodeHost(Protocol):
-    """Where sources are kept: GitHub. Raises CodeHostUnavailable (try again, in `retry_after`
-    seconds) and CodeHostRefused (`repository_gone`, `commit_gone`, `installation_gone`,
-    `code_host_refused`), which trying again does not help."""
-
-    @property
-    def app(self) -> bool:
-        """Whether the operator has an app there; without one only public repositories are read,
-        and nothing is written."""
-        ...
-
-    def install_address(self, state: str) -> str:
-        """Where a person installs the app; the host sends them back with `state`."""
-        ...
-
-    def installations_of(self, code: str) -> list[Installation]:
-        """The installations that whoever came back with this code may use."""
-        ...
-
-    def installation(self, installation_id: int) -> Installation: ...
-
-    def repositories(self, installation_id: int) -> list[Repository]: ...
-
-    def repository(self, ref: RepositoryRef) -> Repository: ...
-
-    def branches(self, ref: RepositoryRef) -> list[Branch]: ...
-
-    def commit(self, ref: RepositoryRef, name: str) -> Commit:
-        """The commit that a branch, a tag or a SHA names now."""
-        ...
-
-    def changed_paths(self, ref: RepositoryRef, base: str, head: str) -> tuple[str, ...] | None:
-        """What differs between two commits; None when the host cannot say, or not all of it."""
-        ...
-
-    def checks(self, ref: RepositoryRef, sha: str, *, besides: str) -> Checks:
-        """What all checks and statuses of the commit come to, but for ours (named `besides`)."""
-        ...
-
-    def archive(self, ref: RepositoryRef, sha: str, *, max_bytes: int) -> Iterator[bytes]:
-        """The commit's files as a gzipped tar, piece by piece. Raises TooLarge."""
-        ...
-
-    def put_check(self, ref: RepositoryRef, check: Check) -> int:
-        """Makes or (with its `id`) changes a check run; its id."""
-        ...
-
-    def put_status(
-        self, ref: RepositoryRef, sha: str, *, context: str, state: str, description: str, url: str
-    ) -> None:
-        """A commit status; `state`: pending, success, failure or error."""
-        ...
-
-    def create_deployment(
-        self, ref: RepositoryRef, sha: str, *, environment: str, transient: bool
-    ) -> int:
-        """Announces a deployment; its id at the host."""
-        ...
-
-    def put_deployment_status(
-        self,
-        ref: RepositoryRef,
-        deployment_id: int,
-        *,
-        state: str,
-        environment_url: str,
-        log_url: str,
-        description: str,
-    ) -> None:
-        """`state`: queued, in_progress, success, failure, error or inactive."""
-        ...
-
-    def put_comment(
-        self, ref: RepositoryRef, number: int, text: str, *, comment_id: int | None
-    ) -> int:
-        """Writes a comment on a pull request, or changes the one named; its id."""
-        ...
-
-
 @dataclass(frozen=True)
-class Annotation:
-    """A remark on a line of a file. `level`: notice, warning or failure."""
+class Task:
+    """Something to do that nobody waits for. Doing it twice does no harm.
 
-    path: str
-    line: int
-    level: str
-    title: str
-    message: str
+    `kind`: receipt, delivery, fetch, advance or report; `org_id` is empty where no tenant is known.
+    """
+
+    kind: str
+    org_id: str
+    subject: str
+    agent_id: str = ""
 
 
-@dataclass(frozen=True)
-class Check:
-    """A check run. `status`: queued, in_progress or completed, then with a `conclusion`."""
+class Tasks(Protocol):
+    """Has tasks done later, each at least once."""
 
-    name: str
-    sha: str
-    status: str
-    title: str
-    summary: str
-    url: str
-    external_id: str
-    conclusion: str | None = None
-    annotations: tuple[Annotation, ...] = ()
-    id: int | None = None
+    def start(self, tasks: Sequence[Task]) -> None: ...
 
 
 class Engine(Protocol):

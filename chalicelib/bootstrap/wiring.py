@@ -1,40 +1,18 @@
-"""The one place that knows which adapter serves which use case."""
+"""Knows how every use case is made of adapters and of other use cases."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
-from chalicelib.adapters.artifacts import S3Artifacts
-from chalicelib.adapters.aws import (
-    CodeBuild,
-    EventsSchedule,
-    SesMail,
-    StepFunctions,
-    client,
-    fresh_parameter,
-    parameter,
-)
-from chalicelib.adapters.catalogue import S3Catalogue
-from chalicelib.adapters.counters import DynamoCounters
-from chalicelib.adapters.dynamo import DynamoStore
-from chalicelib.adapters.github_sign_in import GITHUB, GITHUB_API, GitHubSignIn
-from chalicelib.adapters.http import HttpCaller, SystemClock
-from chalicelib.adapters.oidc import OidcSignIn
-from chalicelib.adapters.provider_http import ProviderHttp
-from chalicelib.adapters.railway import RailwayHost
-from chalicelib.adapters.railway_api import RailwayApi
-from chalicelib.adapters.railway_budget import DynamoBudget, DynamoLease
-from chalicelib.adapters.secrets import AesVault, JwtSigner
 from chalicelib.ports import (
     Artifacts,
     Builder,
     Caller,
     Catalogue,
     Clock,
+    CodeHost,
     Counters,
     Engine,
     Host,
@@ -43,6 +21,7 @@ from chalicelib.ports import (
     Schedule,
     Signer,
     Store,
+    Tasks,
     Vault,
 )
 from chalicelib.services.access import Access
@@ -50,15 +29,19 @@ from chalicelib.services.accounts import Accounts
 from chalicelib.services.activity import Activity
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.services.badges import Badges
 from chalicelib.services.builds import Builds
 from chalicelib.services.catalogue import Indexing
 from chalicelib.services.closing import Closing
+from chalicelib.services.connections import Connections
 from chalicelib.services.copies import Copies
+from chalicelib.services.deliveries import Deliveries
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.health import Health
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.identities import Identities
 from chalicelib.services.images import Images
+from chalicelib.services.installations import Installations
 from chalicelib.services.invitations import Invitations
 from chalicelib.services.limits import Limits
 from chalicelib.services.listings import Listings
@@ -72,19 +55,25 @@ from chalicelib.services.personal_data import PersonalData
 from chalicelib.services.previews import Previews
 from chalicelib.services.progress import Progress
 from chalicelib.services.providers import Providers
+from chalicelib.services.pull_requests import PullRequests
+from chalicelib.services.pushes import Pushes
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.releases import Releases
+from chalicelib.services.reporting import Reporting
 from chalicelib.services.reviews import Reviews
 from chalicelib.services.sessions import Sessions
 from chalicelib.services.settling import Settling
 from chalicelib.services.sharing import Sharing
 from chalicelib.services.sign_in import SignIn
+from chalicelib.services.sources import Sources
 from chalicelib.services.tokens import Tokens
+from chalicelib.services.tracks import Tracks
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import EnvironmentVariables
 from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
-from chalicelib.settings import ProviderSettings, Settings
+from chalicelib.services.work import Work
+from chalicelib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -101,6 +90,7 @@ class Adapters:
     vault: Vault
     signer: Signer
     engine: Engine
+    tasks: Tasks
     schedule: Schedule
     caller: Caller
     clock: Clock
@@ -108,6 +98,9 @@ class Adapters:
     """Where people can sign in besides by email, by id."""
     webhook_secret: Callable[[], str]
     """The secret in the address the host's webhooks come to."""
+    code_host: CodeHost
+    code_host_secret: Callable[[], str]
+    """What the code host signs its calls with; empty where there is no app."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +122,7 @@ class Platform:
     tokens: Tokens
     personal_data: PersonalData
     agents: Agents
+    badges: Badges
     variables: EnvironmentVariables
     versions: Versions
     deployments: Deployments
@@ -144,6 +138,13 @@ class Platform:
     moderators: Moderators
     indexing: Indexing
     operations: Operations
+    installations: Installations
+    connections: Connections
+    deliveries: Deliveries
+    pull_requests: PullRequests
+    sources: Sources
+    tracks: Tracks
+    work: Work
     idempotency: Idempotency
     limits: Limits
     store: Store
@@ -215,6 +216,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         variables=variables,
         deployments=deployments,
         schedule=adapters.schedule,
+        tasks=adapters.tasks,
         clock=clock,
         upload_limit=timedelta(seconds=settings.upload_limit_seconds),
         build_limit=build_limit,
@@ -272,6 +274,74 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         deployments=deployments,
         clock=clock,
     )
+    sources = Sources(
+        store=store,
+        artifacts=adapters.artifacts,
+        code_host=adapters.code_host,
+        agents=agents,
+        versions=versions,
+        progress=progress,
+        variables=variables,
+        clock=clock,
+    )
+    tracks = Tracks(
+        store=store,
+        versions=versions,
+        variables=variables,
+        schedule=adapters.schedule,
+        clock=clock,
+    )
+    pull_requests = PullRequests(
+        store=store,
+        audit=audit,
+        code_host=adapters.code_host,
+        host=adapters.host,
+        agents=agents,
+        tracks=tracks,
+        versions=versions,
+        variables=variables,
+        deployments=deployments,
+        schedule=adapters.schedule,
+        tasks=adapters.tasks,
+        clock=clock,
+        idle_after=timedelta(days=settings.preview_idle_days),
+        limits=settings.tenant_limits,
+    )
+    connections = Connections(
+        store=store,
+        audit=audit,
+        vault=adapters.vault,
+        code_host=adapters.code_host,
+        agents=agents,
+        tracks=tracks,
+        pull_requests=pull_requests,
+        clock=clock,
+    )
+    work = Work(
+        store=store,
+        tasks=adapters.tasks,
+        pushes=Pushes(
+            store=store,
+            code_host=adapters.code_host,
+            tracks=tracks,
+            pull_requests=pull_requests,
+            schedule=adapters.schedule,
+            clock=clock,
+        ),
+        tracks=tracks,
+        sources=sources,
+        pull_requests=pull_requests,
+        reporter=Reporting(
+            store=store,
+            code_host=adapters.code_host,
+            artifacts=adapters.artifacts,
+            schedule=adapters.schedule,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
+        schedule=adapters.schedule,
+        clock=clock,
+    )
     return Platform(
         settings=settings,
         access=access,
@@ -315,6 +385,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             sharing=sharing,
         ),
         agents=agents,
+        badges=Badges(
+            store=store,
+            agents=agents,
+            clock=clock,
+            secret=adapters.webhook_secret,
+            web_url=settings.web_url,
+        ),
         variables=variables,
         versions=versions,
         deployments=deployments,
@@ -341,6 +418,7 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             settling=settling,
             health=Health(turns=turns, verification=verification, clock=clock),
             orphans=orphans,
+            work=work,
             indexing=indexing,
             clock=clock,
         ),
@@ -378,111 +456,26 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
             clock=clock,
             operators=settings.operators,
         ),
+        installations=Installations(
+            store=store, audit=audit, code_host=adapters.code_host, clock=clock
+        ),
+        connections=connections,
+        deliveries=Deliveries(
+            store=store,
+            agents=agents,
+            connections=connections,
+            schedule=adapters.schedule,
+            tasks=adapters.tasks,
+            clock=clock,
+            app_secret=adapters.code_host_secret,
+        ),
+        pull_requests=pull_requests,
+        sources=sources,
+        tracks=tracks,
+        work=work,
         idempotency=Idempotency(store=store, clock=clock),
         limits=limits,
         store=store,
         turns=turns,
         webhook_secret=adapters.webhook_secret,
     )
-
-
-def platform() -> Platform:
-    """The platform this process serves; made on first use."""
-    if not _installed:
-        _installed.append(_on_aws(Settings.from_env()))
-    return _installed[0]
-
-
-def install(made: Platform) -> None:
-    """Serve this platform instead: how tests put one in memory behind the API."""
-    _installed[:] = [made]
-
-
-_installed: list[Platform] = []
-
-
-def _on_aws(settings: Settings) -> Platform:
-    """The platform on AWS, or on what speaks its protocols."""
-
-    def secret(name: str) -> str:
-        return parameter(f"{settings.parameters}/{name}")
-
-    def registry() -> tuple[str, str] | None:
-        username = secret("registry-username")
-        return (username, secret("registry-password")) if username.strip("-") else None
-
-    artifacts = S3Artifacts(settings.sources_bucket, settings.artifacts_bucket, settings.s3_url)
-    database = partial(client, "dynamodb")
-    railway = RailwayApi(
-        settings.railway_url,
-        lambda: secret("railway-token"),
-        token_kind=settings.railway_token_kind,
-        forget_token=parameter.cache_clear,
-        budget=DynamoBudget(settings.table, database, per_hour=settings.railway_calls_per_hour),
-    )
-    return wire(
-        settings,
-        Adapters(
-            store=DynamoStore(settings.table, database),
-            counters=DynamoCounters(settings.table, database),
-            host=RailwayHost(
-                railway,
-                project_id=settings.railway_project_id,
-                environment_id=settings.railway_environment_id,
-                credentials=registry,
-                lease=DynamoLease(settings.table, database, settings.railway_environment_id),
-                read_source=artifacts.read,
-            ),
-            builder=CodeBuild(settings.build_project, settings.artifacts_bucket),
-            catalogue=S3Catalogue(settings.artifacts_bucket),
-            artifacts=artifacts,
-            mail=SesMail(settings.mail_from),
-            vault=AesVault(lambda: fresh_parameter(f"{settings.parameters}/vault-key")),
-            signer=JwtSigner(
-                lambda: fresh_parameter(f"{settings.parameters}/signing-key"),
-                audience=settings.web_url,
-            ),
-            engine=StepFunctions(settings.state_machine_arn),
-            schedule=EventsSchedule(settings.reconcile_rule),
-            caller=HttpCaller(),
-            clock=SystemClock(),
-            providers=sign_in_providers(settings, lambda: json.loads(secret("provider-secrets"))),
-            webhook_secret=lambda: secret("railway-webhook-secret"),
-        ),
-    )
-
-
-GOOGLE = "https://accounts.google.com"
-
-
-def sign_in_providers(
-    settings: Settings, secrets: Callable[[], Mapping[str, str]], *, transport: object = None
-) -> dict[str, Provider]:
-    """The providers of the settings, by id; nothing is fetched before somebody signs in there."""
-    http = ProviderHttp(loopback=settings.ground.get("kind") == "local", transport=transport)
-
-    def provider(one: ProviderSettings) -> Provider:
-        def secret() -> str:
-            return str(secrets()[one.id])
-
-        if one.kind == "github":
-            return GitHubSignIn(
-                provider_id=one.id,
-                name=one.name,
-                client_id=one.client_id,
-                secret=secret,
-                http=http,
-                url=one.url or GITHUB,
-                api_url=one.api_url or GITHUB_API,
-            )
-        return OidcSignIn(
-            provider_id=one.id,
-            name=one.name,
-            kind=one.kind,
-            issuer=GOOGLE if one.kind == "google" else one.issuer,
-            client_id=one.client_id,
-            secret=None if one.public else secret,
-            http=http,
-        )
-
-    return {one.id: provider(one) for one in settings.providers}

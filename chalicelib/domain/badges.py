@@ -1,0 +1,88 @@
+"""Badges for a README: how an agent is, and the button that deploys a repository. Pictures only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from urllib.parse import urlencode
+
+from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
+
+CONFIRMED_WITHIN = timedelta(minutes=30)
+"""What nobody has looked at for longer is told as what it was."""
+_GREEN, _BLUE, _AMBER, _RED, _GREY = "#1a7f37", "#0969da", "#9a6700", "#cf222e", "#59636e"
+_LABEL = "Slipway"
+
+
+@dataclass(frozen=True)
+class Badge:
+    """What a badge says, and in which colour."""
+
+    word: str
+    colour: str
+
+
+def badge_of(environment: Environment | None, serving: Deployment | None, now: datetime) -> Badge:
+    """How an environment is."""
+    if serving is None or not serving.state.is_serving:
+        moving = environment is not None and (environment.moving or environment.queued)
+        return Badge("deploying", _BLUE) if moving else Badge("not deployed", _GREY)
+    if serving.state is DeploymentState.CRASHED:
+        return Badge("crashed", _RED)
+    confirmed = serving.confirmed_at
+    if confirmed is None or now - confirmed > CONFIRMED_WITHIN:
+        return Badge(f"{serving.state.value}, not confirmed", _GREY)
+    if serving.state is DeploymentState.ASLEEP:
+        return Badge("asleep", _GREEN)
+    if serving.health is not None and not serving.health.ok:
+        return Badge("not answering", _AMBER)
+    return Badge("live", _GREEN)
+
+
+def drawn(badge: Badge) -> str:
+    """The badge as SVG: a label and a word beside it."""
+    left, right = _width(_LABEL), _width(badge.word)
+    said = escape(f"{_LABEL}: {badge.word}")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
+        f'aria-label="{said}"><title>{said}</title>'
+        f'<rect width="{left + right}" height="20" rx="3" fill="#24292f"/>'
+        f'<path d="M{left} 0h{right - 3}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H{left}z" '
+        f'fill="{badge.colour}"/>'
+        '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" '
+        'text-anchor="middle">'
+        f"{_text(_LABEL, left / 2, left)}{_text(badge.word, left + right / 2, right)}</g></svg>"
+    )
+
+
+def button() -> str:
+    """The button "Deploy on Slipway" as SVG."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="156" height="32" role="img" '
+        'aria-label="Deploy on Slipway"><title>Deploy on Slipway</title>'
+        '<rect width="156" height="32" rx="6" fill="#0b2545"/>'
+        '<path d="M12 21h16l-3 4H15zM20 7v12M20 8l7 9h-7" fill="none" stroke="#8da9c4" '
+        'stroke-width="2"/>'
+        '<text x="90" y="21" fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" '
+        'font-size="13" text-anchor="middle" textLength="112">Deploy on Slipway</text></svg>'
+    )
+
+
+def deploy_address(web_url: str, repository: str, branch: str = "", root: str = "") -> str:
+    """The page of the web app that begins a deployment of this repository."""
+    asked = {"repository": repository, "branch": branch, "root": root}
+    return f"{web_url}/deploy?{urlencode({k: v for k, v in asked.items() if v})}"
+
+
+def image_link(text: str, picture: str, target: str) -> str:
+    """A picture that leads somewhere, as Markdown."""
+    return f"[![{text}]({picture})]({target})"
+
+
+def _width(text: str) -> int:
+    return round(len(text) * 6.6) + 12
+
+
+def _text(text: str, x: float, width: int) -> str:
+    return f'<text x="{x:g}" y="14" textLength="{width - 12}">{escape(text)}</text>'

@@ -1,0 +1,42 @@
+// Runs before anything is drawn: the theme that was chosen here, and whether somebody was signed in
+// when last here, so that the outline in the page's own HTML shows nothing that is not so. Then
+// fetches the app, once the outline is there to be read: on a thin line they would hold each other up.
+(() => {
+  const known = document.documentElement.dataset;
+  try {
+    const theme = localStorage.getItem("slipway.theme");
+    if (theme === "light" || theme === "dark") known.theme = theme;
+    if (localStorage.getItem("slipway.session") === "1") known.known = "";
+  } catch {
+    // Private windows may have no storage: they get what everybody gets.
+  }
+  // Whoever is quicker than the app has pressed the button all the same: `keep-typed.ts` does it.
+  const keep = (event) => {
+    const { target } = event;
+    if (!(target instanceof Element) || !target.closest("[data-outline]")) return;
+    const button = target.closest("button");
+    if (event.type === "click" && !button) return;
+    event.preventDefault();
+    if (button) button.dataset.pressed = "";
+  };
+  addEventListener("click", keep, true);
+  addEventListener("submit", keep, true);
+  const start = () => {
+    const [app, ...parts] = document.querySelector("[data-app]")?.dataset.app.split(" ") ?? [];
+    if (!app) return;
+    for (const href of parts) {
+      const link = Object.assign(document.createElement("link"), { rel: "modulepreload", href });
+      document.head.append(link);
+    }
+    import(app).catch((problem) => {
+      const broken = document.getElementById("broken");
+      if (broken) broken.hidden = false;
+      throw problem;
+    });
+  };
+  addEventListener("DOMContentLoaded", () => {
+    // A hidden window draws nothing, and need not wait for it.
+    if (document.hidden) start();
+    else requestAnimationFrame(() => setTimeout(start));
+  });
+})();

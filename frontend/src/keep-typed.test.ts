@@ -1,0 +1,58 @@
+import { afterEach, expect, test } from "vitest";
+import { keepTyped } from "./keep-typed";
+
+function page(markup: string): HTMLElement {
+  document.body.innerHTML = `<div id="root" data-outline="open">${markup}</div>`;
+  return document.getElementById("root") as HTMLElement;
+}
+
+afterEach(() => {
+  document.body.innerHTML = "";
+});
+
+test("what was typed into the outline stands in the app's field, and React hears of it", () => {
+  const root = page(
+    '<label for="a">Email</label><input id="a"><label for="b">Name</label><input id="b">',
+  );
+  const putBack = keepTyped(root);
+  const before = root.querySelector<HTMLInputElement>("#a") as HTMLInputElement;
+  before.focus();
+  before.value = "ada@example.org";
+  root.innerHTML =
+    '<label for="x">Email</label><input id="x"><label for="y">Name</label><input id="y" value="kept">';
+  const heard: string[] = [];
+  root.addEventListener("input", (event) => heard.push((event.target as HTMLInputElement).value));
+  putBack();
+  const [email, name] = [...root.querySelectorAll("input")];
+  expect(email?.value).toBe("ada@example.org");
+  expect(heard).toEqual(["ada@example.org"]);
+  expect(document.activeElement).toBe(email);
+  expect(name?.value).toBe("kept");
+  expect(root.dataset.outline).toBeUndefined();
+});
+
+test("a button that was pressed too early is pressed when the app is there", async () => {
+  const root = page("<button>Cancel</button><button>Send</button>");
+  const putBack = keepTyped(root);
+  for (const button of root.querySelectorAll("button")) {
+    if (button.textContent === "Send") button.dataset.pressed = "";
+  }
+  root.innerHTML = "<button>Cancel</button><button>Send</button>";
+  const pressed = new Promise((resolve) => {
+    root.addEventListener("click", (event) => resolve((event.target as Element).textContent));
+  });
+  putBack();
+  expect(await pressed).toBe("Send");
+});
+
+test("the focus stays on the same link, and a second call changes nothing", () => {
+  const root = page('<a href="/marketplace">Marketplace</a>');
+  const putBack = keepTyped(root);
+  root.querySelector("a")?.focus();
+  root.innerHTML = '<a href="/">Slipway</a><a href="/marketplace">Marketplace</a>';
+  putBack();
+  expect(document.activeElement?.textContent).toBe("Marketplace");
+  root.querySelectorAll("a")[0]?.focus();
+  putBack();
+  expect(document.activeElement?.textContent).toBe("Slipway");
+});

@@ -1,0 +1,58 @@
+/** Keeps what somebody has begun in a page's outline when the app takes its place. */
+
+type Field = HTMLInputElement | HTMLTextAreaElement;
+
+/** Watches the outline; what it returns puts text and focus into the same fields of the app, and
+ * presses the button that was pressed. */
+export function keepTyped(root: HTMLElement): () => void {
+  const fields = [...root.querySelectorAll<Field>("input, textarea")].map((field) => ({
+    field,
+    label: nameOf(field),
+  }));
+  const links = [...root.querySelectorAll("a")];
+  const buttons = [...root.querySelectorAll("button")];
+  let focused: EventTarget | null = null;
+  const watch = (event: FocusEvent) => {
+    focused = event.target;
+  };
+  root.addEventListener("focusin", watch);
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    root.removeEventListener("focusin", watch);
+    delete root.dataset.outline;
+    for (const { field, label } of fields) {
+      const twin = [...root.querySelectorAll<Field>("input, textarea")].find(
+        (one) => nameOf(one) === label,
+      );
+      if (!twin) continue;
+      if (field.value !== field.defaultValue) type(twin, field.value);
+      if (focused === field) twin.focus({ preventScroll: true });
+    }
+    const link = links.find((one) => one === focused);
+    const same = [...root.querySelectorAll("a")].find(
+      (one) => link && one.href === link.href && one.textContent === link.textContent,
+    );
+    same?.focus({ preventScroll: true });
+    const pressed = buttons.findLast((one) => one.dataset.pressed !== undefined);
+    // A moment later: the app has to hear of the text first.
+    if (pressed) setTimeout(() => twinOf(pressed, root)?.click());
+  };
+}
+
+function twinOf(button: HTMLButtonElement, root: HTMLElement): HTMLButtonElement | undefined {
+  const name = (one: HTMLElement) => one.ariaLabel ?? one.textContent;
+  return [...root.querySelectorAll("button")].find((one) => name(one) === name(button));
+}
+
+function nameOf(field: Field): string {
+  return field.labels?.[0]?.textContent ?? field.getAttribute("aria-label") ?? field.name;
+}
+
+/** As if it were typed: React hears of it. */
+function type(field: Field, text: string): void {
+  const set = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value")?.set;
+  set?.call(field, text);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}

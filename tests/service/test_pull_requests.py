@@ -1,0 +1,369 @@
+"""A pull request's preview: its life, what it may see, and strangers' code that waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.connections import PreviewsOf
+from chalicelib.domain.deliveries import DeliveryState
+from chalicelib.domain.deployments import Deployment, Environment, Variables
+from chalicelib.domain.operations import ServiceClaim
+from chalicelib.domain.pull_requests import PreviewState, PullRequest
+from chalicelib.domain.tenancy import Principal, Role
+from chalicelib.domain.versions import Version, VersionState
+from chalicelib.errors import Conflict, Forbidden, NotFound
+from chalicelib.ports import OPEN_PREVIEWS, VERSIONS, every
+from chalicelib.services.variables import VariableValue
+from tests.conftest import World
+from tests.hooks import Repo, connected, deliveries, outcomes
+
+FORK = {"id": 5, "full_name": "eve/echo"}
+
+
+@pytest.fixture
+def who(world: World) -> Principal:
+    return world.founded()
+
+
+@pytest.fixture
+def agent(world: World, who: Principal) -> Agent:
+    return world.agent(who)
+
+
+@pytest.fixture
+def repo(world: World, who: Principal, agent: Agent) -> Repo:
+    return connected(world, who, agent, previews=PreviewsOf.ON)
+
+
+def opened(repo: Repo, number: int = 3, **more: Any) -> str:
+    """A pull request of the repository's own branch; its head."""
+    sha = repo.commit(f"Change {number}", f"feature-{number}", extra=f"{number}")
+    repo.send("pull_request", repo.pull("opened", number, sha, **more))
+    return sha
+
+
+def renewed(repo: Repo, number: int = 3, *, at: str, **more: Any) -> str:
+    sha = repo.commit(f"Again {at}", f"feature-{number}")
+    repo.send("pull_request", repo.pull("synchronize", number, sha, at=at, **more))
+    return sha
+
+
+def request_of(world: World, agent: Agent, number: int = 3) -> PullRequest:
+    found = world.store.get(PullRequest, agent.org_id, agent.id, str(number))
+    assert found is not None
+    return found
+
+
+def environment(world: World, agent: Agent, name: str = "pr-3") -> Environment | None:
+    return world.store.get(Environment, agent.org_id, agent.id, name)
+
+
+def newest(world: World, agent: Agent) -> Version:
+    return next(iter(every(world.store, VERSIONS, agent.org_id, agent.id)))
+
+
+def run(world: World, who: Principal, agent: Agent) -> Deployment:
+    """The newest version's build succeeds, and its deployment goes live."""
+    ready = world.finish_build(newest(world, agent))
+    world.work()
+    assert ready.deployment_id is not None
+    return world.run_machine(who, ready.deployment_id)
+
+
+def values(world: World, agent: Agent, name: str = "pr-3") -> dict[str, str]:
+    stored = world.store.get(Variables, agent.org_id, agent.id, name)
+    return world.platform.variables.open(stored) if stored else {}
+
+
+def variables(world: World, who: Principal, agent: Agent) -> None:
+    """Production's, and those of previews."""
+    sets = {"production": "live", "preview": "harmless"}
+    for name, word in sets.items():
+        wanted = [
+            VariableValue("TOKEN", f"{word} secret", secret=True),
+            VariableValue("COLOUR", f"{word} colour", secret=False),
+        ]
+        world.platform.variables.put(who, agent.id, name, wanted, if_revision=None)
+
+
+def test_opened_it_answers_pushed_to_it_is_renewed_closed_it_is_gone(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    first = opened(repo)
+    live = run(world, who, agent)
+    assert (live.environment, live.state) == ("pr-3", "live")
+    assert live.url
+    assert live.commit is not None
+    assert (live.commit.sha, live.commit.pull_request) == (first, 3)
+    second = renewed(repo, at="2026-01-02T00:00:00Z")
+    again = run(world, who, agent)
+    assert again.commit is not None
+    assert again.commit.sha == second
+    place = environment(world, agent)
+    assert place is not None
+    service_id = place.service_id
+    repo.send("pull_request", repo.pull("closed", 3, second, at="2026-01-03T00:00:00Z"))
+    assert outcomes(world, agent) == ["started", "started", "preview_removed"]
+    assert request_of(world, agent).state is PreviewState.CLOSED
+    assert environment(world, agent) is None
+    assert world.store.get(ServiceClaim, service_id) is None
+    assert world.host.inspect(service_id) is None
+    assert world.platform.deployments.get(who, again.id).state == "stopped"
+    assert not list(every(world.store, OPEN_PREVIEWS))
+
+
+def test_production_is_left_alone(world: World, who: Principal, agent: Agent, repo: Repo) -> None:
+    repo.push()
+    live = run(world, who, agent)
+    opened(repo)
+    run(world, who, agent)
+    assert world.platform.deployments.get(who, live.id).state == "live"
+
+
+def test_it_has_the_variables_of_previews_and_none_of_productions(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    variables(world, who, agent)
+    opened(repo)
+    assert values(world, agent) == {"TOKEN": "harmless secret", "COLOUR": "harmless colour"}
+    live = run(world, who, agent)
+    given = world.platform.deployments.opened_variables(live)
+    assert given == values(world, agent)
+
+
+def test_a_forks_commit_waits_for_a_members_word_and_gets_no_secret(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    variables(world, who, agent)
+    sha = opened(repo, head_repo=FORK)
+    [delivery] = deliveries(world, agent)
+    assert (delivery.state, delivery.code) == (DeliveryState.HELD, "approval_required")
+    assert not list(every(world.store, VERSIONS, agent.org_id, agent.id))
+    world.clock.sleep(3600)
+    world.platform.reconciler.run()
+    world.work()
+    assert outcomes(world, agent) == ["approval_required"], "it waits for as long as it takes"
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    live = run(world, who, agent)
+    assert live.state == "live"
+    assert live.commit is not None
+    assert live.commit.fork
+    assert world.platform.deployments.opened_variables(live) == {"COLOUR": "harmless colour"}
+
+
+def test_what_a_fork_pushes_after_the_approval_waits_again(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo, head_repo=FORK)
+    later = renewed(repo, at="2026-01-02T00:00:00Z", head_repo=FORK)
+    with pytest.raises(Conflict) as moved:
+        world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    assert moved.value.code == "head_moved"
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=later)
+    world.work()
+    run(world, who, agent)
+    renewed(repo, at="2026-01-03T00:00:00Z", head_repo=FORK)
+    assert outcomes(world, agent)[-1] == "approval_required"
+    versions = list(every(world.store, VERSIONS, agent.org_id, agent.id))
+    assert [v.source.commit.sha for v in versions if v.source.commit] == [later]
+    assert request_of(world, agent).state is PreviewState.ACTIVE, "the approved one still runs"
+
+
+def test_a_fork_that_was_deleted_stays_a_stranger(world: World, agent: Agent, repo: Repo) -> None:
+    opened(repo, head_repo=None)
+    assert outcomes(world, agent) == ["approval_required"]
+
+
+def test_who_may_not_approve_does_not(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo, head_repo=FORK)
+    viewer = world.join(who, "viewer@example.com", Role.VIEWER)
+    with pytest.raises(Forbidden):
+        world.platform.pull_requests.approve(viewer, agent.id, 3, sha=sha)
+    stranger = world.founded("eve@example.com", "Eve")
+    with pytest.raises(NotFound):
+        world.platform.pull_requests.approve(stranger, agent.id, 3, sha=sha)
+
+
+def test_a_strangers_version_runs_nowhere_but_in_its_preview(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    version = newest(world, agent)
+    deployments = world.platform.deployments
+    with pytest.raises(Conflict) as refused:
+        deployments.request(who, agent.id, version_id=version.id, environment="production")
+    assert refused.value.code == "not_merged"
+    own = world.ready(who, agent)
+    with pytest.raises(Conflict) as reserved:
+        deployments.request(who, agent.id, version_id=own.id, environment="pr-3")
+    assert reserved.value.code == "environment_reserved"
+    with pytest.raises(Conflict):
+        world.platform.variables.put(who, agent.id, "pr-3", [], if_revision=None)
+    with pytest.raises(Conflict):
+        world.platform.versions.create_upload(
+            who, agent.id, filename="a.zip", size=None, deploy=True, environment="pr-3"
+        )
+
+
+IGNORED: dict[str, tuple[dict[str, Any], str]] = {
+    "to another branch": ({"base": "release"}, "other_branch"),
+    "told to skip": ({"message": "No [skip deploy]"}, "skip_requested"),
+    "labelled": ({"action": "labeled"}, "event_ignored"),
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_what_gets_no_preview_says_why(world: World, agent: Agent, repo: Repo, name: str) -> None:
+    more, code = IGNORED[name]
+    sha = repo.commit(more.pop("message", "A change"), "feature")
+    repo.send("pull_request", repo.pull(more.pop("action", "opened"), 3, sha, **more))
+    assert outcomes(world, agent) == [code]
+
+
+def test_previews_are_off_until_somebody_wants_them(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    repo = connected(world, who, agent)
+    opened(repo)
+    assert outcomes(world, agent) == ["previews_off"]
+
+
+def test_a_pull_request_that_changes_nothing_of_the_agents_gets_none(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    repo = connected(world, who, agent, previews=PreviewsOf.ON, watch=["src/**"])
+    opened(repo)
+    assert outcomes(world, agent) == ["not_watched"]
+
+
+def test_events_out_of_order_end_with_the_newest(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    first = repo.commit("One", "feature")
+    second = repo.commit("Two", "feature")
+    repo.send("pull_request", repo.pull("synchronize", 3, second, at="2026-01-02T00:00:00Z"))
+    repo.send("pull_request", repo.pull("opened", 3, first, at="2026-01-01T00:00:00Z"))
+    assert outcomes(world, agent) == ["started", "not_newest"]
+    assert request_of(world, agent).head_sha == second
+    repo.send("pull_request", repo.pull("closed", 3, second, at="2026-01-04T00:00:00Z"))
+    repo.send("pull_request", repo.pull("synchronize", 3, second, at="2026-01-03T00:00:00Z"))
+    assert outcomes(world, agent)[-2:] == ["preview_removed", "not_newest"]
+    assert environment(world, agent) is None
+
+
+def test_reopened_it_comes_back(world: World, who: Principal, agent: Agent, repo: Repo) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    repo.send("pull_request", repo.pull("reopened", 3, sha, at="2026-01-03T00:00:00Z"))
+    assert run(world, who, agent).state == "live"
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+
+
+def test_closed_while_it_is_built_nothing_goes_live(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    building = newest(world, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    world.finish_build(building)
+    world.work()
+    assert newest(world, agent).state is VersionState.CANCELLED
+    assert environment(world, agent) is None
+
+
+def test_closed_while_it_is_released_nothing_is_left(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    ready = world.finish_build(newest(world, agent))
+    assert ready.deployment_id is not None
+    world.platform.releases.step("release", who.org_id, ready.deployment_id)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    assert outcomes(world, agent)[-1] == "preview_removed"
+    ended = world.run_machine(who, ready.deployment_id)
+    assert ended.state == "cancelled"
+    assert environment(world, agent) is None
+    assert not world.host.running
+
+
+def test_a_host_that_is_silent_when_it_is_closed_is_asked_again(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    world.host.down = True
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    assert deliveries(world, agent)[0].state is DeliveryState.WAITING
+    assert request_of(world, agent).state is PreviewState.CLOSING
+    world.host.down = False
+    world.clock.sleep(120)
+    world.platform.reconciler.run()
+    world.work()
+    assert request_of(world, agent).state is PreviewState.CLOSED
+    assert outcomes(world, agent)[-1] == "preview_removed"
+
+
+def test_after_idle_days_it_is_taken_away_and_a_push_brings_it_back(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    world.clock.sleep(6 * 86400)
+    world.platform.reconciler.run()
+    assert environment(world, agent) is not None
+    world.clock.sleep(2 * 86400)
+    world.platform.reconciler.run()
+    assert environment(world, agent) is None
+    assert request_of(world, agent).state is PreviewState.IDLE
+    renewed(repo, at="2026-02-01T00:00:00Z")
+    assert run(world, who, agent).state == "live"
+
+
+def test_there_are_no_more_previews_at_a_time_than_the_tier_has(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    for number in range(1, 5):
+        opened(repo, number)
+    assert outcomes(world, agent) == ["started"] * 3 + ["too_many_previews"]
+
+
+def test_disconnected_or_switched_off_all_previews_go(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    world.platform.connections.remove(who, agent.id)
+    world.platform.reconciler.run()
+    assert environment(world, agent) is None
+
+
+def test_they_are_listed_with_where_they_answer(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, 3)
+    live = run(world, who, agent)
+    opened(repo, 4, head_repo=FORK)
+    page, serving = world.platform.pull_requests.page(who, agent.id, limit=10, after=None)
+    assert [(one.number, one.state) for one in page.items] == [
+        (4, PreviewState.WAITING),
+        (3, PreviewState.ACTIVE),
+    ]
+    assert serving[3].url == live.url
+
+
+def test_no_commit_of_a_fork_is_what_the_repository_itself_has(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    """A preview's commits are another track than production's."""
+    sha = opened(repo)
+    repo.kept.branches["main"] = sha
+    repo.send("push", repo.pushed(sha))
+    assert outcomes(world, agent) == ["started", "started"]
