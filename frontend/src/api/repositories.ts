@@ -132,9 +132,3 @@ export const startInstallation = () => api.post("/github/installations");
 
 export const completeInstallation = (body: Body<"/github/installations/complete", "post">) =>
   api.post("/github/installations/complete", { body });
-
-export function forgetInstallation(installationId: number) {
-  return api.delete("/github/installations/{installation_id}", {
-    path: { installation_id: String(installationId) },
-  });
-}
