@@ -24,6 +24,7 @@ from chalicelib.domain.telling import (
     Told,
     check_name,
     comment,
+    comment_is_final,
     deployment_state,
     deployment_words,
     pull_subject,
@@ -244,7 +245,7 @@ class Reporting:
             )
             return {"remote_id": written}
 
-        return _News(_digest(text), True, say)
+        return _News(_digest(text), comment_is_final(request, version, deployment), say)
 
     # --- one at a time --------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, Route
 
+from infra.local.demo import publish_gallery
 from infra.local.first import Person, sign_in
 from infra.local.layout import Layout
 from tests.browser.visitor import Visitor, answer_with, launched, open_window
@@ -53,6 +54,7 @@ class Scene:
             version=gist["version_id"],
             failed_agent=weather["id"],
             failed_version=weather["version_id"],
+            offer=SHOWN[0],
         )
 
 
@@ -81,24 +83,39 @@ def _failing(page: Page) -> None:
     page.route(API, fail)
 
 
+# Of the ready-made agents, those that stand in the pictures' marketplace.
+SHOWN = [
+    "site-watch",
+    "text-summary",
+    "cron-explainer",
+    "json-diff",
+    "log-triage",
+    "sitemap-reader",
+]
+
 BEFORE: dict[str, Callable[[Page], None]] = {"loading": _loading, "error": _failing}
 
 # name, path, text that shows the page is there
 PAGES = [
     ("agents", "/agents", "Gist"),
+    ("deployments", "/deployments", "Gist"),
     ("agent", "/agents/{agent}", "Live"),
     ("agent-deployments", "/agents/{agent}/deployments", "Live"),
     ("agent-versions", "/agents/{agent}/versions", ""),
     ("agent-logs", "/agents/{agent}/logs", ""),
     ("agent-metrics", "/agents/{agent}/metrics", ""),
     ("agent-variables", "/agents/{agent}/variables", ""),
+    ("agent-listing", "/agents/{agent}/listing", ""),
+    ("agent-repository", "/agents/{agent}/repository", ""),
     ("agent-settings", "/agents/{agent}/settings", ""),
     ("deployment", "/agents/{agent}/deployments/{deployment}", "Live"),
     ("version-failed", "/agents/{failed_agent}/versions/{failed_version}", ""),
     ("launch-failed", "/deploy/{failed_agent}/{failed_version}", "It did not go live"),
     ("launch", "/deploy/{agent}/{version}", "is live"),
     ("deploy", "/deploy", "Webhook router"),
-    ("marketplace", "/marketplace", ""),
+    ("marketplace", "/marketplace", "Site watch"),
+    ("offer", "/marketplace/{offer}", "Deploy my own copy"),
+    ("copy", "/marketplace/{offer}/copy", ""),
     ("organisation", "/organisation", ""),
     ("organisation-invitations", "/organisation/invitations", ""),
     ("organisation-audit", "/organisation/audit", ""),
@@ -210,10 +227,19 @@ def stage(web_url: str) -> Scene:
         agents["Weather report"] = _failing_agent(ada)
         ada.create("/agents", {"name": "Tide tables", "description": "Not deployed yet."})
         _make_noise(agents["Gist"]["url"])
+    _fill_marketplace(web_url)
     scene = Scene(web_url, ada_email, f"nobody-{time.time_ns()}@example.org", agents)
     known.parent.mkdir(parents=True, exist_ok=True)
     known.write_text(json.dumps(vars(scene)))
     return scene
+
+
+def _fill_marketplace(web_url: str) -> None:
+    """Ready-made agents for the pictures of the marketplace, in a cloud of our own."""
+    layout = Layout.from_env()
+    if layout.web_url != web_url:
+        return
+    publish_gallery(layout, lambda _said: None, SHOWN)
 
 
 def _from_template(ada: Person, template: str, name: str, told: str) -> dict[str, Any]:
@@ -380,7 +406,9 @@ def main() -> None:
     with running() as web_url, launched() as browser:
         album = Album(browser, stage(web_url))
         if words != ["publish"]:
-            wanted = [s for s in shots() if not words or any(w in s.name for w in words)]
+            wanted = [
+                s for s in shots() if not words or any(w in f"{s.name}-{s.state}" for w in words)
+            ]
             picture(album, wanted)
             print(f"{len(wanted) * len(THEMES) * len(WIDTHS)} pictures in {OUT}")
         if not words or words == ["publish"]:

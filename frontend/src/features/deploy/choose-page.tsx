@@ -11,6 +11,7 @@ import { Problem } from "@/components/problem";
 import { RuntimeSign } from "@/components/runtime";
 import { Skeleton } from "@/components/skeleton";
 import { DropZone } from "./drop-zone";
+import { FromGithub } from "./from-github";
 import { Progress } from "./progress";
 import { again, cancel, ship, useShipment } from "./shipment";
 import { Steps } from "./steps";
@@ -54,6 +55,7 @@ export function ChoosePage() {
         />
       )}
       {idle ? <Templates agentId={agentId} onMade={arrived} /> : null}
+      {idle ? <FromGithub agentId={agentId} onMade={arrived} /> : null}
     </Page>
   );
 }
@@ -96,7 +98,10 @@ function Templates({
       {templates.error && !templates.data ? (
         <Problem error={templates.error} retry={() => templates.refetch()} className="mt-4" />
       ) : (
-        <ul className="mt-4 grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
+        <ul
+          aria-busy={templates.isPending}
+          className="mt-4 grid gap-3 sm:grid-cols-2 lg:grid-cols-4"
+        >
           {(templates.data?.items ?? [null, null, null, null]).map((template, index) => (
             <li key={template?.name ?? `outline-${index}`} className="min-w-0">
               {template ? (
