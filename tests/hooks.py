@@ -125,7 +125,9 @@ def connected(
     repo = Repo(world, kept)
     if not kept.commits:
         repo.commit("First")
-    if INSTALLATION not in [i.installation_id for i in world.platform.installations.listed(who)]:
+    if not any(
+        kept.about.id in one.repositories for one in world.platform.installations.listed(who)
+    ):
         installed(world, who)
     world.platform.connections.put(
         who, agent.id, Wish(name, installation_id=INSTALLATION, **wish), if_revision=None
