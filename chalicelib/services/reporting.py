@@ -255,7 +255,8 @@ class Reporting:
         # First what was told, then what is to be told: so what is newer cannot be missed.
         told = self._store.get(Told, org_id, subject_id)
         news = look()
-        if news is None or (told is not None and told.settled and told.digest == news.digest):
+        quiet = told is None or told.settled
+        if quiet and (news is None or (told is not None and told.digest == news.digest)):
             return False
         for _ in range(_TRIES):
             held = self._held(org_id, subject_id)

@@ -1,6 +1,7 @@
 /** An agent's listing: what the marketplace says of it; and, of a copy, what its author has newer. */
 import { queryOptions } from "@tanstack/react-query";
 import { api, type Body } from "./client";
+import type { Visibility } from "./types";
 
 export const listingKeys = {
   one: (agentId: string) => ["agents", agentId, "listing"] as const,
@@ -25,10 +26,14 @@ export function changeListing(agentId: string, body: ListingChange, revision: nu
   });
 }
 
-export function publish(agentId: string, versionId: string | null) {
+export function publish(
+  agentId: string,
+  versionId: string | null,
+  visibility: Visibility = "public",
+) {
   return api.post("/agents/{agent_id}/publish", {
     path: { agent_id: agentId },
-    body: versionId ? { version_id: versionId } : {},
+    body: { ...(versionId ? { version_id: versionId } : {}), visibility },
   });
 }
 

@@ -40,13 +40,13 @@ export const offerQuery = (slug: string) =>
     queryFn: ({ signal }) => api.get("/marketplace/agents/{slug}", { path: { slug }, signal }),
   });
 
-export const offerDocQuery = (slug: string, path: string) =>
-  queryOptions({
-    queryKey: [...offerKeys.one(slug), "docs", path] as const,
-    queryFn: ({ signal }) =>
-      api.get("/marketplace/agents/{slug}/docs", { path: { slug }, query: { path }, signal }),
-    staleTime: 5 * 60_000,
-  });
+export function readPage(slug: string, path: string, signal: AbortSignal) {
+  return api.get("/marketplace/agents/{slug}/docs", { path: { slug }, query: { path }, signal });
+}
+
+export function lookUpPages(slug: string, q: string, signal: AbortSignal) {
+  return api.get("/marketplace/agents/{slug}/pages", { path: { slug }, query: { q }, signal });
+}
 
 export const reviewsQuery = (slug: string) =>
   infiniteQueryOptions({

@@ -10,6 +10,8 @@ import { routes } from "./routes";
 const AT = "/agents/agt_1";
 
 function open(path = "/listing", more = {}) {
+  answer("get", "/me", { role: "viewer" });
+  answer("get", "/permissions", { roles: { viewer: [] }, scopes: {}, actions: [] });
   answer("get", AT, agent({ environments: [], ...more }));
   return renderPage([...(routes.inside ?? []), { path: "*", element: "There" }], AT + path);
 }
@@ -107,7 +109,7 @@ describe("a listing", () => {
       "href",
       "/marketplace/tide-reader",
     );
-    expect(sent[0]?.body).toEqual({ version_id: "ver_1" });
+    expect(sent[0]?.body).toEqual({ version_id: "ver_1", visibility: "public" });
     expect(screen.queryByRole("button", { name: /^Publish/ })).toBeNull();
     expect(screen.getByLabelText("Address")).toHaveAttribute("readonly");
     const gone = take("post", "/unpublish", () => HttpResponse.json(listing()));

@@ -19,6 +19,8 @@ import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
 import { useAgent } from "./agent";
 import { ListingForm } from "./listing-form";
+import { Pictures } from "./pictures";
+import { Sharing } from "./sharing";
 
 export function Listing() {
   const agent = useAgent();
@@ -27,11 +29,13 @@ export function Listing() {
     <QueryView query={query} loading={<Outline />}>
       {(draft) => (
         <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
-          <div className="min-w-0 lg:order-2">
+          <div className="min-w-0 space-y-5 lg:order-2">
             <Publishing agent={agent} draft={draft} />
+            <Sharing draft={draft} />
           </div>
-          <div className="min-w-0 lg:order-1">
+          <div className="min-w-0 space-y-5 lg:order-1">
             <ListingForm key={agent.id} draft={draft} />
+            <Pictures draft={draft} />
           </div>
         </div>
       )}

@@ -6,6 +6,7 @@ import { agentKeys } from "@/api/agents";
 import { acceptUpdate, listingKeys, updatesQuery } from "@/api/listing";
 import { offerQuery, orderKeys } from "@/api/marketplace";
 import { asProblem } from "@/api/problem";
+import { sharedOfferQuery } from "@/api/sharing";
 import type { AgentDetail, Update } from "@/api/types";
 import { Button } from "@/components/button";
 import { soundsSecret } from "@/components/dotenv";
@@ -32,7 +33,7 @@ export function UpdateNotice({ agent }: { agent: AgentDetail }) {
     <p className="mb-4 flex flex-wrap items-center gap-x-2 text-sm text-ink-3">
       A copy of{" "}
       {update.listed ? (
-        <Link to={`/marketplace/${update.origin.slug}`} className="text-sea underline">
+        <Link to={placeOf(update)} className="text-sea underline">
           {update.name ?? update.origin.slug}
         </Link>
       ) : (
@@ -41,6 +42,11 @@ export function UpdateNotice({ agent }: { agent: AgentDetail }) {
       <Tag>{update.origin.label}</Tag>
     </p>
   );
+}
+
+/** Where what it is a copy of is read. */
+function placeOf({ offer_id, origin }: Update): string {
+  return offer_id ? `/marketplace/shared/${offer_id}` : `/marketplace/${origin.slug}`;
 }
 
 function Offered({
@@ -59,11 +65,15 @@ function Offered({
   const [values, setValues] = useState<Record<string, string>>({});
   const [keyOf] = useState(orderKeys);
   // The offer knows which of the values are secret.
-  const offer = useQuery({ ...offerQuery(update.origin.slug), enabled: open });
+  const shared = update.offer_id;
+  const offer = useQuery({ ...offerQuery(update.origin.slug), enabled: open && !shared });
+  const shown = useQuery({ ...sharedOfferQuery(shared ?? ""), enabled: open && Boolean(shared) });
   const inputs = update.missing.map((name) => ({
     name,
     required: true,
-    secret: offer.data?.inputs.find((one) => one.name === name)?.secret ?? soundsSecret(name),
+    secret:
+      (shared ? shown : offer).data?.inputs.find((one) => one.name === name)?.secret ??
+      soundsSecret(name),
     description: update.difference.variables.find((one) => one.name === name)?.description ?? "",
   }));
   const accept = useMutation({

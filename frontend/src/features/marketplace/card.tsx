@@ -9,10 +9,12 @@ import { Tag } from "@/components/status";
 import { Ago } from "@/components/time";
 
 export function Emblem({
+  picture,
   icon,
   name,
   large = false,
 }: {
+  picture: string;
   icon: string;
   name: string;
   large?: boolean;
@@ -23,10 +25,21 @@ export function Emblem({
       className={clsx(
         "flex shrink-0 items-center justify-center overflow-hidden rounded border border-line bg-sunk text-ink-2",
         large ? "size-14 text-2xl" : "size-10 text-xl",
-        icon ? "" : "stencil",
+        icon || picture ? "" : "stencil",
       )}
     >
-      {icon || [...name][0]}
+      {picture ? (
+        <img
+          src={`/${picture}`}
+          alt=""
+          width={large ? 56 : 40}
+          height={large ? 56 : 40}
+          loading="lazy"
+          className="size-full object-cover"
+        />
+      ) : (
+        icon || [...name][0]
+      )}
     </span>
   );
 }
@@ -52,7 +65,7 @@ export function GridCard({ card }: { card: Card }) {
   return (
     <article className="plate relative flex h-full min-w-0 flex-col gap-3 p-4 transition-colors hover:border-line-2">
       <div className="flex items-start gap-3">
-        <Emblem icon={card.icon} name={card.name} />
+        <Emblem picture={card.picture} icon={card.icon} name={card.name} />
         <div className="min-w-0">
           <Name card={card} />
           <p className="truncate text-sm text-ink-3">
@@ -78,7 +91,7 @@ export function GridCard({ card }: { card: Card }) {
 export function ListRow({ card }: { card: Card }) {
   return (
     <article className="relative flex items-start gap-3 px-4 py-3.5 hover:bg-sunk/50">
-      <Emblem icon={card.icon} name={card.name} />
+      <Emblem picture={card.picture} icon={card.icon} name={card.name} />
       <div className="grid min-w-0 flex-1 gap-x-5 gap-y-1 md:grid-cols-[minmax(0,1fr)_11rem]">
         <div className="min-w-0">
           <div className="flex flex-wrap items-baseline gap-x-2">

@@ -1,11 +1,11 @@
 /** Making a copy of one's own: asks for what the agent needs, then shows it going live. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type UseQueryResult, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { agentKeys } from "@/api/agents";
-import { makeCopy, offerKeys, offerQuery, orderKeys } from "@/api/marketplace";
+import { makeCopy, type NewCopy, offerKeys, offerQuery, orderKeys } from "@/api/marketplace";
 import { asProblem } from "@/api/problem";
-import type { Offer } from "@/api/types";
+import type { Made, Offer } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
 import { CheckField, SelectField, TextField } from "@/components/field";
 import { InputFields, typedIn } from "@/components/input-fields";
@@ -19,6 +19,25 @@ import { toast } from "@/components/toast";
 export function CopyPage() {
   const { slug = "" } = useParams();
   const query = useQuery(offerQuery(slug));
+  return (
+    <CopyFrame
+      query={query}
+      back={`/marketplace/${slug}`}
+      stale={offerKeys.one(slug)}
+      make={(order, key) => makeCopy(slug, order, key)}
+    />
+  );
+}
+
+interface Making {
+  /** Where the agent is read. */
+  back: string;
+  /** What is counted anew once there is another copy. */
+  stale: readonly unknown[];
+  make: (order: NewCopy, idempotencyKey: string) => Promise<Made>;
+}
+
+export function CopyFrame({ query, ...making }: Making & { query: UseQueryResult<Offer> }) {
   const name = query.data?.name ?? "";
   return (
     <Page
@@ -26,18 +45,18 @@ export function CopyPage() {
       width="narrow"
       crumbs={[
         { to: "/marketplace", label: "Marketplace" },
-        { to: `/marketplace/${slug}`, label: name || slug },
+        { to: making.back, label: name || "The agent" },
       ]}
       lead="It runs in your organisation, with your variables. The author sees none of it."
     >
       <QueryView query={query} loading={<Outline />}>
-        {(offer) => <Order key={offer.slug} offer={offer} />}
+        {(offer) => <Order key={offer.slug} offer={offer} {...making} />}
       </QueryView>
     </Page>
   );
 }
 
-function Order({ offer }: { offer: Offer }) {
+function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const [search] = useSearchParams();
@@ -59,11 +78,11 @@ function Order({ offer }: { offer: Offer }) {
         deploy: true,
         fork,
       };
-      return makeCopy(offer.slug, order, keyOf(order));
+      return makeIt(order, keyOf(order));
     },
     onSuccess: ({ agent, version_id, deployment_id }) => {
       void client.invalidateQueries({ queryKey: agentKeys.list });
-      void client.invalidateQueries({ queryKey: offerKeys.one(offer.slug) });
+      void client.invalidateQueries({ queryKey: stale });
       toast.done(fork ? `${agent.name} is yours: building it` : `${agent.name} is yours`);
       navigate(
         fork
@@ -163,7 +182,7 @@ function Order({ offer }: { offer: Offer }) {
       ) : null}
       {general ? <Problem error={problem} /> : null}
       <div className="flex flex-wrap justify-end gap-2">
-        <ButtonLink to={`/marketplace/${offer.slug}`} variant="quiet">
+        <ButtonLink to={back} variant="quiet">
           Back to the agent
         </ButtonLink>
         <Button type="submit" variant="primary" size="lg" busy={make.isPending}>

@@ -14,6 +14,7 @@ import { QueryView } from "@/components/query-view";
 import { Loading, Skeleton, SkeletonRows } from "@/components/skeleton";
 import { GridCard, ListRow } from "./card";
 import { FacetRail, type Layout, Tools } from "./filters";
+import { SharedResults } from "./shared-results";
 import { isNarrowed, useWanted } from "./wanted";
 
 const NOTHING = { q: "", category: "", runtime: "", tag: "" };
@@ -55,6 +56,7 @@ export function MarketplacePage() {
             </p>
             <Chosen wanted={wanted} onChange={change} />
           </div>
+          <SharedResults wanted={wanted} />
           <QueryView
             query={query}
             loading={<Outline layout={layout} />}

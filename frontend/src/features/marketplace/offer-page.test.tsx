@@ -85,7 +85,7 @@ describe("a public agent", () => {
   it("takes a review of who ran it, and wants stars", async () => {
     answer("get", AT, offer());
     answer("get", `${AT}/reviews`, list([]));
-    answer("get", `${AT}/review`, { review: null, may_review: true, why_not: null });
+    answer("get", `${AT}/review`, { review: null, may_review: true, why_not: null, voted: [] });
     const sent: unknown[] = [];
     server.use(
       http.put(`*/api/v1${AT}/review`, async ({ request }) => {
@@ -105,7 +105,12 @@ describe("a public agent", () => {
   it("says why somebody may not review it", async () => {
     answer("get", AT, offer());
     answer("get", `${AT}/reviews`, list([]));
-    answer("get", `${AT}/review`, { review: null, may_review: false, why_not: "Try it first." });
+    answer("get", `${AT}/review`, {
+      review: null,
+      may_review: false,
+      why_not: "Try it first.",
+      voted: [REVIEW.id],
+    });
     open({ signedIn: true });
     expect(await screen.findByText(/Try it first\./)).toBeInTheDocument();
     expect(screen.queryByRole("button", { name: "Publish my review" })).toBeNull();
@@ -114,7 +119,7 @@ describe("a public agent", () => {
   it("is reported by people who have signed in", async () => {
     answer("get", AT, offer());
     answer("get", `${AT}/reviews`, list([REVIEW]));
-    answer("get", `${AT}/review`, { review: null, may_review: false, why_not: "No." });
+    answer("get", `${AT}/review`, { review: null, may_review: false, why_not: "No.", voted: [] });
     const sent: unknown[] = [];
     server.use(
       http.post(`*/api/v1${AT}/reports`, async ({ request }) => {

@@ -1,10 +1,10 @@
 /** A public agent: what it does, what it asks for, what is known of it, and what people say. */
 import { useQuery } from "@tanstack/react-query";
 import { Copy as CopyIcon, ExternalLink, Flag } from "lucide-react";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
-import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { useEffect, useMemo, useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
 import { categoryName } from "@/api/categories";
-import { countView, offerDocQuery, offerQuery } from "@/api/marketplace";
+import { countView, lookUpPages, offerKeys, offerQuery, readPage } from "@/api/marketplace";
 import { ApiProblem } from "@/api/problem";
 import { useSession } from "@/api/session";
 import type { Offer } from "@/api/types";
@@ -14,17 +14,21 @@ import { CopyButton } from "@/components/copy";
 import { Empty } from "@/components/empty";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
-import { QueryView } from "@/components/query-view";
 import { runtimeName } from "@/components/runtime";
 import { Loading, Skeleton } from "@/components/skeleton";
 import { Rating } from "@/components/stars";
 import { Light, Tag } from "@/components/status";
-import { Ago, bytes } from "@/components/time";
+import { Ago } from "@/components/time";
 import { copies, Emblem } from "./card";
+import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
 import { ReportDialog, type Reported } from "./report-dialog";
 import { Reviews } from "./reviews";
 
-const Markdown = lazy(() => import("@/components/markdown").then((m) => ({ default: m.Markdown })));
+const place = (slug: string): Place => ({
+  key: offerKeys.one(slug),
+  readPage: (path, signal) => readPage(slug, path, signal),
+  lookUp: (q, signal) => lookUpPages(slug, q, signal),
+});
 const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
 
 export function OfferPage() {
@@ -107,7 +111,7 @@ function Told({
       title={offer.name}
       heading={
         <span className="flex items-center gap-3.5">
-          <Emblem icon={offer.icon} name={offer.name} large />
+          <Emblem picture={offer.picture} icon={offer.icon} name={offer.name} large />
           <span className="min-w-0">
             <bdi className="block break-words">{offer.name}</bdi>
             <span className="mt-1 block text-sm font-normal tracking-normal text-ink-3">
@@ -140,7 +144,8 @@ function Told({
       {problem ? <Problem compact error={problem} retry={retry} className="mb-4" /> : null}
       <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
         <div className="min-w-0 space-y-5">
-          <Reading offer={offer} />
+          <Screenshots shots={offer.screenshots} name={offer.name} />
+          <Reading offer={offer} place={place(offer.slug)} />
           <Inputs offer={offer} />
           <Versions offer={offer} />
           <Reviews offer={offer} onReport={(review) => tellOf({ review })} />
@@ -155,139 +160,6 @@ function Told({
       </div>
       <ReportDialog slug={offer.slug} what={reported} onClose={() => setReported(undefined)} />
     </Page>
-  );
-}
-
-/** The README, or another page of the documentation: `?page=docs/usage.md`. */
-function Reading({ offer }: { offer: Offer }) {
-  const [search] = useSearchParams();
-  const path = search.get("page");
-  const doc = useQuery({ ...offerDocQuery(offer.slug, path ?? ""), enabled: path !== null });
-  const known = useMemo(() => new Set(offer.docs.map((one) => one.path)), [offer.docs]);
-  const resolve = (address: string) => {
-    const from = `https://here/${path ?? "README.md"}`;
-    const found = URL.canParse(address, from) ? new URL(address, from) : undefined;
-    if (found?.host !== "here") return null;
-    const place = decoded(found.pathname.slice(1));
-    if (known.has(place)) return pageAt(place);
-    return place.toLowerCase() === "readme.md" ? pageAt() : null;
-  };
-  const shown = (text: string) => (
-    <Suspense fallback={<Lines />}>
-      <Markdown text={text} resolve={resolve} />
-    </Suspense>
-  );
-  return (
-    <Plate title="Documentation" note={`of ${offer.version.label}`}>
-      {offer.docs.length > 0 ? (
-        <nav aria-label="Pages of the documentation" className="mb-5">
-          <ul className="flex flex-wrap gap-1.5">
-            <DocLink to={pageAt()} title="README" on={path === null} />
-            {offer.docs.map((one) => (
-              <DocLink
-                key={one.path}
-                to={pageAt(one.path)}
-                title={one.title}
-                on={path === one.path}
-              />
-            ))}
-          </ul>
-        </nav>
-      ) : null}
-      {path === null ? (
-        shown(offer.readme)
-      ) : (
-        <QueryView query={doc} loading={<Lines />}>
-          {(page) => shown(page.markdown)}
-        </QueryView>
-      )}
-    </Plate>
-  );
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-function pageAt(path?: string): string {
-  return path ? `?page=${encodeURIComponent(path)}` : "?";
-}
-
-function DocLink({ to, title, on }: { to: string; title: string; on: boolean }) {
-  return (
-    <li className="min-w-0">
-      <Link
-        to={to}
-        preventScrollReset
-        aria-current={on ? "page" : undefined}
-        className={
-          on
-            ? "block truncate rounded border border-ink px-2.5 py-1 text-sm font-[600]"
-            : "block truncate rounded border border-line px-2.5 py-1 text-sm text-ink-2 hover:border-line-2 hover:text-ink"
-        }
-      >
-        {title}
-      </Link>
-    </li>
-  );
-}
-
-function Inputs({ offer }: { offer: Offer }) {
-  return (
-    <Plate title="What it asks for" note={offer.inputs.length ? "variables of your copy" : ""}>
-      {offer.inputs.length === 0 ? (
-        <p className="text-sm text-ink-2">Nothing: a copy runs without a key or a setting.</p>
-      ) : (
-        <dl className="space-y-3 text-sm">
-          {offer.inputs.map((one) => (
-            <div key={one.name}>
-              <dt className="flex flex-wrap items-center gap-2">
-                <code className="font-[560] break-all">{one.name}</code>
-                <Tag>{one.required ? "needed" : "optional"}</Tag>
-                {one.secret ? <Tag>secret</Tag> : null}
-              </dt>
-              <dd className="mt-0.5 break-words text-ink-2">
-                {one.description || "The author does not say what it is for."}
-                {one.default === null || one.default === "" ? null : (
-                  <>
-                    {" "}
-                    Without it: <code className="break-all">{one.default}</code>
-                  </>
-                )}
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
-    </Plate>
-  );
-}
-
-function Versions({ offer }: { offer: Offer }) {
-  return (
-    <Plate title="Versions" flush>
-      <ul className="divide-y divide-line text-sm">
-        {offer.versions.map((one, index) => (
-          <li
-            key={one.version_id}
-            className="flex flex-wrap items-baseline justify-between gap-x-4 px-4 py-2.5"
-          >
-            <span className="flex items-baseline gap-2">
-              <span className="figures font-[560] break-all">{one.label}</span>
-              {index === 0 ? <Tag>newest</Tag> : null}
-            </span>
-            <span className="text-ink-3">
-              {one.image_size === null ? "" : `${bytes(one.image_size)}, `}
-              <Ago at={one.published_at} />
-            </span>
-          </li>
-        ))}
-      </ul>
-    </Plate>
   );
 }
 
@@ -306,6 +178,7 @@ function About({ offer }: { offer: Offer }) {
             </a>,
           ],
           ["Used", used(counts)],
+          ["This month", inUse(offer.active_users)],
           ["Looked at", `${number(counts.views)} ${counts.views === 1 ? "time" : "times"}`],
           ["Runtime", runtimeName(offer.runtime) || "–"],
           ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
@@ -347,7 +220,12 @@ function used({ deployments, users }: Offer["counts"]): string {
   return `${copies(deployments)} by ${users.toLocaleString("en")} ${users === 1 ? "person" : "people"}`;
 }
 
-function Licence({ offer }: { offer: Offer }) {
+function inUse(people: number): string {
+  if (people === 0) return "Runs at nobody's";
+  return `Runs at ${people.toLocaleString("en")} ${people === 1 ? "person's" : "people's"}`;
+}
+
+export function Licence({ offer }: { offer: Offer }) {
   if (!offer.licence_text) return offer.licence || "–";
   return (
     <details>
@@ -360,7 +238,7 @@ function Licence({ offer }: { offer: Offer }) {
   );
 }
 
-function Source({ offer }: { offer: Offer }) {
+export function Source({ offer }: { offer: Offer }) {
   if (!/^https:\/\//.test(offer.source_url)) {
     return offer.fork ? "Comes with a fork" : "Not published";
   }
@@ -377,18 +255,18 @@ function Source({ offer }: { offer: Offer }) {
 }
 
 /** What the check list guarantees of everything that is published. */
-const CHECKS = [
+const CHECKS: readonly string[] = [
   "Built by Slipway from its source",
   "Scan found nothing of high or critical severity",
   "All its tests passed in the build",
   "Its health path answers",
 ];
 
-function Checked() {
+export function Checked({ checks = CHECKS }: { checks?: readonly string[] }) {
   return (
     <Plate title="Checked before publishing">
       <ul className="space-y-2 text-sm">
-        {CHECKS.map((check) => (
+        {checks.map((check) => (
           <li key={check} className="flex items-start gap-2">
             <Light tone="live" className="mt-1" />
             {check}
@@ -399,20 +277,7 @@ function Checked() {
   );
 }
 
-function Lines() {
-  return (
-    <Loading>
-      <div className="space-y-3 py-1">
-        <Skeleton className="h-5 w-48" />
-        <Skeleton className="h-3.5 w-full" />
-        <Skeleton className="h-3.5 w-full" />
-        <Skeleton className="h-3.5 w-2/3" />
-      </div>
-    </Loading>
-  );
-}
-
-function Outline() {
+export function Outline() {
   return (
     <Loading what="Reading about the agent">
       <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">

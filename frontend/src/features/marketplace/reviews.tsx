@@ -31,6 +31,7 @@ const MAX_TEXT = 2000;
 export function Reviews({ offer, onReport }: { offer: Offer; onReport: (review: Review) => void }) {
   const query = useInfiniteQuery(reviewsQuery(offer.slug));
   const signedIn = useSession(({ state }) => state === "signed-in");
+  const standing = useQuery({ ...standingQuery(offer.slug), enabled: signedIn });
   const reviews = query.data?.pages.flatMap(({ items }) => items) ?? [];
   return (
     <div id="reviews" className="scroll-mt-20">
@@ -57,6 +58,7 @@ export function Reviews({ offer, onReport }: { offer: Offer; onReport: (review: 
                       slug={offer.slug}
                       review={review}
                       signedIn={signedIn}
+                      before={standing.data?.voted.includes(review.id) ?? false}
                       onReport={() => onReport(review)}
                     />
                   </li>
@@ -96,21 +98,25 @@ function Shown({
   slug,
   review,
   signedIn,
+  before,
   onReport,
 }: {
   slug: string;
   review: Review;
   signedIn: boolean;
+  /** Whether the reader has found it helpful already, as far as is known. */
+  before: boolean;
   onReport: () => void;
 }) {
   const client = useQueryClient();
-  const [voted, setVoted] = useState(false);
+  const [chosen, setChosen] = useState<boolean>();
+  const voted = chosen ?? before;
   const vote = useMutation({
     mutationFn: (helpful: boolean) => voteHelpful(slug, review.id, helpful),
-    onMutate: (helpful) => setVoted(helpful),
+    onMutate: (helpful) => setChosen(helpful),
     onSuccess: () => client.invalidateQueries({ queryKey: reviewsQuery(slug).queryKey }),
     onError: (error, helpful) => {
-      setVoted(!helpful);
+      setChosen(!helpful);
       toast.failed(error);
     },
   });

@@ -5,6 +5,15 @@ export const routes: FeatureRoutes = {
   open: [
     { path: "marketplace", ...page(() => import("./marketplace-page"), "MarketplacePage") },
     { path: "marketplace/:slug", ...page(() => import("./offer-page"), "OfferPage") },
+    { path: "shared", ...page(() => import("./shared-page"), "LinkedPage") },
   ],
-  inside: [{ path: "marketplace/:slug/copy", ...page(() => import("./copy-page"), "CopyPage") }],
+  inside: [
+    { path: "marketplace/:slug/copy", ...page(() => import("./copy-page"), "CopyPage") },
+    { path: "marketplace/shared/:offerId", ...page(() => import("./shared-page"), "SharedPage") },
+    {
+      path: "marketplace/shared/:offerId/copy",
+      ...page(() => import("./shared-copy-page"), "SharedCopyPage"),
+    },
+    { path: "shared/copy", ...page(() => import("./shared-copy-page"), "LinkedCopyPage") },
+  ],
 };

@@ -1,0 +1,152 @@
+/** An agent that is not public: shown by one's organisation, by somebody else, or by a secret link. */
+import { useQuery } from "@tanstack/react-query";
+import { Copy as CopyIcon } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useLocation, useParams } from "react-router";
+import { ApiProblem } from "@/api/problem";
+import { refresh, useSession, wasSignedIn } from "@/api/session";
+import {
+  linkedQuery,
+  lookUpShared,
+  readLinkedPage,
+  readSharedPage,
+  sharedOfferQuery,
+  shareKeys,
+} from "@/api/sharing";
+import type { SharedOffer } from "@/api/types";
+import { ButtonLink } from "@/components/button";
+import { Empty } from "@/components/empty";
+import { Facts, Page, Plate } from "@/components/page";
+import { Problem } from "@/components/problem";
+import { runtimeName } from "@/components/runtime";
+import { Ago } from "@/components/time";
+import { Emblem } from "./card";
+import { keptToken } from "./link-token";
+import { Checked, Licence, Outline, Source } from "./offer-page";
+import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
+
+const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
+const SHOWN: Record<SharedOffer["shown_by"], string> = {
+  member: "Shown to members of your organisation only",
+  organisation: "Shared with your organisation",
+  person: "Shared with you",
+  link: "Shared with whoever holds this link",
+};
+
+export function SharedPage() {
+  const { offerId = "" } = useParams();
+  const query = useQuery(sharedOfferQuery(offerId));
+  const place: Place = {
+    key: [...shareKeys.shown, offerId],
+    readPage: (path, signal) => readSharedPage(offerId, path, signal),
+    lookUp: (q, signal) => lookUpShared(offerId, q, signal),
+  };
+  if (query.data) {
+    return <Told offer={query.data} place={place} copyAt={`/marketplace/shared/${offerId}/copy`} />;
+  }
+  return <Missing error={query.error} retry={() => query.refetch()} />;
+}
+
+export function LinkedPage() {
+  const { hash } = useLocation();
+  const [token] = useState(() => keptToken(hash));
+  const { state } = useSession();
+  useEffect(() => {
+    if (state === "unknown" && wasSignedIn()) refresh().catch(() => undefined);
+  }, [state]);
+  const query = useQuery({ ...linkedQuery(token), enabled: token !== "" });
+  const place: Place = {
+    key: [...shareKeys.shown, "link", token],
+    readPage: (path, signal) => readLinkedPage(token, path, signal),
+  };
+  if (query.data) return <Told offer={query.data} place={place} copyAt="/shared/copy" />;
+  if (token === "") {
+    return (
+      <Page title="A part of the link is missing" crumbs={CRUMBS}>
+        <p className="text-ink-2">
+          Open the whole link, or ask whoever gave it to you for it again.
+        </p>
+      </Page>
+    );
+  }
+  return <Missing error={query.error} retry={() => query.refetch()} />;
+}
+
+function Missing({ error, retry }: { error: Error | null; retry: () => void }) {
+  const gone = error instanceof ApiProblem && error.status === 404;
+  return (
+    <Page title={gone ? "Not shared any more" : "Shared agent"} crumbs={CRUMBS}>
+      {gone ? (
+        <div className="plate">
+          <Empty
+            title="Nothing is shared under this address"
+            action={
+              <ButtonLink to="/marketplace" variant="primary">
+                Search the marketplace
+              </ButtonLink>
+            }
+          >
+            Whoever shared it has ended that, or its time is over. Copies that were made go on.
+          </Empty>
+        </div>
+      ) : error ? (
+        <Problem error={error} retry={retry} />
+      ) : (
+        <Outline />
+      )}
+    </Page>
+  );
+}
+
+function Told({ offer, place, copyAt }: { offer: SharedOffer; place: Place; copyAt: string }) {
+  return (
+    <Page
+      title={offer.name}
+      heading={
+        <span className="flex items-center gap-3.5">
+          <Emblem picture={offer.picture} icon={offer.icon} name={offer.name} large />
+          <span className="min-w-0">
+            <bdi className="block break-words">{offer.name}</bdi>
+            <span className="mt-1 block text-sm font-normal tracking-normal text-ink-3">
+              by <bdi>{offer.publisher}</bdi>
+            </span>
+          </span>
+        </span>
+      }
+      lead={<p className="break-words">{offer.summary}</p>}
+      crumbs={CRUMBS}
+      actions={
+        <ButtonLink to={copyAt} icon={CopyIcon} variant="primary">
+          Deploy my own copy
+        </ButtonLink>
+      }
+    >
+      <p className="mb-5 rounded border-l-4 border-l-sea bg-sunk px-3 py-2 text-sm">
+        {SHOWN[offer.shown_by]}; it is not in the public marketplace.
+      </p>
+      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+        <div className="min-w-0 space-y-5">
+          <Screenshots shots={offer.screenshots} name={offer.name} />
+          <Reading offer={offer} place={place} />
+          <Inputs offer={offer} />
+          <Versions offer={offer} />
+        </div>
+        <aside aria-label="About this agent" className="min-w-0 space-y-5">
+          <Plate title="About">
+            <Facts
+              items={[
+                ["Runtime", runtimeName(offer.runtime) || "–"],
+                ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
+                ["Licence", <Licence key="l" offer={offer} />],
+                ["Source", <Source key="s" offer={offer} />],
+                ["Costs", offer.pricing || "Nothing beyond running it"],
+                ["Newest", <Ago key="n" at={offer.refreshed_at} />],
+              ]}
+            />
+          </Plate>
+          <Checked checks={["Built by Slipway from its source", "Scan found nothing serious"]} />
+        </aside>
+      </div>
+    </Page>
+  );
+}
