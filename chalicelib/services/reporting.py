@@ -113,19 +113,17 @@ class Reporting:
     # --- the three kinds ------------------------------------------------------------------
 
     def _of_version(self, org_id: str, version_id: str) -> None:
+        self._each(org_id, version_id, lambda: self._check(org_id, version_id))
         version = self._store.get(Version, org_id, version_id)
         commit = version.source.commit if version is not None else None
-        if version is None or commit is None or commit.installation_id is None:
-            return
-        self._each(org_id, version_id, lambda: self._check(org_id, version_id))
-        if commit.pull_request is not None:
+        if version is not None and commit is not None and commit.pull_request is not None:
             self._of_pull(org_id, version.agent_id, commit.pull_request)
 
     def _of_deployment(self, org_id: str, deployment_id: str) -> None:
-        deployment = self._store.get(Deployment, org_id, deployment_id)
-        if deployment is None or _where(deployment.commit) is None:
-            return
         if not self._each(org_id, deployment_id, lambda: self._status(org_id, deployment_id)):
+            return
+        deployment = self._store.get(Deployment, org_id, deployment_id)
+        if deployment is None:
             return
         version = self._store.get(Version, org_id, deployment.version_id)
         if version is not None and version.deployment_id in (None, deployment.id):

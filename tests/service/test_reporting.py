@@ -16,7 +16,16 @@ from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version
 from chalicelib.errors import CodeHostRefused
-from chalicelib.ports import TELLINGS, VERSIONS, Annotation, Check, Put, every
+from chalicelib.ports import (
+    OPEN_PREVIEWS,
+    TELLINGS,
+    VERSIONS,
+    Annotation,
+    Check,
+    Delete,
+    Put,
+    every,
+)
 from tests.conftest import World
 from tests.hooks import Repo, connected, hooked
 
@@ -242,6 +251,25 @@ def test_after_a_week_nobody_waits_for_it_any_more(
         world.adapters.clock.sleep(24 * 3600)
         world.platform.reconciler.run()
         world.work()
+    assert open_tellings(world) == []
+
+
+def test_of_what_is_gone_nothing_is_owed(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    sha = repo.commit("A feature", "feature")
+    repo.send("pull_request", repo.pull("opened", 3, sha))
+    version = newest(world, agent)
+    host.down = 30
+    world.finish_build(version, state="failed", image=None)
+    world.work()
+    assert open_tellings(world)
+    gone = [*every(world.store, OPEN_PREVIEWS), world.store.get(Version, agent.org_id, version.id)]
+    world.store.commit(*[Delete(one) for one in gone])
+    world.adapters.clock.sleep(3600)
+    reporting = world.platform.work._reporter
+    for org_id, subject in reporting.due()[0]:
+        reporting.tell(org_id, subject)
     assert open_tellings(world) == []
 
 
