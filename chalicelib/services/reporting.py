@@ -190,13 +190,14 @@ class Reporting:
         deployment = self._store.get(Deployment, org_id, deployment_id)
         agent = self._store.get(Agent, org_id, deployment.agent_id) if deployment else None
         ref = _where(deployment.commit) if deployment is not None else None
-        if deployment is None or agent is None or ref is None:
+        if deployment is None or ref is None:
             return None
+        slug = agent.slug if agent is not None else ""
         state, words = deployment_state(deployment), deployment_words(deployment)
         return _News(
             _digest(state, words, deployment.url or ""),
             not deployment.state.is_moving,
-            lambda told: self._say_status(told, ref, deployment, agent.slug),
+            lambda told: self._say_status(told, ref, deployment, slug),
         )
 
     def _say_status(
@@ -204,6 +205,9 @@ class Reporting:
     ) -> dict[str, Any]:
         number = told.remote_id
         if number is None:
+            if not slug:
+                # Its agent is gone, and nothing was announced that would have to be ended.
+                return {}
             number = self._code_host.create_deployment(
                 ref,
                 deployment.commit.sha if deployment.commit else "",

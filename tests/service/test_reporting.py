@@ -273,6 +273,42 @@ def test_of_what_is_gone_nothing_is_owed(
     assert open_tellings(world) == []
 
 
+def test_a_deleted_agents_deployment_is_not_shown_as_running(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    repo.push()
+    ready = world.finish_build(newest(world, agent))
+    world.work()
+    assert ready.deployment_id is not None
+    world.run_machine(who, ready.deployment_id)
+    world.work()
+    assert host.deployment_states[-1] == (1, "success")
+    world.platform.agents.delete(who, agent.id)
+    world.work()
+    assert host.deployment_states[-1] == (1, "inactive")
+
+
+def test_what_was_told_goes_with_its_organisation(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    other = world.agent(who, "Other")
+    for n, one in enumerate((agent, other)):
+        there = connected(world, who, one, f"acme/{n}", previews=PreviewsOf.ON)
+        sha = there.commit("A feature", "feature")
+        there.send("pull_request", there.pull("opened", 3 + n, sha))
+        there.push()
+    told_of = {key.pk for key in world.store.dump() if "#TOLD#" in key.pk}
+    assert len(told_of) == 6
+    for version in [*every(world.store, VERSIONS, other.org_id, other.id)]:
+        world.finish_build(version, state="failed", image=None)
+    world.work()
+    world.platform.agents.delete(who, other.id)
+    world.platform.closing.close(who, confirm="Acme")
+    world.adapters.clock.sleep(31 * 24 * 3600)
+    world.platform.reconciler.run()
+    assert not [key for key in world.store.dump() if "#TOLD#" in key.pk]
+
+
 def test_a_host_that_refuses_is_left_alone(
     world: World, agent: Agent, repo: Repo, host: Host
 ) -> None:
