@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.adapters.github_api import GitHubApi
 from chalicelib.adapters.github_app import AppIdentity, GitHubApp
@@ -567,6 +570,36 @@ def test_an_address_that_is_not_https_is_not_spoken_to() -> None:
         host = GitHubHost(api, url="https://github.test", app=None)
         error = refused(lambda host=host: host.repository(RepositoryRef("a/b")))  # type: ignore[misc]
         assert "not https" in error.detail
+
+
+@given(st.one_of(st.text(max_size=300), st.from_regex(r"[\w./;$%?#&@\\-]{1,40}")))
+def test_whatever_a_branch_is_called_it_stays_one_part_of_the_path(name: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    refused(lambda: odd(answer).commit(RepositoryRef("acme/echo"), name))
+    for path in asked:
+        bare, _, query = path.partition("?")
+        if bare == "/repos/acme/echo":
+            continue
+        assert query == "per_page=1"
+        assert re.fullmatch(r"/repos/acme/echo/commits/[A-Za-z0-9%._~-]+", bare), bare
+        assert bare.rpartition("/")[2] not in (".", "..")
+
+
+@given(st.text(max_size=60))
+def test_whatever_a_repository_is_called_nothing_else_is_asked_for(name: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    refused(lambda: odd(answer).repository(RepositoryRef(name)))
+    assert all(re.fullmatch(r"/repos/[\w-]+/[\w.-]+", path) for path in asked)
 
 
 def test_redirects_that_never_end_are_left() -> None:
