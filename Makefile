@@ -178,7 +178,7 @@ $(UV):
 	@$(call fresh_venv,.local/venvs/deploy,$(DEPLOY_PYTHON),requirements-dev.txt)
 
 deploy-tools: $(UV)
-	@test -n "$(STAGE)" || { echo 'Say which stage: make deploy STAGE=prod' >&2; exit 2; }
+	@test -n "$(STAGE)" || { echo 'Say which stage, such as STAGE=prod' >&2; exit 2; }
 	@say='import sys; print(sys.version)'; \
 	test "$$($(DEPLOY_PY) -c "$$say" 2>/dev/null)" = "$$($(DEPLOY_PYTHON) -c "$$say")" || rm -rf .local/venvs/deploy
 	@$(MAKE) -s .local/venvs/deploy/.ready

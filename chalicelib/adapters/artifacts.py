@@ -67,12 +67,13 @@ class S3Artifacts:
         )
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
-        """In parts, each of which is all that is held; a small source in one."""
+        """In parts, each of which is all that is held; a small source in one. What is there
+        already stays: it may have been read by now."""
         where = {"Bucket": self.sources_bucket, "Key": key}
         parts = _parts(pieces)
         first = next(parts, b"")
         if len(first) < PART:
-            self._s3("put_object", Body=first, **where)
+            self._once("put_object", Body=first, **where)
             return len(first)
         upload = {**where, "UploadId": self._s3("create_multipart_upload", **where)["UploadId"]}
         size, tags = 0, []
@@ -81,7 +82,7 @@ class S3Artifacts:
                 answer = self._s3("upload_part", Body=part, PartNumber=number, **upload)
                 tags.append({"ETag": answer["ETag"], "PartNumber": number})
                 size += len(part)
-            self._s3("complete_multipart_upload", MultipartUpload={"Parts": tags}, **upload)
+            self._once("complete_multipart_upload", MultipartUpload={"Parts": tags}, **upload)
         except BaseException:
             # What cannot even be aborted is removed by the bucket's own rule in a day.
             with suppress(PlatformError):
@@ -140,6 +141,15 @@ class S3Artifacts:
                 done = self._s3("delete_objects", Bucket=bucket, Delete={"Objects": found})
                 if done.get("Errors"):
                     raise Unavailable(_STORE_SILENT)
+
+    def _once(self, operation: str, **arguments: Any) -> None:
+        """A write that gives way to an object that is there already."""
+        try:
+            self._s3(operation, IfNoneMatch="*", **arguments)
+        except Unavailable as error:
+            response = getattr(error.__cause__, "response", {})
+            if response.get("Error", {}).get("Code") != "PreconditionFailed":
+                raise
 
     @staticmethod
     def _s3(operation: str, **arguments: Any) -> Any:

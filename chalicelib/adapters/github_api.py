@@ -34,6 +34,7 @@ SECONDARY_SECONDS = 60
 _MAX_WAIT = 3700
 _MAX_REDIRECTS = 3
 _KEPT = 256
+_KEPT_SIZE = 100_000
 _NEXT = re.compile(r'<([^<>]+)>\s*;[^<]*\brel="?next"?')
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITHOUT_APP = (
@@ -66,11 +67,18 @@ class TooLong(CodeHostRefused):
 
 @dataclass(frozen=True)
 class Credential:
-    """Who asks. `key` tells credentials apart in what is kept; it holds no secret."""
+    """Who asks. `key` tells credentials apart in what is kept; it holds no secret. Credentials of
+    one `account` are counted together at GitHub."""
 
     key: str
     token: Callable[[], str]
     forget: Callable[[], None] = lambda: None
+    account: str = ""
+
+    @property
+    def counted(self) -> str:
+        """Whose limit its calls count against."""
+        return self.account or self.key
 
 
 ANYBODY = Credential("anybody", lambda: "")
@@ -214,7 +222,8 @@ class GitHubApi:
             if not 200 <= answer.status_code < 300:
                 raise self._failure(answer, raw, credential)
             reply = Reply(_document(raw), self._following(answer))
-            if method == "GET" and (tag := answer.headers.get("etag")):
+            tag = answer.headers.get("etag")
+            if method == "GET" and tag and len(raw) <= _KEPT_SIZE:
                 self._kept[credential.key, url] = (tag, reply)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
@@ -272,7 +281,7 @@ class GitHubApi:
         return found[1] if found else ""
 
     def _wait_turn(self, credential: Credential) -> None:
-        left = self._paused.get(credential.key, 0.0) - self._clock()
+        left = self._paused.get(credential.counted, 0.0) - self._clock()
         if left > 0:
             raise _slow_down(left, credential)
 
@@ -282,7 +291,7 @@ class GitHubApi:
         if wait:
             if len(self._paused) > _KEPT:
                 self._paused.clear()
-            self._paused[credential.key] = self._clock() + wait
+            self._paused[credential.counted] = self._clock() + wait
 
     def _asked_to_wait(self, answer: Any, raw: bytes) -> float:
         """For how many seconds this answer says not to ask."""
@@ -302,7 +311,7 @@ class GitHubApi:
         status = answer.status_code
         said = _said(raw)
         if status in {403, 429} and (wait := self._asked_to_wait(answer, raw)):
-            self._paused[credential.key] = self._clock() + wait
+            self._paused[credential.counted] = self._clock() + wait
             return _slow_down(wait, credential)
         if status >= 500:
             return CodeHostUnavailable(

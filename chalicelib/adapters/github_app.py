@@ -53,6 +53,7 @@ class GitHubApp:
             key,
             lambda: self._installation_token(key, installation_id, repository_id),
             lambda: self._forget(key),
+            account=f"installation/{installation_id}",
         )
 
     def _forget(self, key: str) -> None:

@@ -313,8 +313,9 @@ class MemoryArtifacts:
         self.sources[to_key] = self.sources[key]
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
-        self.sources[key] = b"".join(pieces)
-        return len(self.sources[key])
+        body = b"".join(pieces)
+        self.sources.setdefault(key, body)
+        return len(body)
 
     def put_json(self, key: str, value: Any) -> None:
         self.objects[key] = json.dumps(value).encode()

@@ -209,6 +209,15 @@ def comment(
     return f"{head}\n\n{table}{listed}\n\n[All of it]({page})"
 
 
+def comment_is_final(
+    request: PullRequest, version: Version | None, deployment: Deployment | None
+) -> bool:
+    """Whether nothing more is to come of what the comment says, until somebody does something."""
+    if request.state is not PreviewState.ACTIVE:
+        return request.state is not PreviewState.CLOSING
+    return version is not None and _verdict(version, deployment)[0] == "completed"
+
+
 def plain(text: str) -> str:
     """Somebody's words as plain text: no markup, no line break, nobody's name to notify."""
     return _FOREIGN.sub(r"\\\1", " ".join(text.split())).replace("\\@", "@\u200b")

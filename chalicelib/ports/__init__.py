@@ -378,7 +378,7 @@ class Artifacts(Protocol):
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         """Stores a source as it arrives, never whole in memory; its size. When the pieces end in
-        an error, nothing is stored."""
+        an error nothing is stored, and what was stored already stays as it is."""
         ...
 
     def put_json(self, key: str, value: Any) -> None: ...

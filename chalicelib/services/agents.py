@@ -32,7 +32,9 @@ from chalicelib.errors import (
 from chalicelib.ports import (
     AGENTS,
     ENVIRONMENTS,
+    PULL_REQUESTS,
     SHARES,
+    TRACKS,
     VARIABLES,
     Change,
     Clock,
@@ -191,6 +193,10 @@ class Agents:
             )
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
+        for request in list(every(self._store, PULL_REQUESTS, agent.org_id, agent.id)):
+            self._store.commit(Delete(request))
+        for track in list(every(self._store, TRACKS, agent.org_id, agent.id)):
+            self._store.commit(Delete(track))
         for share in list(every(self._store, SHARES, agent.org_id, agent.id)):
             self._store.commit(Delete(share))
         claim = self._store.get(SlugClaim, agent.org_id, agent.slug)

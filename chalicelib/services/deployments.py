@@ -140,6 +140,8 @@ class Deployments:
             )
             if environment is not None and environment.paused is not None:
                 return self._not_deployed(version, environment)
+            if self._agents.stored(version.org_id, version.agent_id) is None:
+                return self._held_back(version, "Not deployed: the agent was deleted meanwhile.")
             if self._preview_ended(version.org_id, version.agent_id, version.environment):
                 return self._held_back(
                     version, "Not deployed: the pull request is closed, and its preview gone."

@@ -58,6 +58,7 @@ CHECK_NAME = "Slipway"
 CHECKS_GRACE = timedelta(seconds=90)
 """How long after a push a commit without any checks may still get some."""
 _TRIES = 8
+_STANDING = frozenset({"deleted", "suspend", "unsuspend"})
 _GONE = frozenset({"installation_gone", "repository_gone"})
 
 
@@ -345,7 +346,7 @@ class Pushes:
                 becomes = _becomes(facts, connection)
                 if becomes is not None:
                     self._lose(connection, *becomes)
-            if facts.event == "installation":
+            if facts.event == "installation" and facts.action in _STANDING:
                 self._note(
                     installed,
                     gone=facts.action == "deleted",

@@ -24,6 +24,7 @@ from chalicelib.domain.telling import (
     Told,
     check_name,
     comment,
+    comment_is_final,
     deployment_state,
     deployment_words,
     pull_subject,
@@ -244,7 +245,7 @@ class Reporting:
             )
             return {"remote_id": written}
 
-        return _News(_digest(text), True, say)
+        return _News(_digest(text), comment_is_final(request, version, deployment), say)
 
     # --- one at a time --------------------------------------------------------------------
 
@@ -254,7 +255,8 @@ class Reporting:
         # First what was told, then what is to be told: so what is newer cannot be missed.
         told = self._store.get(Told, org_id, subject_id)
         news = look()
-        if news is None or (told is not None and told.settled and told.digest == news.digest):
+        quiet = told is None or told.settled
+        if quiet and (news is None or (told is not None and told.digest == news.digest)):
             return False
         for _ in range(_TRIES):
             held = self._held(org_id, subject_id)

@@ -16,9 +16,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from chalicelib import bootstrap
+from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.tenancy import Role
 from tests.api.wsgi import wsgi
-from tests.conftest import World
+from tests.conftest import PYTHON_AGENT, World
+from tests.hooks import INSTALLATION, deliveries, hooked, installed
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
 schema = schemathesis.openapi.from_path(DOCUMENT)
@@ -40,6 +42,11 @@ def fuzzed() -> dict[str, str]:
     made = world.platform.organisations.create(who, name="Fuzzed")
     owner = world.within(made.organisation.id, "ada@example.com")
     member = world.join(owner, "member@example.com", Role.VIEWER)
+    repo = hooked(world, who, agent, previews=PreviewsOf.ON)
+    sha = world.code_host.push(repo.kept, PYTHON_AGENT, "From afar", branch="theirs").sha
+    fork = {"id": 5, "full_name": "eve/open"}
+    repo.send("pull_request", repo.pull("opened", 4711, sha, head_repo=fork))
+    installed(world, who)
     waiting = world.platform.invitations.invite(owner, email="x@example.com", role=Role.VIEWER)
     return {
         "org_id": owner.org_id,
@@ -50,6 +57,12 @@ def fuzzed() -> dict[str, str]:
         "version_id": live.version_id,
         "deployment_id": live.id,
         "environment": "production",
+        "delivery_id": deliveries(world, agent)[0].id,
+        "hook_id": str(repo.hook_id),
+        "installation_id": str(INSTALLATION),
+        "number": "4711",
+        "owner": "acme",
+        "name": "open",
     }
 
 

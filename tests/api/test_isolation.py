@@ -31,19 +31,22 @@ from chalicelib.adapters.artifacts import S3Artifacts
 from chalicelib.adapters.keys import Key
 from chalicelib.adapters.layouts import _RANGES, LAYOUTS, range_of
 from chalicelib.api.http import ENDPOINTS, JSON, Endpoint
-from chalicelib.domain.agents import Category, Visibility
+from chalicelib.domain.agents import Agent, Category, Visibility
+from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.reviews import ReportReason
 from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role, Scope, User
 from chalicelib.ports import LogLine
+from chalicelib.services.connections import Wish
 from chalicelib.services.variables import VariableValue
 from tests.api.conftest import Client, Reply
 from tests.api.stage import VARIABLES
 from tests.api.test_images import ICON, SCREENSHOT
 from tests.api.test_marketplace import PASSED, SOURCE
 from tests.conftest import World
+from tests.hooks import Repo, deliveries, installed
 
-ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep|shr)_[0-9a-z]{26}")
+ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep|shr|dlv|hok)_[0-9a-z]{26}")
 EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.example")
 CALLS = 25
 
@@ -58,6 +61,7 @@ class Tenant:
     ids: dict[str, list[str]] = field(default_factory=dict)
     cursors: list[str] = field(default_factory=list)
     invitation: str = ""
+    commits: list[str] = field(default_factory=list)
     link: str = ""
     """The secret of a link to an agent that is not public."""
     public: set[str] = field(default_factory=set)
@@ -172,6 +176,7 @@ def furnished(world: World, random: Random, number: int, founder: str) -> Tenant
         invitation=world.mailed_token(),
     )
     listed(world, random, tenant, number)
+    pushed(world, tenant, agents[0], number, word)
     client = Client(world, world.access_token(founder))
     within = {"slipway-organisation": owner.org_id}
     client("POST", "/agents", {"name": "Same"}, {**within, "idempotency-key": "shared"})
@@ -179,6 +184,30 @@ def furnished(world: World, random: Random, number: int, founder: str) -> Tenant
         cursor = client("GET", f"{path}?limit=1", headers=within).json["next_cursor"]
         tenant.cursors.append(cursor)
     return tenant
+
+
+def pushed(world: World, tenant: Tenant, agent: Agent, number: int, word: str) -> None:
+    """It has a private repository, of which something was told; and a fork's pull request."""
+    owner, installation_id = tenant.owner, 7000 + number
+    installed(world, owner, installation_id)
+    name = f"{word}/closed"
+    kept = world.code_host.create(name, private=True, installation_id=installation_id)
+    repo = Repo(world, kept, installation_id=installation_id)
+    repo.commit(f"First of {word}")
+    wish = Wish(name, installation_id=installation_id, previews=PreviewsOf.ON)
+    world.platform.connections.put(owner, agent.id, wish, if_revision=None)
+    repo.send("star", {"action": "created"})
+    sha = repo.commit(f"From afar: {word}", "theirs")
+    fork = {"id": 5, "full_name": f"{word}fork/closed"}
+    repo.send("pull_request", repo.pull("opened", 1000 + number, sha, head_repo=fork))
+    tenant.ids |= {
+        "delivery_id": [one.id for one in deliveries(world, agent)],
+        "installation_id": [str(installation_id)],
+        "number": [str(1000 + number)],
+        "owner": [word],
+        "name": ["closed"],
+    }
+    tenant.commits.append(sha)
 
 
 def listed(world: World, random: Random, tenant: Tenant, number: int) -> None:
@@ -277,10 +306,26 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
         "get_linked_page": {"token": link, "path": "reference"},
         "create_agent": {"name": "Same"},
         "update_agent": {"name": "Changed"},
-        "create_version": {
-            "source": "upload",
-            "filename": random.choice(["a.zip", f"../../{org}/{agent}/{version}/source"]),
-            "deploy": random.random() < 0.5,
+        "create_version": random.choice(
+            [
+                {
+                    "source": "upload",
+                    "filename": random.choice(["a.zip", f"../../{org}/{agent}/{version}/source"]),
+                    "deploy": random.random() < 0.5,
+                },
+                {"source": "github"},
+                {"source": "github", "repository": f"{some_id(scene, 'owner')}/closed"},
+            ]
+        ),
+        "put_repository": {
+            "repository": f"{some_id(scene, 'owner')}/closed",
+            "installation_id": int(random.choice([*scene.known()["installation_id"], "1"])),
+        },
+        "approve_preview": {"sha": random.choice([c for t in scene.tenants for c in t.commits])},
+        "complete_installation": {
+            "state": "guessed",
+            "code": "guessed",
+            "installation_id": int(random.choice(scene.known()["installation_id"])),
         },
         "build_version": {},
         "create_deployment": {"version_id": version},
@@ -395,7 +440,10 @@ def untouched(scene: Scene) -> dict[str, Any]:
             any(org in key.pk for org in ids)
             and not said_by(scene.user_id, key, json.loads(document))
         )
-        or (key.pk.startswith(("TOKEN#", "NAME#")) and any(org.encode() in document for org in ids))
+        or (
+            key.pk.startswith(("TOKEN#", "NAME#", "HOOK#"))
+            and any(org.encode() in document for org in ids)
+        )
     }
     deployments = {
         d

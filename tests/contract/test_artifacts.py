@@ -92,6 +92,15 @@ def test_a_source_that_breaks_off_is_not_stored_at_all(kept: Kept, before: int) 
         assert "Uploads" not in kept.s3.list_multipart_uploads(Bucket="sources")
 
 
+@pytest.mark.parametrize("size", [3, 2 * PART])
+def test_a_source_that_is_there_already_stays(kept: Kept, size: int, tmp_path: Path) -> None:
+    key = "org_1/agt_1/ver_1/source"
+    kept.artifacts.put_source(key, [b"first"])
+    kept.artifacts.put_source(key, [b"x" * size])
+    kept.artifacts.fetch_source(key, tmp_path / "source")
+    assert (tmp_path / "source").read_bytes() == b"first"
+
+
 def test_a_picture_is_kept_as_what_it_is(kept: Kept) -> None:
     key = "media/a/b.png"
     kept.artifacts.put_media(key, b"points", "image/png")

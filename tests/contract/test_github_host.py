@@ -179,6 +179,10 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     asked = len(github.calls)
     refused(lambda: ground.host.branches(ref))
     assert len(github.calls) == asked
+    # The limit is the installation's, whichever of its repositories is asked about.
+    other = RepositoryRef("acme/other", ref.id + 1, ground.installation_id)
+    refused(lambda: ground.host.branches(other))
+    assert all(path.endswith("/access_tokens") for _, path, _ in github.calls[asked:])
     clock.now += 901
     assert ground.host.branches(ref)
 

@@ -37,6 +37,8 @@ class LocalCloud:
     layout: Layout
     sign_in_ports: tuple[int, int]
     """Where stand-ins for sign-in providers are expected: an OpenID Connect issuer and GitHub."""
+    code_host_ports: tuple[int, int]
+    """Where a stand-in for GitHub is expected: its API and its pages."""
     process: subprocess.Popen[bytes] | None = None
     people: dict[str, Person] = field(default_factory=dict)
 
@@ -72,6 +74,7 @@ class LocalCloud:
             "SLIPWAY_PORT": str(self.layout.ports.web),
             "SLIPWAY_DATA": str(self.layout.data),
             **providers.settings(*self.sign_in_ports),
+            **providers.app_settings(*self.code_host_ports),
         }
 
     def up(self, *arguments: str, limit: float = START_LIMIT) -> float:
@@ -227,7 +230,8 @@ def free_port() -> int:
 def new_cloud() -> LocalCloud:
     """A local cloud that has never run. Its path is short: names of sockets lie below it."""
     data = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
-    return LocalCloud(Layout(data, free_ports()), (free_port(), free_port()))
+    ports = [free_port() for _ in range(4)]
+    return LocalCloud(Layout(data, free_ports()), (ports[0], ports[1]), (ports[2], ports[3]))
 
 
 def end(cloud: LocalCloud) -> None:

@@ -261,7 +261,7 @@ def test_what_is_to_be_done_is_kept_until_it_is_done(resources: Resources) -> No
     assert changes["DestinationConfig"]["OnFailure"] == dead
     kinds = [json.loads(one["Pattern"]) for one in changes["FilterCriteria"]["Filters"]]
     named = {kind for one in kinds for kind in one["dynamodb"]["NewImage"]["kind"]["S"]}
-    assert named == {"Receipt", "Version", "Deployment"}
+    assert named == {"Receipt", "Version", "Deployment", "PullRequest"}
     tasks = resources["TaskRetries"]["Properties"]
     assert tasks["FunctionName"] == {"Ref": "OnTask"}
     assert tasks["DestinationConfig"]["OnFailure"] == dead

@@ -216,6 +216,7 @@ class CodeHostStandIn(Hooks):
             yield self
         finally:
             self.ends.close()
+            self.mouth.close()
             for server in servers:
                 server.shutdown()
                 server.server_close()

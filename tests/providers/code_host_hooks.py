@@ -67,6 +67,11 @@ class Hooks:
     hooks: list[Hook] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     silent: bool = False
+    mouth: httpx.Client = field(
+        default_factory=lambda: httpx.Client(
+            timeout=120, trust_env=False, limits=httpx.Limits(max_connections=100)
+        )
+    )
 
     def push(
         self: CodeHostStandIn,
@@ -297,12 +302,8 @@ class Hooks:
 
     def send(self, delivery: Delivery) -> int:
         """Sends it, or sends it again; how it was answered."""
-        answer = httpx.post(
-            delivery.hook.url,
-            content=delivery.body,
-            headers=delivery.headers(),
-            timeout=30,
-            trust_env=False,
+        answer = self.mouth.post(
+            delivery.hook.url, content=delivery.body, headers=delivery.headers()
         )
         delivery.status = answer.status_code
         return delivery.status

@@ -638,3 +638,17 @@ def test_nothing_is_built_in_an_organisation_that_is_being_deleted(
     world.platform.closing.close(who, confirm="Acme")
     repo.push()
     assert outcomes(world, agent) == ["organisation_closing"]
+
+
+def test_a_deleted_agent_leaves_nothing_to_do(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    repo.push()
+    [version] = versions(world, agent)
+    world.platform.agents.delete(who, agent.id)
+    world.finish_build(version)
+    world.work()
+    world.platform.reconciler.run()
+    assert len(versions(world, agent)) == 1
+    assert not world.platform.work.is_open()

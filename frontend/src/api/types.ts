@@ -48,3 +48,6 @@ export type Repair = Schemas["RepairView"];
 export type Orphan = Schemas["OrphanView"];
 export type StuckWork = Schemas["StuckView"];
 export type Update = Schemas["UpdateView"];
+export type RepositoryConnection = Schemas["RepositoryView"];
+export type Delivery = Schemas["DeliveryView"];
+export type Preview = Schemas["PreviewView"];

@@ -7,6 +7,7 @@ import type {
   Listing,
   LogLine,
   Offer,
+  RepositoryConnection,
   Update,
   Version,
 } from "@/api/types";
@@ -283,6 +284,32 @@ export function update(more: Partial<Update> = {}): Update {
       ],
     },
     missing: ["API_KEY"],
+    ...more,
+  };
+}
+
+export function repository(more: Partial<RepositoryConnection> = {}): RepositoryConnection {
+  return {
+    agent_id: "agt_1",
+    repository: "ada/tides",
+    repository_id: 7,
+    private: false,
+    branch: "main",
+    root: "",
+    watch: [],
+    auto_deploy: true,
+    wait_for_checks: false,
+    previews: "on",
+    how: "webhook",
+    installation_id: null,
+    webhook_url: "http://localhost:8800/api/v1/webhooks/github/hook_1",
+    secret: null,
+    state: "connected",
+    reason: "",
+    created_by: "usr_ada",
+    created_at: AT,
+    updated_at: AT,
+    revision: 2,
     ...more,
   };
 }

@@ -21,6 +21,7 @@ const PARTS: [path: string, label: string, keys: string, end?: true][] = [
   ["logs", "Logs", "g l"],
   ["metrics", "Metrics", "g x"],
   ["variables", "Variables", "g v"],
+  ["repository", "Repository", "g y"],
   ["listing", "Marketplace", "g k"],
   ["settings", "Settings", "g s"],
 ];

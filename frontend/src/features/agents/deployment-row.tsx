@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import { deploymentMoves } from "@/api/deployments";
 import { deploymentStanding } from "@/api/states";
 import type { Deployment } from "@/api/types";
+import { CommitLine } from "@/components/commit";
 import { Status, Tag } from "@/components/status";
 import { Ago, Duration } from "@/components/time";
 
@@ -50,6 +51,11 @@ export function DeploymentRow({
           <span className="text-ink-3">{TRIGGER[deployment.trigger]}</span>
           {deployment.environment === "production" ? null : <Tag>{deployment.environment}</Tag>}
         </p>
+        {deployment.commit ? (
+          <p className="mt-0.5 text-xs leading-5 text-ink-2">
+            <CommitLine commit={deployment.commit} />
+          </p>
+        ) : null}
         {reason && !["superseded", "stopped"].includes(deployment.state) ? (
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">{reason.detail}</p>
         ) : null}

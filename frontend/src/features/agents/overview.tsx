@@ -2,6 +2,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { ArrowRight } from "lucide-react";
 import { Link } from "react-router";
+import { categoryName } from "@/api/categories";
 import { deploymentsQuery } from "@/api/deployments";
 import { metricsQuery } from "@/api/metrics";
 import { deploymentStanding } from "@/api/states";
@@ -14,6 +15,7 @@ import { Empty } from "@/components/empty";
 import { Facts, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
+import { runtimeName } from "@/components/runtime";
 import { Skeleton, SkeletonRows } from "@/components/skeleton";
 import { Light, Status } from "@/components/status";
 import { Ago } from "@/components/time";
@@ -320,8 +322,8 @@ function About({ agent, place }: { agent: AgentDetail; place: Place | undefined 
     | undefined;
   const facts: [string, React.ReactNode][] = [];
   if (agent.runtime ?? plan?.runtime)
-    facts.push(["Runtime", String(agent.runtime ?? plan?.runtime)]);
-  facts.push(["Category", agent.category.replace("-", " ")]);
+    facts.push(["Runtime", runtimeName(String(agent.runtime ?? plan?.runtime))]);
+  facts.push(["Category", categoryName(agent.category)]);
   facts.push(["Seen by", VISIBILITY[agent.visibility]]);
   if (plan) {
     facts.push([

@@ -15,6 +15,7 @@ export const routes: FeatureRoutes = {
         { path: "logs", ...page(() => import("./logs"), "Logs") },
         { path: "metrics", ...page(() => import("./metrics"), "Metrics") },
         { path: "variables", ...page(() => import("./variables"), "Variables") },
+        { path: "repository", ...page(() => import("./repository"), "Repository") },
         { path: "listing", ...page(() => import("./listing"), "Listing") },
         { path: "settings", ...page(() => import("./settings"), "Settings") },
       ],

@@ -5,6 +5,7 @@ import { versionStanding } from "@/api/states";
 import type { Version } from "@/api/types";
 import { versionMoves, versionQuery, versionsQuery } from "@/api/versions";
 import { Button, ButtonLink } from "@/components/button";
+import { CommitLine } from "@/components/commit";
 import { Empty } from "@/components/empty";
 import { SelectField } from "@/components/field";
 import { ManifestDiff } from "@/components/manifest-diff";
@@ -83,10 +84,17 @@ function VersionRow({ version }: { version: Version }) {
           </Link>
           {version.label === `v${version.number}` ? null : <Tag>{version.label}</Tag>}
           <span className="min-w-0 truncate text-ink-3">
-            {source.template ? `template ${source.template}` : source.filename}
+            {source.template
+              ? `template ${source.template}`
+              : (source.commit?.repository ?? source.filename)}
             {source.size ? `, ${bytes(source.size)}` : ""}
           </span>
         </p>
+        {source.commit ? (
+          <p className="mt-0.5 text-xs leading-5 text-ink-2">
+            <CommitLine commit={source.commit} />
+          </p>
+        ) : null}
         {reason ? (
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">{reason.detail}</p>
         ) : version.warnings.length > 0 ? (

@@ -11,6 +11,7 @@ import { Problem } from "@/components/problem";
 import { RuntimeSign } from "@/components/runtime";
 import { Skeleton } from "@/components/skeleton";
 import { DropZone } from "./drop-zone";
+import { FromGithub } from "./from-github";
 import { Progress } from "./progress";
 import { again, cancel, ship, useShipment } from "./shipment";
 import { Steps } from "./steps";
@@ -54,6 +55,7 @@ export function ChoosePage() {
         />
       )}
       {idle ? <Templates agentId={agentId} onMade={arrived} /> : null}
+      {idle ? <FromGithub agentId={agentId} onMade={arrived} /> : null}
     </Page>
   );
 }

@@ -5,6 +5,7 @@ import { agentQuery } from "@/api/agents";
 import { deploymentMoves } from "@/api/deployments";
 import { deploymentStanding } from "@/api/states";
 import type { AgentDetail, Deployment } from "@/api/types";
+import { CommitFact } from "@/components/commit";
 import { CopyButton } from "@/components/copy";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -164,6 +165,11 @@ function factsOf(deployment: Deployment, agentId: string): [string, React.ReactN
     ["Environment", deployment.environment],
     ["Deployed", TRIGGER[deployment.trigger]],
   ];
+  const { commit } = deployment;
+  if (commit) {
+    facts.push(["Commit", <CommitFact key="commit" commit={commit} />]);
+    facts.push(["Of", `${commit.author}, ${commit.branch}`]);
+  }
   if (deployment.rollback_of) {
     facts.push([
       "Same as",

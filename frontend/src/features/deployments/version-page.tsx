@@ -10,6 +10,7 @@ import { versionStanding } from "@/api/states";
 import type { AgentDetail, Version } from "@/api/types";
 import { cancelVersion, versionKeys, versionMoves } from "@/api/versions";
 import { Button, ButtonLink } from "@/components/button";
+import { CommitFact } from "@/components/commit";
 import { CodeBlock } from "@/components/copy";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -101,7 +102,7 @@ function Built({
           <span className="text-ink-3">
             {version.source.template
               ? `from the template ${version.source.template}`
-              : version.source.filename}
+              : (version.source.commit?.repository ?? version.source.filename)}
             , <Ago at={version.created_at} />
           </span>
         </span>
@@ -198,6 +199,11 @@ function VersionActions({ version }: { version: Version }) {
 function factsOf(version: Version): [string, React.ReactNode][] {
   const { timings, plan } = version;
   const facts: [string, React.ReactNode][] = [["Number", version.number]];
+  const { commit } = version.source;
+  if (commit) {
+    facts.push(["Commit", <CommitFact key="c" commit={commit} />]);
+    facts.push(["Branch", commit.branch], ["Author", commit.author]);
+  }
   if (version.label !== `v${version.number}`) facts.push(["Label", version.label]);
   if (plan?.runtime) facts.push(["Runtime", String(plan.runtime)]);
   const end = timings.ready ?? timings.failed ?? timings.rejected;
