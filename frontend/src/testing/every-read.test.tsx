@@ -42,7 +42,14 @@ const organisation = {
 };
 const may = [
   ...["organisation:update", "organisation:delete", "organisation:transfer", "member:invite"],
-  ...["member:update", "member:remove", "audit:read", "token:create", "agent:publish"],
+  ...[
+    "member:update",
+    "member:remove",
+    "audit:read",
+    "token:create",
+    "agent:publish",
+    "agent:share",
+  ],
 ];
 
 /** What the API answers when all is well. */
@@ -56,6 +63,7 @@ const GOOD: Record<string, JsonBodyType> = {
     revision: 1,
   },
   "/agents/{agent_id}/listing": listing(),
+  "/agents/{agent_id}/shares": list([]),
   "/agents/{agent_id}/updates": update({ available: false }),
   "/agents/{agent_id}/badge": {
     badge_url: "http://localhost:8800/api/v1/badges/x",
@@ -85,8 +93,14 @@ const GOOD: Record<string, JsonBodyType> = {
   "/marketplace/agents": found([]),
   "/marketplace/agents/{slug}": offer({ docs: [{ path: "docs/usage.md", title: "Usage" }] }),
   "/marketplace/agents/{slug}/docs": { path: "docs/usage.md", text: "# Usage" },
-  "/marketplace/agents/{slug}/review": { review: null, may_review: false, why_not: "Run it." },
+  "/marketplace/agents/{slug}/review": {
+    review: null,
+    may_review: false,
+    why_not: "Run it.",
+    voted: [],
+  },
   "/marketplace/agents/{slug}/reviews": list([]),
+  "/marketplace/shared": list([]),
   "/me": {
     user: { id: "usr_ada", email: "ada@example.org", name: "Ada" },
     organisation: { id: "org_1", name: "Harbour Office", personal: false, tier: "free" },
@@ -132,6 +146,7 @@ const SHOWN: Record<string, string> = {
   "/agents/{agent_id}/deliveries": "/agents/agt_1/repository",
   "/agents/{agent_id}/previews": "/agents/agt_1/repository",
   "/agents/{agent_id}/repository": "/agents/agt_1/repository",
+  "/agents/{agent_id}/shares": "/agents/agt_1/listing",
   "/agents/{agent_id}/versions": "/agents/agt_1/versions",
   "/agents/{agent_id}/versions/{version_id}": "/agents/agt_1/versions/ver_1",
   "/audit": "/organisation/audit",
@@ -169,6 +184,11 @@ const OTHERWISE: Record<string, string> = {
   "/github": "in the form: agents/repository.test.tsx",
   "/github/installations/{installation_id}/repositories": "in the form, likewise",
   "/github/repositories/{owner}/{name}/branches": "at the field, likewise",
+  "/marketplace/agents/{slug}/pages": "below the field that searches them: offer-page.test.tsx",
+  "/marketplace/shared": "beside the public ones: marketplace/shared-page.test.tsx",
+  "/marketplace/shared/{offer_id}": "likewise",
+  "/marketplace/shared/{offer_id}/docs": "likewise",
+  "/marketplace/shared/{offer_id}/pages": "likewise",
   "/me/export": "asked for by a button: profile.test.tsx",
   "/operations/repairs": "asked for by a button: operations.test.tsx",
   "/organisations": "the one that is chosen is there without the others",
