@@ -206,8 +206,9 @@ class LocalCloud:
 
 
 def free_ports() -> Ports:
-    """A base port with everything behind it free."""
-    for base in range(18800, 30000, 1100):
+    """A base port with everything behind it free; workers side by side look in other places."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for base in range(18800 + 1100 * worker, 30000, 2200):
         ports = Ports(base)
         try:
             for port in (*ports.named.values(), ports.agents[0]):
