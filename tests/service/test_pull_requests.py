@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.agents import Agent
+from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deliveries import DeliveryState
 from chalicelib.domain.deployments import Deployment, Environment, Variables
 from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.pull_requests import PreviewState, PullRequest
+from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Conflict, Forbidden, NotFound
@@ -466,3 +467,27 @@ def test_no_secret_in_a_title_is_kept(world: World, agent: Agent, repo: Repo) ->
     payload["pull_request"]["title"] = f"Use {token}"
     repo.send("pull_request", payload)
     assert not any(token in one.decode() for one in world.store.dump().values())
+
+
+def test_a_strangers_version_is_offered_to_nobody(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    merged = newest(world, agent)
+    sha = opened(repo, head_repo=FORK)
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    run(world, who, agent)
+    foreign = newest(world, agent)
+    assert foreign.id != merged.id
+    listings = world.platform.listings
+    draft = listings.get(who, agent.id)
+    assert draft.candidate is not None
+    assert draft.candidate.id == merged.id
+    with pytest.raises(Conflict) as refused:
+        listings.publish(who, agent.id, foreign.id, Visibility.ORGANISATION)
+    assert refused.value.code == "not_merged"
+    _, token = world.platform.sharing.share(who, agent.id, kind=ShareKind.LINK)
+    assert token is not None
+    assert world.platform.sharing.opened(token).listing.version_id == merged.id
