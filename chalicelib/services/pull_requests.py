@@ -156,6 +156,9 @@ class PullRequests:
             return self._closed(delivery, facts, known)
         ignored = self._ignored(facts, connection, known)
         if ignored is not None:
+            if ignored.code == "other_branch" and known is not None and known.state.is_open:
+                # It is to be merged elsewhere now.
+                return self._closed(delivery, facts, known)
             return self._end(delivery, DeliveryState.IGNORED, ignored)
         head = self._code_host.commit(connection.ref, facts.head_sha)
         ignored = SKIPPED if asks_to_skip(head.message) else self._unwatched(facts, connection)
@@ -326,7 +329,9 @@ class PullRequests:
             return self._end(delivery, DeliveryState.IGNORED, late)
         closing = self._closing(known, PreviewState.CLOSED, facts)
         self._take_away(closing)
-        done = Outcome("preview_removed", "The pull request is closed; its preview is gone.")
+        done = Outcome(
+            "preview_removed", "The pull request is closed or moved; its preview is gone."
+        )
         return self._end(delivery, DeliveryState.DONE, done)
 
     def _closing(

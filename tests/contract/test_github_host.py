@@ -280,6 +280,9 @@ def test_lists_are_read_to_their_last_page(
     assert len(ground.host.branches(ref)) == 7
     assert len(ground.host.repositories(ground.installation_id)) == 7
     assert len(ground.host.installations_of("c0de")) == 5
+    ground.comes_back("mine")
+    [mine] = ground.host.installations_of("mine", reading=ground.installation_id)
+    assert len(mine.repositories) == 7
     assert ground.host.checks(ref, sha, besides="Slipway") is Checks.FAILURE
 
 

@@ -258,6 +258,17 @@ def test_events_out_of_order_end_with_the_newest(
     assert environment(world, agent) is None
 
 
+def test_moved_to_another_branch_it_is_gone(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    moved = repo.pull("edited", 3, sha, at="2026-01-02T00:00:00Z", base="release")
+    repo.send("pull_request", moved)
+    assert outcomes(world, agent)[-1] == "preview_removed"
+    assert environment(world, agent) is None
+
+
 def test_reopened_it_comes_back(world: World, who: Principal, agent: Agent, repo: Repo) -> None:
     sha = opened(repo)
     run(world, who, agent)

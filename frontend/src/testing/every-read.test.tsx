@@ -43,6 +43,7 @@ const organisation = {
 const may = [
   ...["organisation:update", "organisation:delete", "organisation:transfer", "member:invite"],
   ...["member:update", "member:remove", "audit:read", "token:create", "agent:publish"],
+  "agent:share",
 ];
 
 /** What the API answers when all is well. */
@@ -67,6 +68,7 @@ const GOOD: Record<string, JsonBodyType> = {
   "/agents/{agent_id}/deliveries": list([]),
   "/agents/{agent_id}/previews": list([]),
   "/agents/{agent_id}/repository": repository(),
+  "/agents/{agent_id}/shares": { items: [] },
   "/agents/{agent_id}/versions": list([version()]),
   "/agents/{agent_id}/versions/{version_id}": version(),
   "/agents/{agent_id}/versions/{version_id}/logs": log([]),
@@ -85,8 +87,20 @@ const GOOD: Record<string, JsonBodyType> = {
   "/marketplace/agents": found([]),
   "/marketplace/agents/{slug}": offer({ docs: [{ path: "docs/usage.md", title: "Usage" }] }),
   "/marketplace/agents/{slug}/docs": { path: "docs/usage.md", text: "# Usage" },
-  "/marketplace/agents/{slug}/review": { review: null, may_review: false, why_not: "Run it." },
+  "/marketplace/agents/{slug}/review": {
+    review: null,
+    may_review: false,
+    why_not: "Run it.",
+    voted: [],
+  },
   "/marketplace/agents/{slug}/reviews": list([]),
+  "/marketplace/shared": found([]),
+  "/marketplace/shared/{offer_id}": {
+    ...offer({ docs: [{ path: "docs/usage.md", title: "Usage" }] }),
+    offer_id: "agt_1",
+    shown_by: "member",
+  },
+  "/marketplace/shared/{offer_id}/docs": { path: "docs/usage.md", text: "# Usage" },
   "/me": {
     user: { id: "usr_ada", email: "ada@example.org", name: "Ada" },
     organisation: { id: "org_1", name: "Harbour Office", personal: false, tier: "free" },
@@ -132,6 +146,7 @@ const SHOWN: Record<string, string> = {
   "/agents/{agent_id}/deliveries": "/agents/agt_1/repository",
   "/agents/{agent_id}/previews": "/agents/agt_1/repository",
   "/agents/{agent_id}/repository": "/agents/agt_1/repository",
+  "/agents/{agent_id}/shares": "/agents/agt_1/listing",
   "/agents/{agent_id}/versions": "/agents/agt_1/versions",
   "/agents/{agent_id}/versions/{version_id}": "/agents/agt_1/versions/ver_1",
   "/audit": "/organisation/audit",
@@ -143,6 +158,8 @@ const SHOWN: Record<string, string> = {
   "/marketplace/agents/{slug}/docs": "/marketplace/site-watch?page=docs/usage.md",
   "/marketplace/agents/{slug}/review": "/marketplace/site-watch",
   "/marketplace/agents/{slug}/reviews": "/marketplace/site-watch",
+  "/marketplace/shared/{offer_id}": "/marketplace/shared/agt_1",
+  "/marketplace/shared/{offer_id}/docs": "/marketplace/shared/agt_1?page=docs/usage.md",
   "/me": "/organisation",
   "/me/identities": "/profile/sign-in",
   "/me/identities/pending": "/sign-in/link",
@@ -169,6 +186,9 @@ const OTHERWISE: Record<string, string> = {
   "/github": "in the form: agents/repository.test.tsx",
   "/github/installations/{installation_id}/repositories": "in the form, likewise",
   "/github/repositories/{owner}/{name}/branches": "at the field, likewise",
+  "/marketplace/agents/{slug}/pages": "asked for by typing: marketplace/shared-page.test.tsx",
+  "/marketplace/shared": "the public agents are there without it: marketplace/shared-page.test.tsx",
+  "/marketplace/shared/{offer_id}/pages": "asked for by typing, likewise",
   "/me/export": "asked for by a button: profile.test.tsx",
   "/operations/repairs": "asked for by a button: operations.test.tsx",
   "/organisations": "the one that is chosen is there without the others",

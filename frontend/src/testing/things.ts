@@ -85,6 +85,7 @@ export function deployment(more: Partial<Deployment> = {}): Deployment {
     confirmed_at: new Date().toISOString(),
     reasons: [],
     trigger: "build",
+    commit: null,
     rollback_of: null,
     commit: null,
     image: "registry/x@sha256:1",
