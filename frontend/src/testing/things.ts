@@ -87,7 +87,6 @@ export function deployment(more: Partial<Deployment> = {}): Deployment {
     trigger: "build",
     commit: null,
     rollback_of: null,
-    commit: null,
     image: "registry/x@sha256:1",
     confirmed_image: "registry/x@sha256:1",
     host_status: "SUCCESS",
