@@ -24,6 +24,11 @@ logger = Logger(service="slipway", log_uncaught_exceptions=False)
 logger.addFilter(_Traced())
 
 
+# At INFO they write down every address, and some hold a token for what lies there.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
 def start_trace(trace: str | None = None) -> None:
     """Begins a trace for this request or event."""
     _trace_id.set(trace or token_hex(16))

@@ -24,7 +24,9 @@ API_VERSION = "2022-11-28"
 ACCEPT = "application/vnd.github+json"
 USER_AGENT = "Slipway/1 (+https://slipway.dev)"
 MAX_ANSWER = 16_000_000
-MAX_PAGES = 50
+MAX_PAGES = 20
+OPEN_PAGES = 3
+"""Without a credential there are 60 calls an hour, for all agents together."""
 ANSWER_SECONDS = 30.0
 ARCHIVE_SECONDS = 600.0
 RETRY_SECONDS = 30
@@ -68,12 +70,14 @@ class TooLong(CodeHostRefused):
 @dataclass(frozen=True)
 class Credential:
     """Who asks. `key` tells credentials apart in what is kept; it holds no secret. Credentials of
-    one `account` are counted together at GitHub."""
+    one `account` are counted together at GitHub. Of one that is `passing`, a person's, nothing is
+    kept: neither answers nor limits."""
 
     key: str
     token: Callable[[], str]
     forget: Callable[[], None] = lambda: None
     account: str = ""
+    passing: bool = False
 
     @property
     def counted(self) -> str:
@@ -138,7 +142,7 @@ class GitHubApi:
         """The documents of all pages, as far as GitHub's own links lead."""
         reply = self.call("GET", path, credential, query={"per_page": 100, **(query or {})})
         yield reply.document
-        for _ in range(MAX_PAGES - 1):
+        for _ in range((MAX_PAGES if credential is not ANYBODY else OPEN_PAGES) - 1):
             if not reply.following:
                 return
             reply = self.call("GET", reply.following, credential)
@@ -204,7 +208,8 @@ class GitHubApi:
         """The answer, or the address that the call is to be repeated at."""
         self._check_origin(url)
         self._wait_turn(credential)
-        kept = self._kept.get((credential.key, url)) if method == "GET" else None
+        keeps = method == "GET" and not credential.passing
+        kept = self._kept.get((credential.key, url)) if keeps else None
         headers = self._headers(credential)
         if kept:
             headers["If-None-Match"] = kept[0]
@@ -223,7 +228,7 @@ class GitHubApi:
                 raise self._failure(answer, raw, credential)
             reply = Reply(_document(raw), self._following(answer))
             tag = answer.headers.get("etag")
-            if method == "GET" and tag and len(raw) <= _KEPT_SIZE:
+            if keeps and tag and len(raw) <= _KEPT_SIZE:
                 self._kept[credential.key, url] = (tag, reply)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
@@ -287,11 +292,14 @@ class GitHubApi:
 
     def _note_limits(self, answer: Any, credential: Credential) -> None:
         """Remembers until when not to ask; GitHub shuts out who goes on asking."""
-        wait = self._asked_to_wait(answer, b"")
-        if wait:
-            if len(self._paused) > _KEPT:
-                self._paused.clear()
-            self._paused[credential.counted] = self._clock() + wait
+        self._pause(credential, self._asked_to_wait(answer, b""))
+
+    def _pause(self, credential: Credential, wait: float) -> None:
+        if not wait or credential.passing:
+            return
+        if len(self._paused) > _KEPT:
+            self._paused.clear()
+        self._paused[credential.counted] = self._clock() + wait
 
     def _asked_to_wait(self, answer: Any, raw: bytes) -> float:
         """For how many seconds this answer says not to ask."""
@@ -311,7 +319,7 @@ class GitHubApi:
         status = answer.status_code
         said = _said(raw)
         if status in {403, 429} and (wait := self._asked_to_wait(answer, raw)):
-            self._paused[credential.counted] = self._clock() + wait
+            self._pause(credential, wait)
             return _slow_down(wait, credential)
         if status >= 500:
             return CodeHostUnavailable(

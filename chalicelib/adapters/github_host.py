@@ -92,7 +92,7 @@ class GitHubHost:
                 "again."
             )
         # Never kept: it is theirs, and asked for this once.
-        person = Credential("person", lambda: token)
+        person = Credential("person", lambda: token, passing=True)
         found: list[Installation] = []
         for page in self._api.pages("/user/installations", person):
             with legible():

@@ -270,6 +270,10 @@ def pull_key(org_id: str, agent_id: str, number: int | str) -> Key:
     return Key(org_partition(org_id, "AGT", agent_id), f"PULL#{int(number):09d}#")
 
 
+def previews_key(org_id: str, agent_id: str) -> Key:
+    return Key(org_partition(org_id, "AGT", agent_id), "PREVIEWS#")
+
+
 def open_preview(request: PullRequest) -> Key | None:
     if not request.state.is_open:
         return None

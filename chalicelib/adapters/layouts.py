@@ -37,6 +37,7 @@ from chalicelib.adapters.keys import (
     open_version,
     org_partition,
     places_key,
+    previews_key,
     published_key,
     pull_key,
     register_key,
@@ -72,7 +73,7 @@ from chalicelib.domain.invitations import Invitation
 from chalicelib.domain.listings import AgentListing, NameClaim, PublishedVersion
 from chalicelib.domain.members import Headcount, Places
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair, ServiceClaim, Sweep
-from chalicelib.domain.pull_requests import PullRequest
+from chalicelib.domain.pull_requests import OpenPreviews, PullRequest
 from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
@@ -300,6 +301,10 @@ LAYOUTS: Mapping[type, Layout] = {
         key=track_key,
         key_of=lambda e: track_key(e.org_id, e.agent_id, e.environment),
         gsi2=open_track,
+    ),
+    OpenPreviews: Layout(
+        key=previews_key,
+        key_of=lambda e: previews_key(e.org_id, e.agent_id),
     ),
     PullRequest: Layout(
         key=pull_key,

@@ -304,7 +304,6 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         host=adapters.host,
         agents=agents,
         tracks=tracks,
-        versions=versions,
         variables=variables,
         deployments=deployments,
         schedule=adapters.schedule,

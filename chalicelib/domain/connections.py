@@ -12,6 +12,8 @@ from typing import Any
 from chalicelib.domain.repositories import RepositoryRef
 from chalicelib.errors import FieldError, Invalid
 
+ARCHIVED = "The repository was archived."
+"""The one reason that the repository itself can take back."""
 TRIP_LIFETIME = timedelta(minutes=30)
 _FULL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _MAX_BRANCH = 200

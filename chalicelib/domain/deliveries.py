@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.messages import shown_author, shown_message
+
 KEPT = timedelta(days=30)
 APP = "app"
 """The source of what arrives at the app's own address; others are named by their hook."""
@@ -238,8 +240,10 @@ def _pull_request(facts: Facts, payload: Mapping[str, Any]) -> Facts:
     return replace(
         facts,
         number=number,
-        title=_text(request.get("title"), 200),
-        author=_text(_inner(request, "user").get("login"), 100),
+        # What people write in a title may hold a secret as well as what they write in a message.
+        title=shown_message(_text(request.get("title"), 500)),
+        author=shown_author(_text(_inner(request, "user").get("login"), 100)),
+        before=_optional_sha(payload.get("before")),
         head_sha=_sha(head, "sha"),
         head_branch=_text(head.get("ref"), 255),
         head_repository=_text(theirs.get("full_name"), 140),
@@ -312,6 +316,10 @@ def _sha(payload: Mapping[str, Any], name: str) -> str:
     if not isinstance(sha, str) or not _SHA.fullmatch(sha):
         raise Unreadable(f"The payload has no commit in `{name}`.")
     return sha
+
+
+def _optional_sha(sha: Any) -> str:
+    return sha if isinstance(sha, str) and _SHA.fullmatch(sha) else ""
 
 
 def _known(sha: str) -> str:

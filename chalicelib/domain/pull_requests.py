@@ -48,6 +48,8 @@ class PullRequest:
     active_at: datetime
     created_at: datetime
     updated_at: datetime
+    repository_id: int = 0
+    """Of the repository it is to be merged in; another one may use the same numbers."""
     head_repository: str = ""
     approved_sha: str = ""
     approved_by: str = ""
@@ -69,6 +71,21 @@ class PullRequest:
     def following(self, at: datetime, **changes: Any) -> PullRequest:
         """The next revision."""
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
+
+
+@dataclass(frozen=True)
+class OpenPreviews:
+    """The numbers of an agent's previews that are open: written with each that opens or ends, so
+    that no two of them can take the last place."""
+
+    org_id: str
+    agent_id: str
+    numbers: frozenset[int] = frozenset()
+    revision: int = 0
+
+    def following(self, numbers: frozenset[int]) -> OpenPreviews:
+        """The next revision."""
+        return replace(self, numbers=numbers, revision=self.revision + 1)
 
 
 def environment_of(number: int) -> str:

@@ -47,12 +47,38 @@ class Track:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
 
 
-def ignored_push(facts: Facts, connection: Connection) -> Outcome | None:
-    """What can be said of a push without asking the host; None: it may concern the agent."""
+def ignored_now(connection: Connection) -> Outcome | None:
+    """Why nothing of the repository is deployed by itself at present, whatever is told of it."""
     if connection.state is not ConnectionState.CONNECTED:
         return Outcome(
             "disconnected", f"The repository is not connected any more: {connection.reason}"
         )
+    if not connection.auto_deploy:
+        return Outcome("auto_deploy_off", "Deploying by itself is off for this agent.")
+    return None
+
+
+def outdated(commit: SourceCommit, connection: Connection) -> Outcome | None:
+    """Why a commit that waited is not built after all: the connection is another one by now."""
+    theirs = (connection.repository_id, connection.root)
+    same = (commit.repository_id, commit.root) == theirs
+    if commit.pull_request is None:
+        ignored = ignored_now(connection)
+        if ignored is not None:
+            return ignored
+        same = same and commit.branch == connection.branch
+    elif connection.state is not ConnectionState.CONNECTED:
+        return ignored_now(connection)
+    if same:
+        return None
+    return Outcome("settings_changed", "The agent follows something else by now.")
+
+
+def ignored_push(facts: Facts, connection: Connection) -> Outcome | None:
+    """What can be said of a push without asking the host; None: it may concern the agent."""
+    ignored = ignored_now(connection)
+    if ignored is not None and ignored.code == "disconnected":
+        return ignored
     if not facts.branch:
         what = "A tag" if facts.ref.startswith("refs/tags/") else "Something that is no branch"
         return Outcome("not_a_branch", f"{what} was pushed; only pushes to a branch deploy.")
@@ -63,11 +89,9 @@ def ignored_push(facts: Facts, connection: Connection) -> Outcome | None:
         )
     if facts.deleted:
         return Outcome("branch_deleted", "The branch was deleted; what runs goes on running.")
-    if not connection.auto_deploy:
-        return Outcome("auto_deploy_off", "Deploying by itself is off for this agent.")
-    if facts.skip:
-        return SKIPPED
-    return None
+    if ignored is not None:
+        return ignored
+    return SKIPPED if facts.skip else None
 
 
 def ignored_head(

@@ -176,6 +176,12 @@ class Version:
         return self.state is VersionState.READY and waits
 
     @property
+    def unmerged(self) -> bool:
+        """Whether it is of a pull request: for its own preview, and for nothing else."""
+        commit = self.source.commit
+        return commit is not None and commit.pull_request is not None
+
+    @property
     def prefix(self) -> str:
         """Where everything of this version lies in the artifacts bucket; begins with the tenant."""
         return f"{self.org_id}/{self.agent_id}/{self.id}/"

@@ -21,6 +21,7 @@ from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.operations import ServiceClaim
+from chalicelib.domain.pull_requests import OpenPreviews
 from chalicelib.domain.telling import Told, pull_subject
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
@@ -252,12 +253,10 @@ class Agents:
 
 
 def disconnecting(store: Store, org_id: str, agent_id: str) -> list[Change]:
-    """What joins the removal of an agent that is connected to a repository."""
-    known = store.get(Connection, org_id, agent_id)
-    if known is None:
-        return []
-    claim = store.get(HookClaim, known.hook_id) if known.hook_id else None
-    return [Delete(known), *([Delete(claim)] if claim is not None else [])]
+    """What joins the removal of an agent that is, or was, connected to a repository."""
+    known, places = store.get_many((Connection, org_id, agent_id), (OpenPreviews, org_id, agent_id))
+    claim = store.get(HookClaim, known.hook_id) if known and known.hook_id else None
+    return [Delete(one) for one in (known, places, claim) if one is not None]
 
 
 def unlisting(store: Store, agent: Agent, at: datetime) -> list[Change]:

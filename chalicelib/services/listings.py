@@ -44,7 +44,8 @@ from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 
 _LOOK_BACK = 20
-"""Among how many of the newest versions one that is ready is looked for."""
+_LOOKS = 10
+"""Among how many of the newest versions one that is ready is looked for: so many, so often."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ class Listings:
         self, version: Version, principal: Principal, visibility: Visibility, now: datetime
     ) -> list[Change]:
         """The version as it is offered, to at least so many; nothing if it is that already."""
+        _require_merged(version)
         held = self._store.get(PublishedVersion, version.org_id, version.agent_id, version.id)
         if held is None:
             said = Interface.from_json(self._artifacts.get_json(f"{version.prefix}{INTERFACE}"))
@@ -273,9 +275,20 @@ class Listings:
             )
             if named is None or named.agent_id != agent.id:
                 raise NotFound("This agent has no version with this id.")
+            _require_merged(named)
             return named if named.state is VersionState.READY else None
-        newest = self._store.page(VERSIONS, agent.org_id, agent.id, limit=_LOOK_BACK)
-        return next((v for v in newest.items if v.state is VersionState.READY), None)
+        after: str | None = None
+        # A page is nearly always enough; previews of pull requests may fill some.
+        for _ in range(_LOOKS):
+            newest = self._store.page(
+                VERSIONS, agent.org_id, agent.id, limit=_LOOK_BACK, after=after
+            )
+            fitting = (v for v in newest.items if v.state is VersionState.READY and not v.unmerged)
+            found = next(fitting, None)
+            after = newest.next
+            if found is not None or after is None:
+                return found
+        return None
 
     def _claims(self, listing: AgentListing) -> list[Change]:
         """What must be written to hold the slug and the name; nothing if they are held already."""
@@ -317,6 +330,17 @@ class Listings:
     def _organisation(self, org_id: str) -> str:
         found = self._store.get(Organisation, org_id)
         return found.name if found else ""
+
+
+def _require_merged(version: Version) -> None:
+    """Whoever runs a published version runs it with secrets of their own: nothing may be offered
+    that nobody has taken in, least of all a stranger's."""
+    if version.unmerged:
+        raise Conflict(
+            f"Version {version.number} is of a pull request that nobody has merged. Merge it and "
+            "publish the version that comes of it.",
+            code="not_merged",
+        )
 
 
 def _slug_checked(slug: str) -> None:

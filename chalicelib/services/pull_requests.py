@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.connections import Connection, ConnectionState, PreviewsOf
@@ -17,11 +17,16 @@ from chalicelib.domain.deliveries import (
 )
 from chalicelib.domain.deployments import Deployment, Environment, Variables
 from chalicelib.domain.operations import ServiceClaim
-from chalicelib.domain.pull_requests import PREVIEW_VARIABLES, PreviewState, PullRequest
+from chalicelib.domain.pull_requests import (
+    PREVIEW_VARIABLES,
+    OpenPreviews,
+    PreviewState,
+    PullRequest,
+)
 from chalicelib.domain.pushes import SKIPPED, ignored_paths
 from chalicelib.domain.tenancy import Action, Organisation, Principal
 from chalicelib.domain.versions import Reason
-from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound
+from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, Unavailable
 from chalicelib.ports import (
     PULL_REQUESTS,
     Change,
@@ -42,7 +47,6 @@ from chalicelib.services.audit import Audit
 from chalicelib.services.deployments import Deployments
 from chalicelib.services.tracks import Tracks
 from chalicelib.services.variables import EnvironmentVariables
-from chalicelib.services.versions import Versions
 from chalicelib.settings import TenantLimits
 
 _TRIES = 8
@@ -60,7 +64,6 @@ class PullRequests:
         host: Host,
         agents: Agents,
         tracks: Tracks,
-        versions: Versions,
         variables: EnvironmentVariables,
         deployments: Deployments,
         schedule: Schedule,
@@ -75,7 +78,6 @@ class PullRequests:
         self._host = host
         self._agents = agents
         self._tracks = tracks
-        self._versions = versions
         self._variables = variables
         self._deployments = deployments
         self._schedule = schedule
@@ -152,15 +154,25 @@ class PullRequests:
         known = self._store.get(
             PullRequest, connection.org_id, connection.agent_id, str(facts.number)
         )
+        if known is not None and known.repository_id != connection.repository_id:
+            # Of the repository before: its number says nothing of this one.
+            self._require_gone(known)
+            known = None
         if facts.action == "closed":
             return self._closed(delivery, facts, known)
         ignored = self._ignored(facts, connection, known)
         if ignored is not None:
+            if ignored.code == "other_branch" and known is not None and known.state.is_open:
+                # It is to be merged elsewhere now.
+                return self._closed(delivery, facts, known)
             return self._end(delivery, DeliveryState.IGNORED, ignored)
+        if known is not None and known.state is PreviewState.CLOSING:
+            self._require_gone(known)
         head = self._code_host.commit(connection.ref, facts.head_sha)
         ignored = SKIPPED if asks_to_skip(head.message) else self._unwatched(facts, connection)
-        if ignored is None and (known is None or not known.state.is_open):
-            ignored = self._crowded(connection)
+        places = self._places(connection.org_id, connection.agent_id)
+        if ignored is None and facts.number not in places.numbers:
+            ignored = self._crowded(connection, places)
         if ignored is not None:
             return self._end(delivery, DeliveryState.IGNORED, ignored, sha=head.sha)
         request = self._newer(delivery, facts, connection, known)
@@ -176,6 +188,7 @@ class PullRequests:
             replace(commit, fork=request.fork),
             self._tracks.get(connection.org_id, connection.agent_id, request.environment),
             Put(active),
+            *_taking(places, request.number),
             *self._given(connection, request),
         )
 
@@ -183,16 +196,19 @@ class PullRequests:
         """Has every preview of the agent taken away, by and by."""
         for request in list(every(self._store, PULL_REQUESTS, org_id, agent_id)):
             if request.state.is_open:
-                self._closing(request, PreviewState.CLOSED)
+                self._closing(request, PreviewState.CLOSED, lambda one: one.state.is_open)
 
     def reconcile(self, request: PullRequest) -> None:
         """Takes away what was closed, and what nobody has pushed to for long."""
         if request.state is PreviewState.ACTIVE:
-            if self._clock.now() - request.active_at <= self._idle_after:
+            if not self._is_idle(request):
                 return
-            request = self._closing(request, PreviewState.IDLE)
-        if request.state is PreviewState.CLOSING:
-            self._take_away(request)
+            request = self._closing(request, PreviewState.IDLE, self._is_idle)
+        self._take_away(request)
+
+    def _is_idle(self, request: PullRequest) -> bool:
+        idle = self._clock.now() - request.active_at > self._idle_after
+        return request.state is PreviewState.ACTIVE and idle
 
     # --- how ----------------------------------------------------------------------------------
 
@@ -213,7 +229,7 @@ class PullRequests:
             )
         if known is not None and facts.changed_at is not None:
             ended = known.state in (PreviewState.CLOSED, PreviewState.CLOSING)
-            older = facts.changed_at < known.changed_at
+            older = facts.changed_at < known.changed_at or _overtaken(facts, known)
             if older or (ended and facts.action != "reopened" and not _later(facts, known)):
                 return Outcome("not_newest", "Something newer is known of this pull request.")
         return self._tracks.closed(connection.org_id)
@@ -224,18 +240,26 @@ class PullRequests:
         paths = self._code_host.changed_paths(connection.ref, facts.base_sha, facts.head_sha)
         return ignored_paths(paths, connection)
 
-    def _crowded(self, connection: Connection) -> Outcome | None:
+    def _places(self, org_id: str, agent_id: str) -> OpenPreviews:
+        return self._store.get(OpenPreviews, org_id, agent_id) or OpenPreviews(org_id, agent_id)
+
+    def _crowded(self, connection: Connection, places: OpenPreviews) -> Outcome | None:
         organisation = self._store.get(Organisation, connection.org_id)
         tier = organisation.tier if organisation else "free"
         most = (self._limits.get(tier) or self._limits["free"]).previews
-        page = self._store.page(PULL_REQUESTS, connection.org_id, connection.agent_id, limit=100)
-        if sum(one.state.is_open for one in page.items) < most:
+        if len(places.numbers) < most:
             return None
         return Outcome(
             "too_many_previews",
             f"An agent of an organisation of the tier {tier} has at most {most} previews at a "
             "time. Close a pull request, then push to this one again.",
         )
+
+    @staticmethod
+    def _require_gone(known: PullRequest) -> None:
+        """What is still being taken away must be gone before something new takes its place."""
+        if known.state.is_open:
+            raise Unavailable("The preview before it is still being taken away.", retry_after=15)
 
     def _newer(
         self,
@@ -246,6 +270,8 @@ class PullRequests:
     ) -> PullRequest:
         now = self._clock.now()
         if known is None:
+            key = (connection.org_id, connection.agent_id, str(facts.number))
+            former = self._store.get(PullRequest, *key)
             known = PullRequest(
                 org_id=connection.org_id,
                 agent_id=connection.agent_id,
@@ -261,7 +287,8 @@ class PullRequests:
                 active_at=now,
                 created_at=now,
                 updated_at=now,
-                revision=0,
+                repository_id=connection.repository_id,
+                revision=former.revision if former else 0,
             )
         return known.following(
             now,
@@ -324,21 +351,33 @@ class PullRequests:
         if facts.changed_at is not None and facts.changed_at < known.changed_at:
             late = Outcome("not_newest", "Something newer is known of this pull request.")
             return self._end(delivery, DeliveryState.IGNORED, late)
-        closing = self._closing(known, PreviewState.CLOSED, facts)
+        seen = facts.changed_at or known.changed_at
+        closing = self._closing(
+            known, PreviewState.CLOSED, lambda one: one.changed_at <= seen, seen=seen
+        )
         self._take_away(closing)
-        done = Outcome("preview_removed", "The pull request is closed; its preview is gone.")
+        done = Outcome(
+            "preview_removed", "The pull request is closed or moved; its preview is gone."
+        )
         return self._end(delivery, DeliveryState.DONE, done)
 
     def _closing(
-        self, request: PullRequest, ends_as: PreviewState, facts: Facts | None = None
+        self,
+        request: PullRequest,
+        ends_as: PreviewState,
+        still: Callable[[PullRequest], bool],
+        *,
+        seen: datetime | None = None,
     ) -> PullRequest:
+        """Decides that it ends, as long as the reason still holds; as it is then."""
         for _ in range(_TRIES):
-            seen = facts.changed_at if facts and facts.changed_at else request.changed_at
+            if not still(request):
+                return request
             closing = request.following(
                 self._clock.now(),
                 state=PreviewState.CLOSING,
                 ends_as=ends_as,
-                changed_at=max(seen, request.changed_at),
+                changed_at=max(seen or request.changed_at, request.changed_at),
                 approved_sha="",
             )
             try:
@@ -353,11 +392,11 @@ class PullRequests:
     def _take_away(self, request: PullRequest) -> None:
         """Ends what is built and what runs, removes the service at the host, and then forgets the
         environment. Raises what the host raises; it can be done again."""
+        if self._reread(request).state is not PreviewState.CLOSING:
+            return
         org_id, agent_id, name = request.org_id, request.agent_id, request.environment
         why = Outcome("preview_ended", _ENDED.detail)
-        building = self._tracks.drop(org_id, agent_id, name, why)
-        if building is not None:
-            self._versions.halt(building, _ENDED)
+        self._tracks.drop(org_id, agent_id, name, why)
         place = self._store.get(Environment, org_id, agent_id, name)
         if place is not None:
             for held in (place.queued, place.moving, place.serving):
@@ -371,7 +410,11 @@ class PullRequests:
             self._store.commit(Delete(variables))
         current = self._reread(request)
         if current.state is PreviewState.CLOSING:
-            self._store.commit(Put(current.following(self._clock.now(), state=current.ends_as)))
+            ended = current.following(self._clock.now(), state=current.ends_as)
+            places = self._places(org_id, agent_id)
+            left = places.numbers - {request.number}
+            freed = [Put(places.following(left))] if left != places.numbers else []
+            self._store.commit(Put(ended), *freed)
 
     def _forget(self, org_id: str, agent_id: str, name: str) -> None:
         place = self._store.get(Environment, org_id, agent_id, name)
@@ -392,6 +435,19 @@ class PullRequests:
     def _reread(self, request: PullRequest) -> PullRequest:
         key = (request.org_id, request.agent_id, str(request.number))
         return self._store.get(PullRequest, *key) or request
+
+
+def _taking(places: OpenPreviews, number: int) -> list[Change]:
+    if number in places.numbers:
+        return []
+    return [Put(places.following(places.numbers | {number}))]
+
+
+def _overtaken(facts: Facts, known: PullRequest) -> bool:
+    """Of two pushes in one second the later one follows on the other's commit."""
+    follows = not facts.before or facts.before == known.head_sha
+    tied = facts.changed_at == known.changed_at and facts.head_sha != known.head_sha
+    return facts.action == "synchronize" and tied and not follows
 
 
 def _later(facts: Facts, known: PullRequest) -> bool:

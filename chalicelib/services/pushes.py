@@ -7,7 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.connections import Connection, ConnectionState, HookClaim, How, Installed
+from chalicelib.domain.connections import (
+    ARCHIVED,
+    Connection,
+    ConnectionState,
+    HookClaim,
+    How,
+    Installed,
+)
 from chalicelib.domain.deliveries import (
     APP,
     ATTEMPTS_WITHIN,
@@ -25,6 +32,7 @@ from chalicelib.domain.pushes import (
     Track,
     ignored_checks,
     ignored_head,
+    ignored_now,
     ignored_paths,
     ignored_push,
 )
@@ -107,7 +115,9 @@ class Pushes:
                 yield found
         elif receipt.facts is not None and receipt.facts.repository_id:
             named = str(receipt.facts.repository_id)
-            yield from every(self._store, CONNECTIONS, named, newest_first=False)
+            for one in every(self._store, CONNECTIONS, named, newest_first=False):
+                if _hears(receipt.facts, one):
+                    yield one
 
     def _deliver(self, receipt: Receipt, connection: Connection) -> None:
         now = self._clock.now()
@@ -240,6 +250,9 @@ class Pushes:
             if facts.action != "completed":
                 why = Outcome("checks_unfinished", "The checks have not ended yet.")
             return self._end(delivery, DeliveryState.IGNORED, why)
+        ignored = ignored_now(connection) or self._tracks.closed(connection.org_id)
+        if ignored is not None:
+            return self._end(delivery, DeliveryState.IGNORED, ignored)
         if facts.branch and facts.branch != connection.branch:
             return self._end(
                 delivery,
@@ -324,10 +337,12 @@ class Pushes:
                 self._change(connection, private=facts.action == "privatized")
                 told = Outcome("visibility", f"The repository was {facts.action}.")
             case "archived" | "deleted":
-                self._lose(connection, ConnectionState.GONE, f"The repository was {facts.action}.")
+                gone = ARCHIVED if facts.action == "archived" else "The repository was deleted."
+                self._lose(connection, ConnectionState.GONE, gone)
                 told = Outcome(facts.action, f"The repository was {facts.action}.")
             case "unarchived":
-                self._change(connection, state=ConnectionState.CONNECTED, reason="")
+                if connection.reason == ARCHIVED:
+                    self._change(connection, state=ConnectionState.CONNECTED, reason="")
                 told = Outcome("unarchived", "The repository can be pushed to again.")
             case _:
                 why = Outcome("event_ignored", f"Nothing is done about {facts.action}.")
@@ -416,6 +431,16 @@ class Pushes:
         if changed.state.is_open:
             self._schedule.enable()
         return changed
+
+
+def _hears(facts: Facts, connection: Connection) -> bool:
+    """Whether the agent is told at all. Who has lost the repository, or was never let in by the
+    installation that speaks, learns nothing more of it."""
+    if facts.installation_id not in (None, connection.installation_id):
+        return False
+    if connection.state is not ConnectionState.GONE:
+        return True
+    return facts.event == "repository" and connection.reason == ARCHIVED
 
 
 def _becomes(facts: Facts, connection: Connection) -> tuple[ConnectionState, str] | None:

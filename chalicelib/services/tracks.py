@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.domain.connections import Connection, ConnectionState
+from chalicelib.domain.connections import Connection
 from chalicelib.domain.deliveries import Delivery, DeliveryState, Outcome
 from chalicelib.domain.messages import shown_author, shown_message
 from chalicelib.domain.pull_requests import number_of
-from chalicelib.domain.pushes import Track, Wanted
+from chalicelib.domain.pushes import Track, Wanted, outdated
 from chalicelib.domain.repositories import Commit
 from chalicelib.domain.tenancy import Organisation
-from chalicelib.domain.versions import SourceCommit, Version, VersionState
+from chalicelib.domain.versions import Reason, SourceCommit, Version, VersionState
 from chalicelib.errors import ChangedMeanwhile, Conflict
 from chalicelib.ports import Change, Clock, Put, Schedule, Store
 from chalicelib.services.variables import EnvironmentVariables
@@ -95,12 +95,12 @@ class Tracks:
             return
         raise Conflict("This agent is changing too fast; it is tried again.")
 
-    def drop(self, org_id: str, agent_id: str, environment: str, why: Outcome) -> Version | None:
-        """Nothing more is built on this track; the version that is being built, if any."""
+    def drop(self, org_id: str, agent_id: str, environment: str, why: Outcome) -> None:
+        """Nothing more is built on this track, and what is being built ends."""
         for _ in range(_TRIES):
             track = self.get(org_id, agent_id, environment)
             if track.revision == 0:
-                return None
+                return
             building = self._building(track)
             dropped = track.following(self._clock.now(), building=None, wanted=None, sha="")
             try:
@@ -109,7 +109,9 @@ class Tracks:
                 )
             except ChangedMeanwhile:
                 continue
-            return building
+            if building is not None:
+                self._versions.halt(building, Reason(why.code, why.detail))
+            return
         raise Conflict("This agent is changing too fast; it is tried again.")
 
     # --- how ----------------------------------------------------------------------------------
@@ -120,22 +122,23 @@ class Tracks:
         if wanted is None:
             self._store.commit(Put(track.following(now, building=None)))
             return
-        stopped = self._stopped(track)
+        stopped = self._stopped(track, wanted)
         delivery = self._store.get(Delivery, track.org_id, track.agent_id, wanted.delivery_id)
         if stopped is not None:
-            idle = track.following(now, building=None, wanted=None)
+            # It was not taken up after all, and may be later.
+            idle = track.following(now, building=None, wanted=None, sha="")
             self._store.commit(
                 Put(idle), *self._told(wanted, track, DeliveryState.IGNORED, stopped)
             )
             return
         self._start(track, wanted, delivery, ())
 
-    def _stopped(self, track: Track) -> Outcome | None:
+    def _stopped(self, track: Track, wanted: Wanted) -> Outcome | None:
         """Why what waits is not built after all."""
         connection = self._store.get(Connection, track.org_id, track.agent_id)
-        if connection is None or connection.state is not ConnectionState.CONNECTED:
+        if connection is None:
             return Outcome("disconnected", "The repository was disconnected meanwhile.")
-        return self.closed(track.org_id)
+        return outdated(wanted.commit, connection) or self.closed(track.org_id)
 
     def closed(self, org_id: str) -> Outcome | None:
         """Whether the organisation is one in which nothing is built any more."""

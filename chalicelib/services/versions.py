@@ -533,7 +533,7 @@ class Versions:
     def _note_runtime(self, version: Version, plan: Mapping[str, Any]) -> None:
         agent = self._agents.stored(version.org_id, version.agent_id)
         runtime = plan.get("runtime")
-        if agent is None or not runtime or agent.runtime == runtime:
+        if agent is None or not runtime or agent.runtime == runtime or version.unmerged:
             return
         changed = replace(
             agent,

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import logging
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -172,6 +173,32 @@ def test_one_tenants_answer_is_never_anothers(
     for other in (RepositoryRef("acme/echo", 0, stranger.id), RepositoryRef("acme/echo", ref.id)):
         error = refused(lambda other=other: ground.host.repository(other))  # type: ignore[misc]
         assert error.code == "repository_gone"
+
+
+def test_one_persons_limit_and_answers_are_never_anothers(
+    github: CodeHostStandIn, ground: GitHubGround, clock: Clock
+) -> None:
+    alone = github.install("eve")
+    github.people |= {"ada": [ground.installation_id], "mallory": [], "eve": [alone.id]}
+    assert [one.id for one in ground.host.installations_of("ada")] == [ground.installation_id]
+    github.spent_until = clock.now + 900
+    assert refused(lambda: ground.host.installations_of("mallory")).retry_after == 900
+    github.spent_until = None
+    assert [one.id for one in ground.host.installations_of("eve")] == [alone.id]
+    assert not [status for _, path, status in github.calls if status == 304]
+
+
+def test_without_a_credential_a_long_list_is_not_read_to_its_end(
+    github: CodeHostStandIn, clock: Clock
+) -> None:
+    repo = github.repository("acme/open", FILES)
+    github.page_size = 1
+    sha = repo.git.branches()["main"]
+    for number in range(9):
+        repo.git.git("update-ref", f"refs/heads/b{number}", sha)
+    host = github_host(github, clock, app=False)
+    assert len(host.branches(RepositoryRef("acme/open"))) == 3
+    assert len(github.calls) == 3
 
 
 def test_a_spent_limit_is_waited_for_and_not_asked_into(
@@ -373,6 +400,19 @@ def test_links_and_submodules_arrive_as_git_packs_them(
         kinds = {one.name.partition("/")[2]: one.type for one in archive.getmembers()}
     assert kinds["out"] == tarfile.SYMTYPE
     assert kinds["sub"] == tarfile.DIRTYPE
+
+
+def test_the_address_of_an_archive_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "codeload.github.test":
+            return httpx.Response(200, content=iter([b"packed"]))
+        place = "https://codeload.github.test/x?token=SECRET"
+        return httpx.Response(302, headers={"location": place})
+
+    with caplog.at_level(logging.DEBUG):
+        ref = RepositoryRef("acme/echo")
+        assert b"".join(odd(answer).archive(ref, SHA, max_bytes=100)) == b"packed"
+    assert "SECRET" not in caplog.text
 
 
 def test_an_archive_that_breaks_off_is_asked_for_again_later(

@@ -394,8 +394,8 @@ def test_github_may_be_down_for_a_while(
     sha = github.push(repo, says("late"), "Late")
 
     def waits() -> bool:
-        [one] = deliveries(person, agent)
-        return one["state"] == "waiting" and one["next_at"] is not None
+        found = deliveries(person, agent)
+        return [one["state"] for one in found] == ["waiting"] and bool(found[0]["next_at"])
 
     eventually(cloud, "the delivery to say that it waits", waits)
     github.down = False

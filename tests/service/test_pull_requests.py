@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from chalicelib.domain.agents import Agent
+from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deliveries import DeliveryState
 from chalicelib.domain.deployments import Deployment, Environment, Variables
 from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.pull_requests import PreviewState, PullRequest
+from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Conflict, Forbidden, NotFound
@@ -258,6 +260,17 @@ def test_events_out_of_order_end_with_the_newest(
     assert environment(world, agent) is None
 
 
+def test_moved_to_another_branch_it_is_gone(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    moved = repo.pull("edited", 3, sha, at="2026-01-02T00:00:00Z", base="release")
+    repo.send("pull_request", moved)
+    assert outcomes(world, agent)[-1] == "preview_removed"
+    assert environment(world, agent) is None
+
+
 def test_reopened_it_comes_back(world: World, who: Principal, agent: Agent, repo: Repo) -> None:
     sha = opened(repo)
     run(world, who, agent)
@@ -367,3 +380,114 @@ def test_no_commit_of_a_fork_is_what_the_repository_itself_has(
     repo.kept.branches["main"] = sha
     repo.send("push", repo.pushed(sha))
     assert outcomes(world, agent) == ["started", "started"]
+
+
+def test_a_push_that_overtakes_the_end_of_idle_days_keeps_the_preview(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    world.clock.sleep(8 * 86400)
+    seen = request_of(world, agent)
+    renewed(repo, at="2026-01-02T00:00:00Z")
+    world.platform.pull_requests.reconcile(seen)
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+    assert run(world, who, agent).state == "live"
+
+
+def test_what_is_reopened_waits_until_the_preview_before_it_is_gone(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    world.host.down = True
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    repo.send("pull_request", repo.pull("reopened", 3, sha, at="2026-01-03T00:00:00Z"))
+    assert request_of(world, agent).state is PreviewState.CLOSING
+    assert deliveries(world, agent)[0].state is DeliveryState.WAITING
+    world.host.down = False
+    for _ in range(4):
+        world.clock.sleep(120)
+        world.platform.reconciler.run()
+        world.work()
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+    assert run(world, who, agent).state == "live"
+    place = environment(world, agent)
+    assert place is not None
+    assert place.serving
+
+
+def test_the_limit_counts_old_previews_too_and_two_at_once(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, 1)
+    opened(repo, 2)
+    sha = repo.kept.branches["feature-1"]
+    for number in range(100, 205):
+        repo.send("pull_request", repo.pull("opened", number, sha, head_repo=FORK))
+    heads = {n: repo.commit(f"{n}", f"feature-{n}", extra=f"{n}") for n in range(300, 306)}
+    for number, head in heads.items():
+        repo.send("pull_request", repo.pull("opened", number, head), work=False)
+    changes, world.store.stream = world.store.stream, []
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(world.platform.work.run, world.platform.work.plan(changes)))
+    world.work(most=2000)
+    for _ in range(20):
+        world.clock.sleep(120)
+        world.platform.reconciler.run()
+        world.work(most=2000)
+    assert len(list(every(world.store, OPEN_PREVIEWS))) == 3
+
+
+def test_a_pull_request_of_the_repository_before_says_nothing_of_this_one(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, 3, at="2026-05-01T00:00:00Z", head_repo=FORK)
+    other = connected(world, who, agent, "acme/other", previews=PreviewsOf.ON)
+    opened(other, 3, at="2026-04-01T00:00:00Z")
+    assert outcomes(world, agent) == ["approval_required", "started"]
+    assert not request_of(world, agent).fork
+
+
+def test_of_two_pushes_in_one_second_the_later_one_stays(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    first = opened(repo)
+    at = "2026-01-02T00:00:00Z"
+    second = repo.commit("Two", "feature-3", extra="2")
+    third = repo.commit("Three", "feature-3", extra="3")
+    for sha, before in ((third, second), (second, first)):
+        repo.send("pull_request", repo.pull("synchronize", 3, sha, at=at, before=before))
+    assert request_of(world, agent).head_sha == third
+
+
+def test_no_secret_in_a_title_is_kept(world: World, agent: Agent, repo: Repo) -> None:
+    token = "ghp_" + "a1B2" * 9
+    payload = repo.pull("opened", 3, repo.commit("x", "feature"))
+    payload["pull_request"]["title"] = f"Use {token}"
+    repo.send("pull_request", payload)
+    assert not any(token in one.decode() for one in world.store.dump().values())
+
+
+def test_a_strangers_version_is_offered_to_nobody(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    merged = newest(world, agent)
+    sha = opened(repo, head_repo=FORK)
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    run(world, who, agent)
+    foreign = newest(world, agent)
+    assert foreign.id != merged.id
+    listings = world.platform.listings
+    draft = listings.get(who, agent.id)
+    assert draft.candidate is not None
+    assert draft.candidate.id == merged.id
+    with pytest.raises(Conflict) as refused:
+        listings.publish(who, agent.id, foreign.id, Visibility.ORGANISATION)
+    assert refused.value.code == "not_merged"
+    _, token = world.platform.sharing.share(who, agent.id, kind=ShareKind.LINK)
+    assert token is not None
+    assert world.platform.sharing.opened(token).listing.version_id == merged.id

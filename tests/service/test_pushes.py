@@ -418,7 +418,7 @@ def test_a_revoked_installation_is_noticed_and_told(world: World, agent: Agent, 
     world.code_host.revoked.add(77)
     repo.push()
     repo.push()
-    assert outcomes(world, agent) == ["installation_gone", "disconnected"]
+    assert outcomes(world, agent) == ["installation_gone"], "what is lost is not told of any more"
     assert connection(world, agent).state is ConnectionState.GONE
 
 
@@ -662,3 +662,66 @@ def test_with_nothing_left_to_do_the_schedule_rests(world: World, agent: Agent, 
     repo.push()
     world.platform.reconciler.run()
     assert world.schedule.enabled
+
+
+def test_checks_that_succeed_deploy_nothing_while_deploying_is_off(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    repo = connected(world, who, agent, auto_deploy=False, wait_for_checks=True)
+    sha = repo.push()
+    repo.kept.checks[sha] = Checks.SUCCESS
+    suite = {"action": "completed", "check_suite": {"head_sha": sha, "head_branch": "main"}}
+    repo.send("check_suite", suite)
+    assert outcomes(world, agent) == ["auto_deploy_off", "auto_deploy_off"]
+
+
+@pytest.mark.parametrize("change", [{"branch": "release"}, {"auto_deploy": False}, {"root": "x"}])
+def test_what_waited_is_not_built_when_the_agent_follows_something_else(
+    world: World, who: Principal, agent: Agent, repo: Repo, change: dict[str, Any]
+) -> None:
+    repo.push()
+    repo.push()
+    repo.commit("Elsewhere", "release")
+    [first] = versions(world, agent)
+    connected(world, who, agent, **change)
+    built(world, first)
+    assert len(versions(world, agent)) == 1
+    assert outcomes(world, agent)[-1] in ("settings_changed", "auto_deploy_off")
+
+
+def test_a_build_of_the_repository_before_ends_with_it(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    [old] = versions(world, agent)
+    other = connected(world, who, agent, "acme/other")
+    other.push()
+    *_, new = versions(world, agent)
+    built(world, new)
+    late = built(world, old)
+    assert (late.state, late.deployment_id) == (VersionState.CANCELLED, None)
+
+
+def test_who_has_lost_a_repository_hears_no_more_of_it(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "deleted"})
+    assert connection(world, agent).state is ConnectionState.GONE
+    repo.kept.installation_id = 88
+    repo.installation_id = 88
+    repo.push(branch="the-secret-plan")
+    repo.push()
+    assert deliveries(world, agent) == []
+
+
+def test_a_repository_that_is_unarchived_lifts_nothing_else(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "suspend"})
+    repo.send("repository", {"action": "unarchived"})
+    assert connection(world, agent).state is ConnectionState.SUSPENDED
+    repo.send("installation", {"action": "unsuspend"})
+    repo.send("repository", {"action": "archived"})
+    assert connection(world, agent).state is ConnectionState.GONE
+    repo.send("repository", {"action": "unarchived"})
+    assert connection(world, agent).state is ConnectionState.CONNECTED
