@@ -79,6 +79,23 @@ describe("what is not public", () => {
     });
   });
 
+  it("is declined by who does not want to see it", async () => {
+    answer("get", SHARED, shared());
+    answer("get", "/marketplace/agents", found([]));
+    answer("get", "/marketplace/shared", found([]));
+    let declined = 0;
+    server.use(
+      http.delete(`*/api/v1${SHARED}`, () => {
+        declined += 1;
+        return new HttpResponse(null, { status: 204 });
+      }),
+    );
+    const { router } = open(SHARED);
+    await userEvent.click(await screen.findByRole("button", { name: "Stop showing me this" }));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/marketplace"));
+    expect(declined).toBe(1);
+  });
+
   it("says that a share has ended", async () => {
     refuse("get", SHARED, 404, "No such agent is shared with you.", "share_unknown");
     open(SHARED);
