@@ -4,9 +4,10 @@
  * once. Whoever serves the files goes by the same list.
  */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { gzipSync } from "node:zlib";
 import { build, minifySync, type Plugin, type ResolvedConfig, type Rollup } from "vite";
 import type { Order } from "./src/prerender";
 
@@ -23,6 +24,8 @@ interface PageFile {
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const FIRST = at("./src/first.js");
+const FIRST_LOAD = 180_000;
+const FURTHER = 60_000;
 const MODULE =
   /\s*<(?:script type="module"|link rel="modulepreload") crossorigin (?:src|href)="([^"]+)">(?:<\/script>)?/g;
 
@@ -65,7 +68,7 @@ async function writePages(config: ResolvedConfig, chunks: Rollup.OutputChunk[]):
     logLevel: "warn",
     build: { ssr: at("./src/prerender.tsx"), outDir: drawn, emptyOutDir: true },
   });
-  const out = join(config.root, config.build.outDir);
+  const out = resolve(config.root, config.build.outDir);
   const template = await readFile(join(out, "index.html"), "utf8");
   const pages = JSON.parse(await readFile(at("../infra/pages.json"), "utf8")) as PageFile[];
   const drawings = await draw(
@@ -75,6 +78,7 @@ async function writePages(config: ResolvedConfig, chunks: Rollup.OutputChunk[]):
   // The last one is what starts the app, the ones before it are what it needs.
   const app = [...template.matchAll(MODULE)].map(([, file = ""]) => file).reverse();
   if (app.length === 0) throw new Error("The built index.html starts no script.");
+  weigh(chunks, app);
   for (const [index, { file, title, inside, scripts }] of pages.entries()) {
     const html = template
       .replaceAll(MODULE, "")
@@ -103,20 +107,47 @@ function draw(program: string, orders: Order[]): Promise<string[]> {
   });
 }
 
+/** A build that has become too heavy fails: bytes over the line, gzipped. */
+function weigh(chunks: Rollup.OutputChunk[], app: string[]): void {
+  const weight = (files: string[]) =>
+    chunks
+      .filter(({ fileName }) => files.includes(`/${fileName}`))
+      .reduce((sum, { code }) => sum + gzipSync(code, { level: 9 }).length, 0);
+  const heavy = [
+    { what: "what every page begins with", weighs: weight(app), limit: FIRST_LOAD },
+    ...chunks
+      .filter(({ isDynamicEntry }) => isDynamicEntry)
+      .map(({ name, fileName }) => ({
+        what: name,
+        weighs: weight(withImports(chunks, fileName, app)),
+        limit: FURTHER,
+      })),
+  ].filter(({ weighs, limit }) => weighs > limit);
+  if (heavy.length === 0) return;
+  const told = heavy.map(({ what, weighs, limit }) => `${what}: ${weighs} of ${limit} bytes`);
+  throw new Error(`Too much to load. ${told.join("; ")}`);
+}
+
+function withImports(chunks: Rollup.OutputChunk[], file: string, app: string[]): string[] {
+  const found = new Set<string>();
+  const want = (one: string) => {
+    if (found.has(`/${one}`) || app.includes(`/${one}`)) return;
+    found.add(`/${one}`);
+    for (const next of chunks.find(({ fileName }) => fileName === one)?.imports ?? []) want(next);
+  };
+  want(file);
+  return [...found];
+}
+
 /** The files of a page's own parts, to be asked for beside the app's first ones. */
 function partsOf(chunks: Rollup.OutputChunk[], scripts: string[], app: string[]): string[] {
   const wanted = new Set<string>();
-  const want = (file: string) => {
-    if (wanted.has(`/${file}`) || app.includes(`/${file}`)) return;
-    wanted.add(`/${file}`);
-    for (const one of chunks.find(({ fileName }) => fileName === file)?.imports ?? []) want(one);
-  };
   for (const name of scripts) {
     const chunk = chunks.find(({ facadeModuleId }) =>
       facadeModuleId?.endsWith(`/src/features/${name}.tsx`),
     );
     if (!chunk) throw new Error(`infra/pages.json names ${name}, which is no part of the app.`);
-    want(chunk.fileName);
+    for (const file of withImports(chunks, chunk.fileName, app)) wanted.add(file);
   }
   return [...wanted];
 }

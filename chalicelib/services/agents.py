@@ -21,6 +21,7 @@ from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.operations import ServiceClaim
+from chalicelib.domain.telling import Told, pull_subject
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -199,7 +200,8 @@ class Agents:
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
         for request in list(every(self._store, PULL_REQUESTS, agent.org_id, agent.id)):
-            self._store.commit(Delete(request))
+            told = self._store.get(Told, agent.org_id, pull_subject(agent.id, request.number))
+            self._store.commit(Delete(request), *([Delete(told)] if told is not None else []))
         for track in list(every(self._store, TRACKS, agent.org_id, agent.id)):
             self._store.commit(Delete(track))
         for share in list(every(self._store, SHARES, agent.org_id, agent.id)):

@@ -45,6 +45,18 @@ test("a button that was pressed too early is pressed when the app is there", asy
   expect(await pressed).toBe("Send");
 });
 
+test("a menu that was opened too early is opened when the app is there", async () => {
+  const menu = '<button aria-haspopup="menu" data-pressed="">Pages</button>';
+  const root = page(menu);
+  const putBack = keepTyped(root);
+  root.innerHTML = menu.replace(' data-pressed=""', "");
+  const opened = new Promise((resolve) => {
+    root.addEventListener("pointerdown", ({ button }) => resolve(button));
+  });
+  putBack();
+  expect(await opened).toBe(0);
+});
+
 test("the focus stays on the same link, and a second call changes nothing", () => {
   const root = page('<a href="/marketplace">Marketplace</a>');
   const putBack = keepTyped(root);

@@ -37,8 +37,15 @@ export function keepTyped(root: HTMLElement): () => void {
     same?.focus({ preventScroll: true });
     const pressed = buttons.findLast((one) => one.dataset.pressed !== undefined);
     // A moment later: the app has to hear of the text first.
-    if (pressed) setTimeout(() => twinOf(pressed, root)?.click());
+    if (pressed) setTimeout(() => press(twinOf(pressed, root)));
   };
+}
+
+function press(button: HTMLButtonElement | undefined): void {
+  // Menus open when a button goes down, everything else is done when it comes up.
+  if (button?.getAttribute("aria-haspopup") === "menu") {
+    button.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, button: 0 }));
+  } else button?.click();
 }
 
 function twinOf(button: HTMLButtonElement, root: HTMLElement): HTMLButtonElement | undefined {

@@ -376,6 +376,10 @@ def publish(album: Album) -> None:
             page.get_by_role("link", name="Gist", exact=True).wait_for()
             page.wait_for_timeout(600)
             _webp(page, DOCS / f"agents-{theme}.webp")
+            visitor.go("/marketplace")
+            page.get_by_role("link", name="Site watch").wait_for()
+            page.wait_for_timeout(600)
+            _webp(page, DOCS / f"marketplace-{theme}.webp")
 
 
 def _webp(page: Page, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -28,8 +29,11 @@ def launch(visitor: Visitor) -> str:
     return str(link.get_attribute("href"))
 
 
-def test_from_the_first_page_to_a_live_agent_in_eight_clicks(window: Open) -> None:
+def test_from_the_first_page_to_a_live_agent_in_eight_clicks_and_a_minute(
+    window: Open, record_property: Callable[[str, object], None]
+) -> None:
     visitor = window()
+    began = time.monotonic()
     visitor.email = f"first-{time.time_ns()}@example.org"
     visitor.go("/")
     visitor.click("link", "Launch an agent")
@@ -48,6 +52,10 @@ def test_from_the_first_page_to_a_live_agent_in_eight_clicks(window: Open) -> No
     ).first.wait_for()
     url = launch(visitor)
     assert httpx.get(url).status_code == 200
+    seconds = time.monotonic() - began
+    record_property("seconds", round(seconds, 1))
+    print(f"From the first page to a live agent: {seconds:.1f} s, {visitor.clicks} clicks")
+    assert seconds < 60, "what the web app promises; a slow machine takes a third of it"
     assert visitor.clicks + 1 <= 8  # and one more opens it
     with visitor.context.expect_page() as opened:
         visitor.click("link", "Open it")

@@ -1,5 +1,5 @@
 import { HttpResponse, http } from "msw";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { server } from "@/testing/server";
 import { api, forgetAnswers } from "./client";
 import { useOrganisation } from "./organisation";
@@ -141,5 +141,31 @@ describe("calling the API", () => {
     );
     expect(await caught(api.get("/agents"))).toMatchObject({ status: 503 });
     expect(useSession.getState().state).toBe("signed-in");
+  });
+
+  it("asks nothing more for a page that its reader is led away from", async () => {
+    // A browser that was signed in when last here, and is not any more.
+    vi.resetModules();
+    localStorage.setItem("slipway.session", "1");
+    const fresh = await import("./client");
+    const { useSession: store } = await import("./session");
+    let asked = 0;
+    server.use(
+      http.post("*/api/v1/auth/refresh", () => HttpResponse.json({}, { status: 401 })),
+      http.get("*/api/v1/agents", () => {
+        asked += 1;
+        return HttpResponse.json(page);
+      }),
+    );
+    const leaving = new AbortController();
+    store.subscribe(({ state }) => {
+      if (state === "anonymous") leaving.abort();
+    });
+    expect(await caught(fresh.api.get("/agents", { signal: leaving.signal }))).toBeDefined();
+    expect(store.getState().state).toBe("anonymous");
+    expect(asked).toBe(0);
+    // What anybody may read is read all the same.
+    await fresh.api.get("/agents");
+    expect(asked).toBe(1);
   });
 });

@@ -87,6 +87,14 @@ export function voteHelpful(slug: string, reviewId: string, helpful: boolean) {
     : api.delete("/marketplace/agents/{slug}/reviews/{review_id}/helpful", { path });
 }
 
+/** The author's answer to a review; an empty one takes it away. */
+export function replyTo(agentId: string, reviewId: string, text: string) {
+  return api.put("/agents/{agent_id}/reviews/{review_id}/reply", {
+    path: { agent_id: agentId, review_id: reviewId },
+    body: { text },
+  });
+}
+
 export type NewReport = Body<"/marketplace/agents/{slug}/reports", "post">;
 
 export function report(slug: string, body: NewReport) {

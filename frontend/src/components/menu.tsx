@@ -5,6 +5,7 @@ import { Check, type LucideIcon } from "lucide-react";
 import { DropdownMenu as Radix } from "radix-ui";
 import type { ReactElement, ReactNode } from "react";
 import { Link } from "react-router";
+import { portalHost } from "./portal-host";
 
 const ITEM =
   "flex w-full items-center gap-2.5 rounded-sm px-2.5 py-1.5 text-sm outline-none select-none data-highlighted:bg-sunk data-disabled:opacity-50";
@@ -24,7 +25,7 @@ export function Menu({
   return (
     <Radix.Root modal={false}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Portal container={portalHost()}>
         <Radix.Content
           align={align}
           sideOffset={6}

@@ -1,6 +1,7 @@
 /** A word of explanation on hover and focus. */
 import { Tooltip as Radix } from "radix-ui";
 import type { ReactElement, ReactNode } from "react";
+import { portalHost } from "./portal-host";
 
 export const TooltipProvider = Radix.Provider;
 
@@ -16,7 +17,7 @@ export function Tooltip({
   return (
     <Radix.Root delayDuration={350}>
       <Radix.Trigger asChild>{children}</Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Portal container={portalHost()}>
         <Radix.Content
           side={side}
           sideOffset={6}

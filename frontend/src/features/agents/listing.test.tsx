@@ -1,6 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { HttpResponse, http } from "msw";
+import { HttpResponse, http, type JsonBodyType } from "msw";
 import { describe, expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
 import { answer, refuse, server } from "@/testing/server";
@@ -9,7 +9,10 @@ import { routes } from "./routes";
 
 const AT = "/agents/agt_1";
 
-function open(path = "/listing", more = {}) {
+const REVIEWS = "/marketplace/agents/tide-reader/reviews";
+
+function open(path = "/listing", more = {}, reviews: JsonBodyType[] = []) {
+  answer("get", REVIEWS, list(reviews));
   answer("get", "/me", { role: "viewer" });
   answer("get", "/permissions", { roles: { viewer: [] }, scopes: {}, actions: [] });
   answer("get", AT, agent({ environments: [], ...more }));
@@ -176,5 +179,43 @@ describe("a copy", () => {
       "href",
       "/marketplace/site-watch",
     );
+  });
+});
+
+describe("reviews of the own agent", () => {
+  const review = (more = {}) => ({
+    id: "rev_1",
+    author: "Grace",
+    stars: 4,
+    text: "Reads the ebb, too.",
+    label: "1.0.0",
+    helpful: 0,
+    reply: "",
+    replied_at: null,
+    created_at: "2026-01-01T10:00:00Z",
+    updated_at: "2026-01-01T10:00:00Z",
+    ...more,
+  });
+  const published = () => {
+    answer("get", `${AT}/listing`, listing({ is_public: true, version_id: "ver_1" }));
+  };
+
+  it("are answered, and a refused answer is not lost", async () => {
+    published();
+    refuse("put", `${AT}/reviews/rev_1/reply`, 409, "It changes too fast; try again.");
+    open("/listing", {}, [review()]);
+    await userEvent.click(await screen.findByRole("button", { name: "Answer" }));
+    await userEvent.type(screen.getByLabelText("Your answer"), "Thank you.");
+    await userEvent.click(screen.getByRole("button", { name: "Publish the answer" }));
+    expect(await screen.findByText("It changes too fast; try again.")).toBeInTheDocument();
+    expect(screen.getByLabelText("Your answer")).toHaveValue("Thank you.");
+    const sent = take("put", "/reviews/rev_1/reply", () =>
+      HttpResponse.json(review({ reply: "Thank you." })),
+    );
+    answer("get", REVIEWS, list([review({ reply: "Thank you." })]));
+    await userEvent.click(screen.getByRole("button", { name: "Publish the answer" }));
+    expect(await screen.findByText("Thank you.")).toBeInTheDocument();
+    expect(sent.map((one) => one.body)).toEqual([{ text: "Thank you." }]);
+    expect(screen.getByRole("button", { name: "Change the answer" })).toBeInTheDocument();
   });
 });

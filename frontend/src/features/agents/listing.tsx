@@ -19,6 +19,7 @@ import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
 import { useAgent } from "./agent";
 import { ListingForm } from "./listing-form";
+import { ListingReviews } from "./listing-reviews";
 import { Pictures } from "./pictures";
 import { Sharing } from "./sharing";
 
@@ -36,6 +37,7 @@ export function Listing() {
           <div className="min-w-0 space-y-5 lg:order-1">
             <ListingForm key={agent.id} draft={draft} />
             <Pictures draft={draft} />
+            {draft.is_public ? <ListingReviews agentId={agent.id} slug={draft.slug} /> : null}
           </div>
         </div>
       )}

@@ -71,7 +71,7 @@ export function FromGithub({
   return (
     <section aria-labelledby="from-github" className="mt-10">
       <h2 id="from-github" className="text-lg">
-        Or name a repository at GitHub
+        Or take a repository at GitHub
       </h2>
       <p className="text-sm text-ink-2">
         A public one. To have each push deployed, connect it afterwards on the agent's Repository
