@@ -257,6 +257,20 @@ def get_shared(call: Call, offer_id: str) -> Answer:
 
 @endpoint(
     sharing,
+    "DELETE",
+    "/marketplace/shared/{offer_id}",
+    summary="Be shown no longer what somebody shares with you in person",
+    action=Action.ACCOUNT_MANAGE,
+    answer=None,
+    status=204,
+    errors=(404,),
+)
+def decline_shared(call: Call, offer_id: str) -> None:
+    call.platform.sharing.decline(call.principal, offer_id)
+
+
+@endpoint(
+    sharing,
     "GET",
     "/marketplace/shared/{offer_id}/docs",
     summary="Read one page of the documentation of an agent that is shared with you",

@@ -176,7 +176,9 @@ class Listings:
         if shown == stored and agent.visibility is visibility:
             return draft
         shown = replace(shown, updated_at=now, revision=stored.revision + 1)
-        changes: list[Change] = [Put(shown), *(self._claims(shown) if public else [])]
+        # Who sees it among few shall not be taken in either; but a name is held for all to see.
+        held = self._claims(shown) if public else self._publisher_claim(shown)
+        changes: list[Change] = [Put(shown), *(held if public else [])]
         if agent.visibility is not visibility:
             seen = replace(
                 agent, visibility=visibility, updated_at=now, revision=agent.revision + 1
@@ -293,19 +295,8 @@ class Listings:
     def _claims(self, listing: AgentListing) -> list[Change]:
         """What must be written to hold the slug and the name; nothing if they are held already."""
         wanted = dict.fromkeys(s for s in (skeleton(listing.slug), skeleton(listing.name)) if s)
-        publisher = f"@{skeleton(listing.publisher)}"
         held = self._store.get_many(*((NameClaim, s) for s in wanted))
-        changes: list[Change] = []
-        known = self._store.get(NameClaim, publisher)
-        if known is None:
-            changes.append(Put(NameClaim(publisher, "", listing.org_id, "")))
-        elif known.org_id != listing.org_id:
-            raise Conflict(
-                f"Somebody else publishes as “{listing.publisher}”, or as something that looks "
-                "like it. Choose another publisher's name in the listing.",
-                code="name_taken",
-                errors=(FieldError("publisher", "Taken, or too much like one that is taken."),),
-            )
+        changes = self._publisher_claim(listing)
         for wish, claim in zip(wanted, held, strict=True):
             if claim is None:
                 changes.append(Put(NameClaim(wish, listing.slug, listing.org_id, listing.agent_id)))
@@ -318,6 +309,21 @@ class Listings:
                     errors=(FieldError(field, "Taken, or too much like one that is taken."),),
                 )
         return changes
+
+    def _publisher_claim(self, listing: AgentListing) -> list[Change]:
+        """What holds the publisher's name; raises Conflict where it is somebody else's."""
+        publisher = f"@{skeleton(listing.publisher)}"
+        known = self._store.get(NameClaim, publisher)
+        if known is None:
+            return [Put(NameClaim(publisher, "", listing.org_id, ""))]
+        if known.org_id != listing.org_id:
+            raise Conflict(
+                f"Somebody else publishes as “{listing.publisher}”, or as something that looks "
+                "like it. Choose another publisher's name in the listing.",
+                code="name_taken",
+                errors=(FieldError("publisher", "Taken, or too much like one that is taken."),),
+            )
+        return []
 
     def _given_up(self, before: AgentListing, after: AgentListing) -> list[Change]:
         """A published agent that is renamed gives its old name back."""

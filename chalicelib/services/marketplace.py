@@ -35,7 +35,8 @@ from chalicelib.services.catalogue import entry_of
 
 SHOWN_VERSIONS = 20
 README = "readme"
-"""The path of the README among the pages; it is part of the offer."""
+"""The path of the README among the pages; that of the version shown is part of the offer."""
+README_TITLE = "README"
 FEED_LENGTH = 40
 SITEMAP_LENGTH = 20_000
 """A sitemap may have 50,000 addresses; an answer of the API 6 MB."""
@@ -140,6 +141,8 @@ class Marketplace:
         if path == REFERENCE:
             return self._reference(version)
         pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
+        if path == README and pages.readme:
+            return Page(README, README_TITLE, pages.readme)
         for page in pages.docs:
             if page.path == path:
                 return page
@@ -150,7 +153,7 @@ class Marketplace:
         without words, every page it has."""
         version = self.version(found, version_id or found.listing.version_id or "")
         pages = Pages.from_json(self._artifacts.get_json(f"{version.prefix}{PAGES}"))
-        readme = [Page(README, "README", pages.readme)] if pages.readme else []
+        readme = [Page(README, README_TITLE, pages.readme)] if pages.readme else []
         every_page = [*readme, *pages.docs, self._reference(version)]
         if not text.strip():
             return [Passage(page.path, page.title, "", "") for page in every_page]

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from chalicelib.domain.agents import Visibility
-from chalicelib.domain.audit import Audited, AuditEvent
+from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.copies import Origin
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.emails import normal_email
@@ -27,7 +27,14 @@ from chalicelib.domain.shares import (
     parsed_secret,
 )
 from chalicelib.domain.tenancy import Action, Organisation, Principal, User
-from chalicelib.errors import Conflict, FieldError, Invalid, NotFound, PlatformError
+from chalicelib.errors import (
+    ChangedMeanwhile,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    PlatformError,
+)
 from chalicelib.ports import (
     MEMBERS_LISTINGS,
     SHARED_WITH_ORGANISATION,
@@ -182,6 +189,25 @@ class Sharing:
             for share in self._shared_with(principal):
                 if share.agent_id == offer_id and (found := self._through(share)):
                     return found
+        raise _unknown()
+
+    def decline(self, principal: Principal, offer_id: str) -> None:
+        """Ends what somebody shares with the caller in person: nobody has to be shown things."""
+        principal.require(Action.ACCOUNT_MANAGE)
+        user = self._store.get(User, principal.user_id)
+        for share in self.of(user.email) if user is not None else ():
+            if share.agent_id != offer_id:
+                continue
+            # Who it was is not theirs to know beyond what they have written down themselves.
+            said = {"share_id": share.id, "kind": share.kind, "declined": True}
+            event = AuditEvent(
+                share.org_id, SYSTEM, Audited.AGENT_UNSHARED, share.agent_id, before=said
+            )
+            try:
+                self._audit.commit(event, Delete(share))
+            except ChangedMeanwhile as error:
+                raise _unknown() from error
+            return
         raise _unknown()
 
     def opened(self, token: str) -> Found:

@@ -111,6 +111,8 @@ def test_the_documentation_is_searched_and_has_a_reference_of_each_version(
     assert "`POST /crawl`" in page["markdown"]
     older = f"&version_id={first['version_id']}"
     assert "`START_URL`" in nobody("GET", docs + older, slug="site-crawler").json["markdown"]
+    readme = "/marketplace/agents/{slug}/docs?path=readme" + older
+    assert nobody("GET", readme, slug="site-crawler").json["markdown"] == README
     q = f"{path}?q=hello"
     assert len(nobody("GET", q, slug="site-crawler").json["items"]) == 1
     assert nobody("GET", q + older, slug="site-crawler").json["items"] == []

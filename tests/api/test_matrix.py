@@ -141,6 +141,7 @@ ROWS: dict[str, Row] = {
     "create_version": Row(_body({"source": "upload", "filename": "a.zip", "deploy": True})),
     "decide_report": Row(_body({"decision": "hide", "reason": "Spam"})),
     "delete_agent": Row(),
+    "decline_shared": Row(),
     "delete_icon": Row(),
     "delete_me": Row(lambda _, caller: {"confirm": caller.email}),
     "delete_organisation": Row(_body({"confirm": ORGANISATION})),

@@ -288,6 +288,36 @@ def test_an_agent_without_a_ready_version_cannot_be_shared(world: World, client:
     assert {e["field"] for e in reply.json["errors"]} == {"version", "scan"}
 
 
+def test_who_does_not_want_it_is_shown_it_no_longer(
+    world: World, client: Client, agent: Agent
+) -> None:
+    share(client, agent, **{"with": "person", "email": "bob@example.com"})
+    share(client, agent, **{"with": "person", "email": "eve@example.com"})
+    bob, eve = person(world, "bob@example.com"), person(world, "eve@example.com")
+    assert bob("DELETE", ONE, offer_id=agent.id).status == 204
+    assert bob("DELETE", ONE, offer_id=agent.id).status == 404
+    assert names(bob("GET", SHARED)) == []
+    assert names(eve("GET", SHARED)) == ["Crawler"]
+    [left] = client("GET", SHARES, agent_id=agent.id).json["items"]
+    assert left["grantee"] == "eve@example.com"
+    [event, *_] = client("GET", "/audit?action=agent.unshared").json["items"]
+    assert event["actor"] is None or "bob" not in str(event)
+
+
+def test_nobody_shares_under_somebody_else_s_name(world: World, client: Client) -> None:
+    published(world, client, publisher="Ada Labs")
+    pretender = world.founded("eve@example.com", "Adа Labs")  # noqa: RUF001 - Cyrillic on purpose
+    agent = prepared(world, pretender)
+    within = {"slipway-organisation": pretender.org_id}
+    eve = person(world, "eve@example.com")
+    reply = eve("POST", SHARES, {"with": "link"}, within, agent_id=agent.id)
+    assert (reply.status, reply.json["errors"][0]["field"]) == (409, "publisher")
+    body = {"publisher": "Eve's workshop"}
+    path = "/agents/{agent_id}/listing"
+    assert eve("PUT", path, body, within, agent_id=agent.id).status == 200
+    assert eve("POST", SHARES, {"with": "link"}, within, agent_id=agent.id).status == 201
+
+
 def test_an_agent_is_shared_so_many_times_and_no_more(
     world: World, client: Client, agent: Agent
 ) -> None:

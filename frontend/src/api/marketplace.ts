@@ -40,12 +40,15 @@ export const offerQuery = (slug: string) =>
     queryFn: ({ signal }) => api.get("/marketplace/agents/{slug}", { path: { slug }, signal }),
   });
 
-export function readPage(slug: string, path: string, signal: AbortSignal) {
-  return api.get("/marketplace/agents/{slug}/docs", { path: { slug }, query: { path }, signal });
+/** A page of the version that is shown, or of the one named. */
+export function readPage(slug: string, path: string, signal: AbortSignal, version = "") {
+  const query = { path, ...(version ? { version_id: version } : {}) };
+  return api.get("/marketplace/agents/{slug}/docs", { path: { slug }, query, signal });
 }
 
-export function lookUpPages(slug: string, q: string, signal: AbortSignal) {
-  return api.get("/marketplace/agents/{slug}/pages", { path: { slug }, query: { q }, signal });
+export function lookUpPages(slug: string, q: string, signal: AbortSignal, version = "") {
+  const query = { q, ...(version ? { version_id: version } : {}) };
+  return api.get("/marketplace/agents/{slug}/pages", { path: { slug }, query, signal });
 }
 
 export const reviewsQuery = (slug: string) =>

@@ -47,6 +47,10 @@ export const sharedOfferQuery = (offerId: string) =>
       api.get("/marketplace/shared/{offer_id}", { path: { offer_id: offerId }, signal }),
   });
 
+export function declineShared(offerId: string) {
+  return api.delete("/marketplace/shared/{offer_id}", { path: { offer_id: offerId } });
+}
+
 export function readSharedPage(offerId: string, path: string, signal: AbortSignal) {
   return api.get("/marketplace/shared/{offer_id}/docs", {
     path: { offer_id: offerId },

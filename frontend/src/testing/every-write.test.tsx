@@ -105,6 +105,13 @@ const FORMS: Record<string, Form> = {
     typed: { WATCH_URLS: "https://example.org" },
     press: "Deploy my copy",
   },
+  "a share": {
+    call: ["post", "/agents/{agent_id}/shares"],
+    at: "/agents/agt_1/listing",
+    open: () => press("Share"),
+    typed: { "Note (optional)": "For the fair" },
+    press: "Share",
+  },
   "a sign-in link": {
     call: ["post", "/auth/email"],
     at: "/sign-in",

@@ -6,24 +6,32 @@ import { Link } from "react-router";
 import type { Passage } from "@/api/types";
 import { TextField } from "@/components/field";
 import { Problem } from "@/components/problem";
-import { pageAt } from "./offer-parts";
 import { useTyped } from "./wanted";
 
-export type LookUpPages = (q: string, signal: AbortSignal) => Promise<{ items: Passage[] }>;
+export type LookUpPages = (
+  q: string,
+  signal: AbortSignal,
+  version: string,
+) => Promise<{ items: Passage[] }>;
 
 export function LookUp({
   placeKey,
   lookUp,
+  version,
+  at,
 }: {
   placeKey: readonly unknown[];
   lookUp: LookUpPages;
+  version: string;
+  /** The address of a page. */
+  at: (path?: string) => string;
 }) {
   const [wanted, setWanted] = useState("");
   const [text, setText] = useTyped(wanted, setWanted);
   const q = wanted.trim();
   const query = useQuery({
-    queryKey: [...placeKey, "look-up", q],
-    queryFn: ({ signal }) => lookUp(q, signal),
+    queryKey: [...placeKey, "look-up", version, q],
+    queryFn: ({ signal }) => lookUp(q, signal, version),
     enabled: q.length > 1,
     placeholderData: keepPreviousData,
     staleTime: 60_000,
@@ -61,7 +69,7 @@ export function LookUp({
             found.slice(0, 8).map((one) => (
               <li key={`${one.path} ${one.heading} ${one.excerpt}`} className="py-2">
                 <Link
-                  to={pageAt(one.path === "readme" ? undefined : one.path)}
+                  to={at(one.path === "readme" ? undefined : one.path)}
                   preventScrollReset
                   className="font-[560] hover:underline"
                   onClick={() => {

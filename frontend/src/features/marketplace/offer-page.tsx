@@ -26,8 +26,9 @@ import { Reviews } from "./reviews";
 
 const place = (slug: string): Place => ({
   key: offerKeys.one(slug),
-  readPage: (path, signal) => readPage(slug, path, signal),
-  lookUp: (q, signal) => lookUpPages(slug, q, signal),
+  readPage: (path, signal, version) => readPage(slug, path, signal, version),
+  lookUp: (q, signal, version) => lookUpPages(slug, q, signal, version),
+  older: true,
 });
 const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
 
@@ -147,7 +148,7 @@ function Told({
           <Screenshots shots={offer.screenshots} name={offer.name} />
           <Reading offer={offer} place={place(offer.slug)} />
           <Inputs offer={offer} />
-          <Versions offer={offer} />
+          <Versions offer={offer} older />
           <Reviews offer={offer} onReport={(review) => tellOf({ review })} />
         </div>
         <aside aria-label="About this agent" className="min-w-0 space-y-5">

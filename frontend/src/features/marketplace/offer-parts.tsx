@@ -16,28 +16,45 @@ const Markdown = lazy(() => import("@/components/markdown").then((m) => ({ defau
 /** Where the agent is read: in the marketplace, by a share, or by a secret link. */
 export interface Place {
   key: readonly unknown[];
-  readPage: (path: string, signal: AbortSignal) => Promise<{ markdown: string }>;
+  readPage: (path: string, signal: AbortSignal, version: string) => Promise<{ markdown: string }>;
   lookUp?: LookUpPages;
+  /** Whether older versions' documentation can be read, too. */
+  older?: boolean;
 }
 
 /** The README, or another page of the documentation: `?page=docs/usage.md`. */
 export function Reading({ offer, place }: { offer: Offer; place: Place }) {
   const [search] = useSearchParams();
   const path = search.get("page");
-  const doc = useQuery({
-    queryKey: [...place.key, "docs", path],
-    queryFn: ({ signal }) => place.readPage(path ?? "", signal),
-    enabled: path !== null,
+  const asked = place.older ? search.get("version") : null;
+  const other = offer.versions.find(
+    ({ version_id }) => version_id === asked && version_id !== offer.version.version_id,
+  );
+  const version = other?.version_id ?? "";
+  const pages = useQuery({
+    queryKey: [...place.key, "pages", version],
+    queryFn: ({ signal }) => place.lookUp?.("", signal, version) ?? { items: [] },
+    enabled: other !== undefined,
     staleTime: 5 * 60_000,
   });
-  const known = useMemo(() => new Set(offer.docs.map((one) => one.path)), [offer.docs]);
+  const doc = useQuery({
+    queryKey: [...place.key, "docs", version, path],
+    queryFn: ({ signal }) => place.readPage(path ?? "readme", signal, version),
+    enabled: path !== null || other !== undefined,
+    staleTime: 5 * 60_000,
+  });
+  const docs = other
+    ? (pages.data?.items ?? []).filter((one) => one.path !== "readme")
+    : offer.docs;
+  const known = useMemo(() => new Set(docs.map((one) => one.path)), [docs]);
+  const at = (to?: string) => pageAt(to, version);
   const resolve = (address: string) => {
     const from = `https://here/${path ?? "README.md"}`;
     const found = URL.canParse(address, from) ? new URL(address, from) : undefined;
     if (found?.host !== "here") return null;
-    const place = decoded(found.pathname.slice(1));
-    if (known.has(place)) return pageAt(place);
-    return place.toLowerCase() === "readme.md" ? pageAt() : null;
+    const target = decoded(found.pathname.slice(1));
+    if (known.has(target)) return at(target);
+    return target.toLowerCase() === "readme.md" ? at() : null;
   };
   const shown = (text: string) => (
     <Suspense fallback={<Lines />}>
@@ -45,24 +62,35 @@ export function Reading({ offer, place }: { offer: Offer; place: Place }) {
     </Suspense>
   );
   return (
-    <Plate title="Documentation" note={`of ${offer.version.label}`}>
-      {place.lookUp ? <LookUp placeKey={place.key} lookUp={place.lookUp} /> : null}
-      {offer.docs.length > 0 ? (
+    <Plate
+      title="Documentation"
+      note={`of ${other?.label ?? offer.version.label}`}
+      actions={
+        other ? (
+          <Link
+            to={pageAt(path ?? undefined)}
+            preventScrollReset
+            className="text-sm text-sea underline"
+          >
+            Back to {offer.version.label}
+          </Link>
+        ) : null
+      }
+    >
+      {place.lookUp ? (
+        <LookUp placeKey={place.key} lookUp={place.lookUp} version={version} at={at} />
+      ) : null}
+      {docs.length > 0 ? (
         <nav aria-label="Pages of the documentation" className="mb-5">
           <ul className="flex flex-wrap gap-1.5">
-            <DocLink to={pageAt()} title="README" on={path === null} />
-            {offer.docs.map((one) => (
-              <DocLink
-                key={one.path}
-                to={pageAt(one.path)}
-                title={one.title}
-                on={path === one.path}
-              />
+            <DocLink to={at()} title="README" on={path === null} />
+            {docs.map((one) => (
+              <DocLink key={one.path} to={at(one.path)} title={one.title} on={path === one.path} />
             ))}
           </ul>
         </nav>
       ) : null}
-      {path === null ? (
+      {path === null && !other ? (
         shown(offer.readme)
       ) : (
         <QueryView query={doc} loading={<Lines />}>
@@ -81,8 +109,12 @@ function decoded(path: string): string {
   }
 }
 
-export function pageAt(path?: string): string {
-  return path ? `?page=${encodeURIComponent(path)}` : "?";
+export function pageAt(path?: string, version = ""): string {
+  const query = new URLSearchParams({
+    ...(path ? { page: path } : {}),
+    ...(version ? { version } : {}),
+  });
+  return `?${query}`;
 }
 
 function DocLink({ to, title, on }: { to: string; title: string; on: boolean }) {
@@ -135,7 +167,7 @@ export function Inputs({ offer }: { offer: Offer }) {
   );
 }
 
-export function Versions({ offer }: { offer: Offer }) {
+export function Versions({ offer, older = false }: { offer: Offer; older?: boolean }) {
   return (
     <Plate title="Versions" flush>
       <ul className="divide-y divide-line text-sm">
@@ -147,6 +179,11 @@ export function Versions({ offer }: { offer: Offer }) {
             <span className="flex items-baseline gap-2">
               <span className="figures font-[560] break-all">{one.label}</span>
               {index === 0 ? <Tag>newest</Tag> : null}
+              {older && one.version_id !== offer.version.version_id ? (
+                <Link to={pageAt(undefined, one.version_id)} className="text-sea underline">
+                  its documentation<span className="sr-only"> ({one.label})</span>
+                </Link>
+              ) : null}
             </span>
             <span className="text-ink-3">
               {one.image_size === null ? "" : `${bytes(one.image_size)}, `}

@@ -79,6 +79,23 @@ describe("what is not public", () => {
     });
   });
 
+  it("is declined by who does not want to see it", async () => {
+    answer("get", SHARED, shared());
+    answer("get", "/marketplace/agents", found([]));
+    answer("get", "/marketplace/shared", found([]));
+    let declined = 0;
+    server.use(
+      http.delete(`*/api/v1${SHARED}`, () => {
+        declined += 1;
+        return new HttpResponse(null, { status: 204 });
+      }),
+    );
+    const { router } = open(SHARED);
+    await userEvent.click(await screen.findByRole("button", { name: "Stop showing me this" }));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/marketplace"));
+    expect(declined).toBe(1);
+  });
+
   it("says that a share has ended", async () => {
     refuse("get", SHARED, 404, "No such agent is shared with you.", "share_unknown");
     open(SHARED);
@@ -147,6 +164,36 @@ describe("the documentation", () => {
     await userEvent.type(await screen.findByLabelText("Search the documentation"), "variabels");
     await userEvent.click(await screen.findByRole("link", { name: "Reference: Variables" }));
     expect(await screen.findByText("All of it.")).toBeInTheDocument();
+  });
+
+  it("is that of an older version, when one asks for it", async () => {
+    const version = { ...offer().version, version_id: "ver_2", label: "2.0.0" };
+    const older = offer().version;
+    answer("get", "/marketplace/agents/site-watch", offer({ version, versions: [version, older] }));
+    answer("get", "/marketplace/agents/site-watch/reviews", { items: [], next_cursor: null });
+    const asked: string[] = [];
+    server.use(
+      http.post("*/api/v1/marketplace/agents/site-watch/views", () => new HttpResponse(null)),
+      http.get("*/api/v1/marketplace/agents/site-watch/pages", ({ request }) => {
+        asked.push(new URL(request.url).search);
+        const page = { path: "docs/old.md", title: "Old ways", heading: "", excerpt: "" };
+        return HttpResponse.json({ items: [page] });
+      }),
+      http.get("*/api/v1/marketplace/agents/site-watch/docs", ({ request }) => {
+        asked.push(new URL(request.url).search);
+        return HttpResponse.json({ path: "readme", title: "README", markdown: "As it was." });
+      }),
+    );
+    open("/marketplace/site-watch", { signedIn: false });
+    await userEvent.click(await screen.findByRole("link", { name: /its documentation/ }));
+    expect(await screen.findByText("As it was.")).toBeInTheDocument();
+    expect(screen.getByRole("link", { name: "Old ways" })).toHaveAttribute(
+      "href",
+      "/marketplace/site-watch?page=docs%2Fold.md&version=ver_1",
+    );
+    expect(asked.every((search) => search.includes("version_id=ver_1"))).toBe(true);
+    await userEvent.click(screen.getByRole("link", { name: "Back to 2.0.0" }));
+    expect(await screen.findByRole("heading", { name: "Reads" })).toBeInTheDocument();
   });
 
   it("says when it cannot be searched", async () => {

@@ -1,11 +1,12 @@
 /** An agent that is not public: shown by one's organisation, by somebody else, or by a secret link. */
-import { useQuery } from "@tanstack/react-query";
-import { Copy as CopyIcon } from "lucide-react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Copy as CopyIcon, EyeOff } from "lucide-react";
 import { useEffect, useState } from "react";
-import { useLocation, useParams } from "react-router";
+import { useLocation, useNavigate, useParams } from "react-router";
 import { ApiProblem } from "@/api/problem";
 import { refresh, useSession, wasSignedIn } from "@/api/session";
 import {
+  declineShared,
   linkedQuery,
   lookUpShared,
   readLinkedPage,
@@ -14,12 +15,13 @@ import {
   shareKeys,
 } from "@/api/sharing";
 import type { SharedOffer } from "@/api/types";
-import { ButtonLink } from "@/components/button";
+import { Button, ButtonLink } from "@/components/button";
 import { Empty } from "@/components/empty";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { runtimeName } from "@/components/runtime";
 import { Ago } from "@/components/time";
+import { toast } from "@/components/toast";
 import { Emblem } from "./card";
 import { keptToken } from "./link-token";
 import { Checked, Licence, Outline, Source } from "./offer-page";
@@ -98,6 +100,32 @@ function Missing({ error, retry }: { error: Error | null; retry: () => void }) {
   );
 }
 
+/** Nobody has to be shown what others share with them. */
+function Decline({ offerId }: { offerId: string }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const decline = useMutation({
+    mutationFn: () => declineShared(offerId),
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: shareKeys.shown });
+      toast.done("You are shown it no longer");
+      navigate("/marketplace", { replace: true });
+    },
+    onError: (error) => toast.failed(error),
+  });
+  return (
+    <Button
+      variant="quiet"
+      size="sm"
+      icon={EyeOff}
+      busy={decline.isPending}
+      onClick={() => decline.mutate()}
+    >
+      Stop showing me this
+    </Button>
+  );
+}
+
 function Told({ offer, place, copyAt }: { offer: SharedOffer; place: Place; copyAt: string }) {
   return (
     <Page
@@ -145,6 +173,7 @@ function Told({ offer, place, copyAt }: { offer: SharedOffer; place: Place; copy
             />
           </Plate>
           <Checked checks={["Built by Slipway from its source", "Scan found nothing serious"]} />
+          {offer.shown_by === "person" ? <Decline offerId={offer.offer_id} /> : null}
         </aside>
       </div>
     </Page>
