@@ -116,17 +116,25 @@ class Repo:
 
 
 def connected(
-    world: World, who: Principal, agent: Agent, name: str = "acme/echo", **wish: Any
+    world: World,
+    who: Principal,
+    agent: Agent,
+    name: str = "acme/echo",
+    *,
+    by: Principal | None = None,
+    **wish: Any,
 ) -> Repo:
-    """An agent that is connected to a repository by the app."""
+    """An agent that is connected to a repository by the app; `by` proves the installation."""
     host = world.code_host
     known = next((r for r in host.kept.values() if r.about.full_name == name), None)
     kept = known or host.create(name, private=True, installation_id=INSTALLATION)
     repo = Repo(world, kept)
     if not kept.commits:
         repo.commit("First")
-    if INSTALLATION not in [i.installation_id for i in world.platform.installations.listed(who)]:
-        installed(world, who)
+    if not any(
+        kept.about.id in one.repositories for one in world.platform.installations.listed(who)
+    ):
+        installed(world, by or who)
     world.platform.connections.put(
         who, agent.id, Wish(name, installation_id=INSTALLATION, **wish), if_revision=None
     )

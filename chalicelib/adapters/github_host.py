@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -74,7 +75,7 @@ class GitHubHost:
         slug = quote(self._our_app().identity.slug, safe="")
         return f"{self._url}/apps/{slug}/installations/new?{urlencode({'state': state})}"
 
-    def installations_of(self, code: str) -> list[Installation]:
+    def installations_of(self, code: str, *, reading: int | None = None) -> list[Installation]:
         identity = self._our_app().identity
         answer = self._api.form(
             f"{self._url}/login/oauth/access_token",
@@ -96,7 +97,19 @@ class GitHubHost:
         for page in self._api.pages("/user/installations", person):
             with legible():
                 found += [_installation(one) for one in page["installations"]]
-        return found
+        return [
+            replace(one, repositories=self._readable(one.id, person)) if one.id == reading else one
+            for one in found
+        ]
+
+    def _readable(self, installation_id: int, person: Credential) -> frozenset[int]:
+        """What the person may read in an installation. Whoever may read one of its repositories
+        is told of the installation, and need not know of the others."""
+        found: set[int] = set()
+        for page in self._api.pages(f"/user/installations/{installation_id}/repositories", person):
+            with legible():
+                found |= {int(one["id"]) for one in page["repositories"]}
+        return frozenset(found)
 
     def installation(self, installation_id: int) -> Installation:
         try:

@@ -48,6 +48,8 @@ class MemoryCodeHost:
         self.accounts: dict[int, Installation] = {}
         self.people: dict[str, list[int]] = {}
         """The installations that whoever comes back with a code may use."""
+        self.unseen: set[int] = set()
+        """Repositories that the app may read and these people may not."""
         self.kept: dict[int, MemoryRepository] = {}
         self.calls: list[str] = []
         self.told: list[Check] = []
@@ -104,11 +106,17 @@ class MemoryCodeHost:
     def install_address(self, state: str) -> str:
         return f"https://github.test/apps/slipway/installations/new?state={state}"
 
-    def installations_of(self, code: str) -> list[Installation]:
+    def installations_of(self, code: str, *, reading: int | None = None) -> list[Installation]:
         self._asked("installations_of")
         if code not in self.people:
             raise CodeHostRefused("This code is not valid.", code="code_refused")
-        return [self.accounts[one] for one in self.people.pop(code)]
+        usable = [self.accounts[one] for one in self.people.pop(code)]
+        theirs = frozenset(
+            number
+            for number, kept in self.kept.items()
+            if kept.installation_id == reading and number not in self.unseen
+        )
+        return [replace(one, repositories=theirs) if one.id == reading else one for one in usable]
 
     def installation(self, installation_id: int) -> Installation:
         self._asked("installation")

@@ -161,7 +161,13 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         clock=clock,
         kept=timedelta(days=settings.audit_days),
     )
-    agents = Agents(store=store, audit=audit, host=adapters.host, clock=clock)
+    agents = Agents(
+        store=store,
+        audit=audit,
+        host=adapters.host,
+        artifacts=adapters.artifacts,
+        clock=clock,
+    )
     variables = EnvironmentVariables(
         store=store, audit=audit, agents=agents, vault=adapters.vault, clock=clock
     )

@@ -91,7 +91,11 @@ class HookClaim:
 
 @dataclass(frozen=True)
 class Installed:
-    """An installation of our app that somebody proved they may use, for their organisation."""
+    """An installation of our app that somebody proved they may use, for their organisation.
+
+    `repositories` are those that the members who proved it may read themselves: no others can be
+    connected, whatever the app may read.
+    """
 
     org_id: str
     installation_id: int
@@ -99,6 +103,7 @@ class Installed:
     added_by: str
     added_at: datetime
     suspended: bool = False
+    repositories: frozenset[int] = frozenset()
     revision: int = 1
 
 

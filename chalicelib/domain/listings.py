@@ -85,6 +85,10 @@ class AgentListing:
         """The successor that offers nothing, to nobody: its agent is no more."""
         return replace(self.withdrawn(at), version_id=None)
 
+    def bare(self, at: datetime) -> AgentListing:
+        """The same without its pictures, which are removed."""
+        return replace(self.ended(at), picture="", screenshots=())
+
     def seen_by(self, visibility: Visibility, at: datetime) -> AgentListing:
         """The successor that others see."""
         return replace(self, visibility=visibility, updated_at=at, revision=self.revision + 1)

@@ -59,8 +59,13 @@ class Checks(StrEnum):
 
 @dataclass(frozen=True)
 class Installation:
-    """Our app at one account of the host. `account` is its login."""
+    """Our app at one account of the host. `account` is its login.
+
+    `repositories` are the ids of those that the person who was asked about may read in it: the
+    app itself may read more.
+    """
 
     id: int
     account: str
     suspended: bool = False
+    repositories: frozenset[int] = frozenset()

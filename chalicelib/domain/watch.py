@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from chalicelib.errors import FieldError, Invalid
 
@@ -36,7 +34,7 @@ def is_watched(path: str, root: str, patterns: Sequence[str]) -> bool:
     watched = False
     for pattern in patterns:
         negated = pattern.startswith("!")
-        if watched is negated and _compiled(pattern.removeprefix("!")).fullmatch(path):
+        if watched is negated and _matches(pattern.removeprefix("!"), path):
             watched = not negated
     return watched
 
@@ -51,29 +49,44 @@ def _fault(pattern: str) -> str | None:
         return f"A pattern has 1 to {_LONGEST} printable characters: agents/echo/**"
     if ".." in pattern.removeprefix("!").split("/"):
         return "A pattern stays inside the repository: it cannot contain .."
-    if pattern.count("*") > 12:
-        return "At most 12 stars in a pattern."
     return None
 
 
-@lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _matches(pattern: str, path: str) -> bool:
     """As git reads it: a slash inside ties it to the top, one at the end means a folder, and a
-    name that matches a folder matches all that is in it."""
-    anchored = "/" in pattern.rstrip("/")
+    name that matches a folder matches all that is in it.
+
+    Each part is tried once at each place, so that no pattern takes long, however it is made.
+    """
+    names = path.split("/")
     parts = pattern.strip("/").split("/")
-    text = "" if anchored else "(?:[^/]+/)*"
+    if "/" not in pattern.rstrip("/"):
+        parts = ["**", *parts]
+    reached = {0}
     for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if part == "**":
-            text += "(?:.+)" if last else "(?:[^/]+/)*"
+        if part != "**":
+            reached = {at + 1 for at in reached if at < len(names) and _fits(part, names[at])}
+        elif index == len(parts) - 1:
+            return bool(reached) and min(reached) < len(names) - pattern.endswith("/")
+        elif reached:
+            reached = set(range(min(reached), len(names) + 1))
+    inside = any(at < len(names) for at in reached)
+    return inside or (len(names) in reached and not pattern.endswith("/"))
+
+
+def _fits(part: str, name: str) -> bool:
+    """Whether `*` and `?` make the name of it: the last star alone ever takes more."""
+    at = here = 0
+    star, tried = -1, 0
+    while here < len(name):
+        if at < len(part) and part[at] == "*":
+            star, tried = at, here
+            at += 1
+        elif at < len(part) and part[at] in ("?", name[here]):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            tried += 1
+            at, here = star + 1, tried
         else:
-            text += _segment(part) + ("" if last else "/")
-    if parts[-1] != "**":
-        text += "/.+" if pattern.endswith("/") else "(?:/.+)?"
-    return re.compile(text, re.DOTALL)
-
-
-def _segment(part: str) -> str:
-    text = re.sub(r"\*+", "*", part)
-    return "".join("[^/]*" if c == "*" else "[^/]" if c == "?" else re.escape(c) for c in text)
+            return False
+    return not part[at:].strip("*")

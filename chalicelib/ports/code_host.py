@@ -31,8 +31,9 @@ class CodeHost(Protocol):
         """Where a person installs the app; the host sends them back with `state`."""
         ...
 
-    def installations_of(self, code: str) -> list[Installation]:
-        """The installations that whoever came back with this code may use."""
+    def installations_of(self, code: str, *, reading: int | None = None) -> list[Installation]:
+        """The installations that whoever came back with this code may use; the one named by
+        `reading` with the repositories that this person may read in it."""
         ...
 
     def installation(self, installation_id: int) -> Installation: ...

@@ -18,8 +18,10 @@ from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.connections import Connection, HookClaim
 from chalicelib.domain.deployments import Deployment, DeploymentEvent, Environment
 from chalicelib.domain.ids import is_id, new_id
+from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.operations import ServiceClaim
+from chalicelib.domain.telling import Told, pull_subject
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -36,6 +38,7 @@ from chalicelib.ports import (
     SHARES,
     TRACKS,
     VARIABLES,
+    Artifacts,
     Change,
     Clock,
     Delete,
@@ -52,10 +55,13 @@ NO_AGENT = "There is no agent with this id in your organisation."
 
 
 class Agents:
-    def __init__(self, *, store: Store, audit: Audit, host: Host, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, audit: Audit, host: Host, artifacts: Artifacts, clock: Clock
+    ) -> None:
         self._store = store
         self._audit = audit
         self._host = host
+        self._artifacts = artifacts
         self._clock = clock
 
     def create(
@@ -194,7 +200,8 @@ class Agents:
         for variables in list(every(self._store, VARIABLES, agent.org_id, agent.id)):
             self._store.commit(Delete(variables))
         for request in list(every(self._store, PULL_REQUESTS, agent.org_id, agent.id)):
-            self._store.commit(Delete(request))
+            told = self._store.get(Told, agent.org_id, pull_subject(agent.id, request.number))
+            self._store.commit(Delete(request), *([Delete(told)] if told is not None else []))
         for track in list(every(self._store, TRACKS, agent.org_id, agent.id)):
             self._store.commit(Delete(track))
         for share in list(every(self._store, SHARES, agent.org_id, agent.id)):
@@ -205,13 +212,15 @@ class Agents:
             Delete(agent),
             Put(Remains(agent.org_id, agent.id)),
             *disconnecting(self._store, agent.org_id, agent.id),
-            *([] if listing is None else [Put(listing.ended(self._clock.now()))]),
+            *([] if listing is None else [Put(listing.bare(self._clock.now()))]),
         ]
         if claim is not None and claim.agent_id == agent.id:
             changes.append(Delete(claim))
         said = {"name": agent.name, "slug": agent.slug}
         event = AuditEvent.by(principal, Audited.AGENT_DELETED, agent.id, before=said)
         self._audit.commit(event, *changes)
+        if listing is not None:
+            self._artifacts.remove_all(media_folder(agent.org_id, agent.id))
 
     def _unclaimed(self, environment: Environment) -> list[Change]:
         """Its service at the host is nobody's any more."""

@@ -18,6 +18,7 @@ from chalicelib.domain.deployments import Deployment, Environment
 from chalicelib.domain.images import media_folder
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.members import Headcount
+from chalicelib.domain.telling import Told, pull_subject
 from chalicelib.domain.tenancy import Action, Membership, Organisation, Principal
 from chalicelib.domain.versions import Reason, Version
 from chalicelib.errors import (
@@ -351,6 +352,8 @@ class Closing:
         connected = disconnecting(self._store, org_id, agent_id)
         if connected:
             self._store.commit(*connected)
+        for request in list(every(self._store, PULL_REQUESTS, org_id, agent_id)):
+            self._delete(self._told(org_id, pull_subject(agent_id, request.number)))
         for kept in (DELIVERIES, TRACKS, PULL_REQUESTS):
             self._delete(list(every(self._store, kept, org_id, agent_id)))  # type: ignore[misc]
         self._artifacts.remove_all(media_folder(org_id, agent_id))
@@ -361,11 +364,17 @@ class Closing:
             *every(self._store, DEPLOYMENTS, org_id, agent_id),
         ]
         for subject in subjects:
+            self._delete(self._told(org_id, subject.id))
             self._delete([*every(self._store, HISTORY, org_id, subject.id), subject])
         agent = self._store.get(Agent, org_id, agent_id)
         if agent is not None:
             claim = self._store.get(SlugClaim, org_id, agent.slug)
             self._delete([agent] if claim is None else [claim, agent])
+
+    def _told(self, org_id: str, subject_id: str) -> list[Told]:
+        """What the code host was told of it."""
+        told = self._store.get(Told, org_id, subject_id)
+        return [] if told is None else [told]
 
     def _delete(self, entities: Iterable[Any]) -> None:
         """In this order, a few at a time."""

@@ -216,6 +216,7 @@ class Connections:
 
     def _readable(self, principal: Principal, name: str, installation_id: int | None) -> Repository:
         """The repository, if it may be read so; the installation is never taken on trust."""
+        held: Installed | None = None
         if installation_id is not None:
             held = self._store.get(Installed, principal.org_id, str(installation_id))
             if held is None:
@@ -233,6 +234,14 @@ class Connections:
                 f"{error.detail} Check its name; a private one can be read through the app alone.",
                 code=error.code,
             ) from error
+        if held is not None and found.id not in held.repositories:
+            # In the words of one that is not there: who may not read it need not know of it.
+            raise _wrong(
+                "repository",
+                f"There is no repository {name} that you may read. If it is new, prove it: POST "
+                "/github/installations.",
+                code="repository_gone",
+            )
         if installation_id is None and found.private:
             raise _wrong(
                 "repository", "A private repository is connected through the app.", code="private"

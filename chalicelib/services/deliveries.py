@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.domain.connections import Connection
 from chalicelib.domain.deliveries import (
@@ -85,7 +85,8 @@ class Deliveries:
         """
         source, secret, connection = self._sender(hook_id)
         raw = body() if arrival.length <= MAX_PAYLOAD else b""
-        if max(arrival.length, len(raw)) > MAX_PAYLOAD:
+        arrival = replace(arrival, length=max(arrival.length, len(raw)))
+        if arrival.length > MAX_PAYLOAD:
             self._refuse(source, connection, arrival, _TOO_LARGE)
             raise TooLarge(_TOO_LARGE.detail, code=_TOO_LARGE.code)
         fault = signature_fault(raw, secret, sha256=arrival.sha256, sha1=arrival.sha1)
@@ -143,7 +144,7 @@ class Deliveries:
             source=source,
             guid="",
             event="",
-            size=max(0, arrival.length),
+            size=arrival.length,
             received_at=now,
             expires_at=now + KEPT,
             code=why.code,

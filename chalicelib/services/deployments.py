@@ -135,12 +135,13 @@ class Deployments:
         for _ in range(_TRIES):
             if not version.owes_deployment:
                 return version
-            environment = self._store.get(
-                Environment, version.org_id, version.agent_id, version.environment
+            environment, agent = self._store.get_many(
+                (Environment, version.org_id, version.agent_id, version.environment),
+                (Agent, version.org_id, version.agent_id),
             )
             if environment is not None and environment.paused is not None:
                 return self._not_deployed(version, environment)
-            if self._agents.stored(version.org_id, version.agent_id) is None:
+            if agent is None:
                 return self._held_back(version, "Not deployed: the agent was deleted meanwhile.")
             if self._preview_ended(version.org_id, version.agent_id, version.environment):
                 return self._held_back(

@@ -61,7 +61,7 @@ class Installations:
         self._require_app()
         self._redeem(principal, state)
         try:
-            usable = self._code_host.installations_of(code[:_LONGEST_CODE])
+            usable = self._code_host.installations_of(code[:_LONGEST_CODE], reading=installation_id)
         except CodeHostRefused as error:
             raise Invalid(
                 f"{error.detail} Begin again with POST /github/installations.", code="code_refused"
@@ -81,6 +81,7 @@ class Installations:
             added_by=principal.user_id,
             added_at=self._clock.now(),
             suspended=found.suspended,
+            repositories=found.repositories | (known.repositories if known else frozenset()),
             revision=(known.revision if known else 0) + 1,
         )
         said = {"account": found.account, "installation_id": str(found.id)}
@@ -100,10 +101,11 @@ class Installations:
         self._audit.commit(event, Delete(held))
 
     def repositories(self, principal: Principal, installation_id: int) -> list[Repository]:
-        """What the installation may read, by name."""
+        """What the installation may read, and whoever proved it may as well, by name."""
         principal.require(Action.INSTALLATION_READ)
         held = self._held(principal, installation_id)
         found = self._code_host.repositories(held.installation_id)
+        found = [one for one in found if one.id in held.repositories]
         return sorted(found, key=lambda one: one.full_name.lower())
 
     def branches(
@@ -111,11 +113,12 @@ class Installations:
     ) -> tuple[Repository, list[Branch]]:
         """The repository and its branches; without an installation, of a public one."""
         principal.require(Action.INSTALLATION_READ)
-        if installation_id is not None:
-            self._held(principal, installation_id)
+        held = None if installation_id is None else self._held(principal, installation_id)
         ref = RepositoryRef(checked_repository(name), 0, installation_id)
         try:
             about = self._code_host.repository(ref)
+            if held is not None and about.id not in held.repositories:
+                raise NotFound(f"There is no repository {name} that you may read.")
             return about, self._code_host.branches(replace(ref, id=about.id))
         except CodeHostRefused as error:
             raise NotFound(error.detail, code=error.code) from error

@@ -113,19 +113,17 @@ class Reporting:
     # --- the three kinds ------------------------------------------------------------------
 
     def _of_version(self, org_id: str, version_id: str) -> None:
+        self._each(org_id, version_id, lambda: self._check(org_id, version_id))
         version = self._store.get(Version, org_id, version_id)
         commit = version.source.commit if version is not None else None
-        if version is None or commit is None or commit.installation_id is None:
-            return
-        self._each(org_id, version_id, lambda: self._check(org_id, version_id))
-        if commit.pull_request is not None:
+        if version is not None and commit is not None and commit.pull_request is not None:
             self._of_pull(org_id, version.agent_id, commit.pull_request)
 
     def _of_deployment(self, org_id: str, deployment_id: str) -> None:
-        deployment = self._store.get(Deployment, org_id, deployment_id)
-        if deployment is None or _where(deployment.commit) is None:
-            return
         if not self._each(org_id, deployment_id, lambda: self._status(org_id, deployment_id)):
+            return
+        deployment = self._store.get(Deployment, org_id, deployment_id)
+        if deployment is None:
             return
         version = self._store.get(Version, org_id, deployment.version_id)
         if version is not None and version.deployment_id in (None, deployment.id):
@@ -192,13 +190,14 @@ class Reporting:
         deployment = self._store.get(Deployment, org_id, deployment_id)
         agent = self._store.get(Agent, org_id, deployment.agent_id) if deployment else None
         ref = _where(deployment.commit) if deployment is not None else None
-        if deployment is None or agent is None or ref is None:
+        if deployment is None or ref is None:
             return None
+        slug = agent.slug if agent is not None else ""
         state, words = deployment_state(deployment), deployment_words(deployment)
         return _News(
             _digest(state, words, deployment.url or ""),
             not deployment.state.is_moving,
-            lambda told: self._say_status(told, ref, deployment, agent.slug),
+            lambda told: self._say_status(told, ref, deployment, slug),
         )
 
     def _say_status(
@@ -206,6 +205,9 @@ class Reporting:
     ) -> dict[str, Any]:
         number = told.remote_id
         if number is None:
+            if not slug:
+                # Its agent is gone, and nothing was announced that would have to be ended.
+                return {}
             number = self._code_host.create_deployment(
                 ref,
                 deployment.commit.sha if deployment.commit else "",

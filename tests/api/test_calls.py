@@ -132,6 +132,21 @@ def test_a_route_of_organisations_makes_as_many_calls_as_documented(endpoint: En
     assert world.store.calls == DOCUMENTED[f"{endpoint.method} {endpoint.path}"]
 
 
+OF_REPOSITORIES = [e for e in ENDPOINTS if e.tag in ("github", "repositories")]
+
+
+@pytest.mark.parametrize("endpoint", OF_REPOSITORIES, ids=lambda e: e.name)
+def test_a_route_of_repositories_makes_as_many_calls_as_documented(endpoint: Endpoint) -> None:
+    built, callers = matrix.stage()
+    owner = callers["owner"]
+    world = matrix.prepared(endpoint, built, owner, token=False)
+    Client(world, owner.bearer)("GET", "/me", headers=owner.headers)
+    world.store.calls = 0
+    reply = matrix.call(endpoint, "owner", at=world)
+    assert reply.status < 300, reply.text
+    assert world.store.calls == DOCUMENTED[f"{endpoint.method} {endpoint.path}"]
+
+
 OF_THE_MARKETPLACE = [
     e
     for e in ENDPOINTS

@@ -137,6 +137,15 @@ def test_what_is_no_icon_is_refused_and_told_why(
     assert media(world) == []
 
 
+def test_pictures_go_with_their_agent(world: World, client: Client) -> None:
+    agents = [prepared(world, world.platform.access.principal(client.token or "")) for _ in "ab"]
+    kept, gone = (put_icon(client, agent.id).json["picture"] for agent in agents)
+    add(client, agents[1].id)
+    assert client("DELETE", "/agents/{agent_id}", agent_id=agents[1].id).status == 204
+    assert media(world) == [kept]
+    assert gone != kept
+
+
 def test_pictures_go_with_their_organisation(world: World, client: Client) -> None:
     owner = world.founded("ada@example.com", "Acme")
     within = {"slipway-organisation": owner.org_id}

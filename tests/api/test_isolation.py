@@ -189,9 +189,9 @@ def furnished(world: World, random: Random, number: int, founder: str) -> Tenant
 def pushed(world: World, tenant: Tenant, agent: Agent, number: int, word: str) -> None:
     """It has a private repository, of which something was told; and a fork's pull request."""
     owner, installation_id = tenant.owner, 7000 + number
-    installed(world, owner, installation_id)
     name = f"{word}/closed"
     kept = world.code_host.create(name, private=True, installation_id=installation_id)
+    installed(world, owner, installation_id)
     repo = Repo(world, kept, installation_id=installation_id)
     repo.commit(f"First of {word}")
     wish = Wish(name, installation_id=installation_id, previews=PreviewsOf.ON)

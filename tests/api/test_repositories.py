@@ -192,6 +192,28 @@ def test_an_installation_belongs_to_who_proves_that_they_may_use_it(
     assert [one["name"] for one in seen["items"]] == ["main"]
 
 
+def test_who_may_read_one_repository_does_not_reach_the_others_of_its_installation(
+    world: World, client: Client, agent: Agent
+) -> None:
+    for name in ("acme/shown", "acme/hidden"):
+        kept = world.code_host.create(name, private=True, installation_id=INSTALLATION)
+        world.code_host.push(kept, {"main.py": "print(1)"}, "First")
+    world.code_host.unseen.add(kept.about.id)
+    world.code_host.install(INSTALLATION, "acme", "ada", "later")
+    assert back(client, world, INSTALLATION, "ada").status == 200
+    path = "/github/installations/{installation_id}/repositories"
+    found = client("GET", path, installation_id="77").json["items"]
+    assert [one["full_name"] for one in found] == ["acme/shown"]
+    wish = {"repository": "acme/hidden", "installation_id": INSTALLATION}
+    refused = client("PUT", PATH, wish, agent_id=agent.id)
+    assert (refused.status, refused.json["code"]) == (422, "repository_gone")
+    branches = "/github/repositories/{owner}/{name}/branches?installation_id=77"
+    assert client("GET", branches, owner="acme", name="hidden").status == 404
+    world.code_host.unseen.clear()
+    assert back(client, world, INSTALLATION, "later").status == 200
+    assert client("PUT", PATH, wish, agent_id=agent.id).status == 200
+
+
 def test_a_way_back_counts_once_and_for_who_went(
     world: World, client: Client, stranger: Client
 ) -> None:

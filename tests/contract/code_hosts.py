@@ -73,6 +73,10 @@ class Ground(Protocol):
         """A person who may use the installation comes back with this code."""
         ...
 
+    def hide(self, ref: RepositoryRef) -> None:
+        """The app may read it, and the people who come back may not."""
+        ...
+
     def pull(self, ref: RepositoryRef) -> int: ...
 
     def revoke(self) -> None: ...
@@ -117,6 +121,9 @@ class MemoryGround:
 
     def comes_back(self, code: str) -> None:
         self.memory.install(7, "acme", code)
+
+    def hide(self, ref: RepositoryRef) -> None:
+        self.memory.unseen.add(ref.id)
 
     def pull(self, ref: RepositoryRef) -> int:  # noqa: ARG002 - every number will do
         return 1
@@ -167,6 +174,9 @@ class GitHubGround:
 
     def comes_back(self, code: str) -> None:
         self.github.people[code] = [self.installation_id]
+
+    def hide(self, ref: RepositoryRef) -> None:
+        self.github.unseen.add(ref.id)
 
     def pull(self, ref: RepositoryRef) -> int:
         return self.github.open_pull(self.at(ref), "main")

@@ -50,6 +50,15 @@ def test_who_comes_back_with_a_code_is_told_what_they_may_use_once(ground: Groun
         ground.host.installations_of("c0de")
 
 
+def test_who_comes_back_names_no_repository_they_may_not_read(ground: Ground) -> None:
+    shown = ground.create("acme/shown", FILES)
+    ground.hide(ground.create("acme/hidden", FILES))
+    ground.comes_back("c0de")
+    [found] = ground.host.installations_of("c0de", reading=ground.installation_id)
+    assert found.repositories == {shown.id}
+    assert len(ground.host.repositories(ground.installation_id)) == 2
+
+
 def test_an_installation_has_an_account_until_it_is_removed(ground: Ground) -> None:
     found = ground.host.installation(ground.installation_id)
     assert (found.account, found.suspended) == ("acme", False)

@@ -15,6 +15,7 @@ import pytest
 
 from chalicelib.adapters.github_wiring import github_host, github_secret
 from chalicelib.settings import WrongSettings
+from infra.deploy import Deployment
 from infra.github_app import (
     EVENTS,
     PERMISSIONS,
@@ -25,6 +26,7 @@ from infra.github_app import (
     store,
     stored_app,
 )
+from infra.target import Target
 from tests.conftest import settings
 from tests.contract.code_hosts import Clock, standing_in
 from tests.providers import code_host as stand_in
@@ -47,7 +49,8 @@ class Parameters:
         self.kept: dict[str, str] = {}
 
     def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> None:  # noqa: N803 - boto's names
-        assert (Type, Overwrite) == ("SecureString", True)
+        assert Type == "SecureString"
+        assert Overwrite or Name not in self.kept
         assert len(Value) <= 4096
         self.kept[Name] = Value
 
@@ -55,6 +58,30 @@ class Parameters:
         assert WithDecryption
         found = [{"Name": n, "Value": self.kept[n]} for n in Names if n in self.kept]
         return {"Parameters": found}
+
+
+class Offline(Deployment):
+    """A run that has nothing but the parameter store."""
+
+    def __init__(self, ssm: Parameters, **github: Any) -> None:
+        target = Target(
+            stage="prod",
+            ground="aws",
+            region="eu-central-1",
+            mail_from="slipway@example.org",
+            image_repository="ghcr.io/example",
+            railway_url="https://railway.test",
+            railway_token="token",
+            registry_username="user",
+            registry_password="password",
+            github=github,
+        )
+        super().__init__(target, Path(), Path())
+        self._ssm = ssm
+
+    def client(self, service: str) -> Any:
+        assert service == "ssm"
+        return self._ssm
 
 
 @pytest.fixture
@@ -188,6 +215,22 @@ def test_the_platform_speaks_with_the_app_that_it_is_told_of(github: CodeHostSta
         f"{github.url}/apps/{stand_in.APP_SLUG}/installations/new?state=s+t"
     )
     assert github_secret(told, secret)() == stand_in.WEBHOOK_SECRET
+
+
+def test_a_deployment_brings_the_stored_app_into_use_and_keeps_it() -> None:
+    ssm = Parameters()
+    assert Offline(ssm).store_secrets()["github-app-key"] == "-"
+    assert Offline(ssm).github().app_id == 0
+    made = github_app(NAMED)
+    store(ssm, "/slipway/prod", made)
+    # Another run, whose environment names none.
+    assert Offline(ssm).github() == made
+    assert Offline(ssm).store_secrets()["github-app-key"] == stand_in.PEM
+    other = {**NAMED, "SLIPWAY_GITHUB_APP_ID": "12", "SLIPWAY_GITHUB_APP_SLUG": "other"}
+    run = Offline(ssm, **vars(github_app(other)))
+    assert (run.github().app_id, run.github().slug) == (12, "other")
+    run.store_secrets()
+    assert Offline(ssm).github().app_id == 12
 
 
 def test_without_an_app_no_secret_is_looked_for() -> None:

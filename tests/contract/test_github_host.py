@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
+import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +15,8 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.adapters.github_api import GitHubApi
 from chalicelib.adapters.github_app import AppIdentity, GitHubApp
@@ -20,7 +26,7 @@ from chalicelib.errors import CodeHostRefused, CodeHostUnavailable, PlatformErro
 from chalicelib.ports import Annotation, Check
 from tests.contract.code_hosts import Clock, GitHubGround, github_host, standing_in
 from tests.providers import code_host as stand_in
-from tests.providers.code_host import CodeHostStandIn
+from tests.providers.code_host import CodeHostStandIn, Hook
 from tests.providers.github_git import Link, Submodule
 
 FILES = {"agent.yaml": "name: echo\n"}
@@ -247,6 +253,9 @@ def test_lists_are_read_to_their_last_page(
     assert len(ground.host.branches(ref)) == 7
     assert len(ground.host.repositories(ground.installation_id)) == 7
     assert len(ground.host.installations_of("c0de")) == 5
+    ground.comes_back("mine")
+    [mine] = ground.host.installations_of("mine", reading=ground.installation_id)
+    assert len(mine.repositories) == 7
     assert ground.host.checks(ref, sha, besides="Slipway") is Checks.FAILURE
 
 
@@ -563,7 +572,101 @@ def test_an_address_that_is_not_https_is_not_spoken_to() -> None:
         assert "not https" in error.detail
 
 
+@given(st.one_of(st.text(max_size=300), st.from_regex(r"[\w./;$%?#&@\\-]{1,40}")))
+def test_whatever_a_branch_is_called_it_stays_one_part_of_the_path(name: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    refused(lambda: odd(answer).commit(RepositoryRef("acme/echo"), name))
+    for path in asked:
+        bare, _, query = path.partition("?")
+        if bare == "/repos/acme/echo":
+            continue
+        assert query == "per_page=1"
+        assert re.fullmatch(r"/repos/acme/echo/commits/[A-Za-z0-9%._~-]+", bare), bare
+        assert bare.rpartition("/")[2] not in (".", "..")
+
+
+@given(st.text(max_size=60))
+def test_whatever_a_repository_is_called_nothing_else_is_asked_for(name: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    refused(lambda: odd(answer).repository(RepositoryRef(name)))
+    assert all(re.fullmatch(r"/repos/[\w-]+/[\w.-]+", path) for path in asked)
+
+
 def test_redirects_that_never_end_are_left() -> None:
     place = {"location": "https://api.github.test/repositories/1"}
     host = odd(lambda _: httpx.Response(301, headers=place))
     assert "without end" in refused(lambda: host.repository(RepositoryRef("a/b"))).detail
+
+
+# --- the stand-in itself ----------------------------------------------------------------------
+
+
+def test_the_stand_in_takes_nothing_that_the_description_does_not_allow(tmp_path: Path) -> None:
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    with CodeHostStandIn(tmp_path).running() as github:
+        installed = github.install("acme")
+        repo = github.repository("acme/echo", FILES, installation=installed)
+        token = stand_in.Token(installed, github.clock() + 60, None)
+        github.tokens["ghs_x"] = token
+        sent = {**headers, "Authorization": "Bearer ghs_x"}
+        at = f"{github.api_url}/repos/acme/echo"
+        sha = repo.git.branches()["main"]
+
+        def ask(method: str, path: str, **given: Any) -> int:
+            return httpx.request(method, f"{at}{path}", headers=sent, **given).status_code
+
+        assert ask("GET", "/branches?per_page=101") == 422
+        assert ask("GET", "/branches?limit=5") == 422
+        assert ask("GET", "/brunches") == 404
+        assert ask("POST", "/check-runs", json={"name": "x"}) == 422
+        assert ask("POST", "/check-runs", json={"name": "x", "head_sha": sha, "state": "x"}) == 422
+        assert ask("POST", f"/statuses/{sha}", json={"state": "fine"}) == 422
+        assert ask("PATCH", "/issues/comments/one", json={"body": "x"}) == 422
+        assert len(github.complaints) == 7
+        assert ask("POST", f"/statuses/{sha}", json={"state": "success"}) == 403
+        assert ask("GET", "/branches?per_page=100") == 200
+        assert len(github.complaints) == 7
+
+
+def test_the_stand_ins_payloads_are_as_described_and_signed(tmp_path: Path) -> None:
+    with CodeHostStandIn(tmp_path).running() as github:
+        github.silent = True
+        github.hooks.append(Hook("https://a.test", "secret"))
+        installed = github.install("acme")
+        repo = github.repository("acme/echo", FILES, installation=installed)
+        first = repo.git.branches()["main"]
+        second = github.push(repo, {"a.txt": "1"}, "Two")
+        github.push(repo, {"b.txt": "2"}, "Other", branch="side", parent=first)
+        github.push(repo, {"c.txt": "3"}, "Forced", parent=first)
+        github.push_tag(repo, "v1", second)
+        number = github.open_pull(repo, "side")
+        github.push(repo, {"d.txt": "4"}, "More", branch="side")
+        github.close_pull(repo, number, merged=True)
+        github.delete_branch(repo, "side")
+        github.check(repo, second, "tests", "success")
+        github.rename(repo, "acme/new")
+        for action in ("created", "suspend", "unsuspend", "deleted"):
+            github.installed(installed, action)
+        github.ping()
+        told = [(one.event, json.loads(one.body)) for one in github.deliveries]
+    pushes = [body for event, body in told if event == "push"]
+    assert [body["forced"] for body in pushes] == [False, False, True, False, False, False]
+    assert [body["created"] for body in pushes] == [False, True, False, True, False, False]
+    assert pushes[-1]["deleted"]
+    assert pushes[0]["commits"][0]["added"] == ["a.txt"]
+    actions = [body["action"] for event, body in told if event == "pull_request"]
+    assert actions == ["opened", "synchronize", "closed"]
+    one = github.deliveries[0]
+    digest = hmac.new(b"secret", one.body, hashlib.sha256).hexdigest()
+    assert one.headers()["X-Hub-Signature-256"] == f"sha256={digest}"
+    assert len({one.id for one in github.deliveries}) == len(github.deliveries)

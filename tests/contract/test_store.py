@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
+from chalicelib.domain.connections import Connection, How
 from chalicelib.domain.credentials import ApiToken
+from chalicelib.domain.deliveries import Delivery, DeliveryState, Facts
 from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Role, Scope
@@ -19,8 +21,11 @@ from chalicelib.errors import ChangedMeanwhile
 from chalicelib.ports import (
     AGENTS,
     ALL_DEPLOYMENTS,
+    CONNECTIONS,
+    DELIVERIES,
     DEPLOYMENTS,
     HISTORY,
+    OPEN_DELIVERIES,
     OPEN_DEPLOYMENTS,
     TOKENS,
     Delete,
@@ -262,3 +267,40 @@ def test_a_use_is_kept_when_the_entity_changes_and_hinders_no_change(store: Stor
     assert (after.role, after.last_used_at) == (Role.OWNER, NOW)
     store.commit(Delete(after))
     assert store.get(ApiToken, "h1") is None
+
+
+def connection(org_id: str, **more: Any) -> Connection:
+    return Connection(
+        org_id=org_id,
+        agent_id="agt_1",
+        repository="acme/echo",
+        branch="main",
+        created_by="usr_1",
+        created_at=NOW,
+        updated_at=NOW,
+        **{"how": How.APP, "repository_id": 7, **more},
+    )
+
+
+def test_a_repository_is_found_in_every_organisation_that_is_connected_by_the_app(
+    store: Store,
+) -> None:
+    store.commit(Put(connection("org_1")), Put(connection("org_2")))
+    store.commit(Put(connection("org_3", how=How.WEBHOOK)))
+    store.commit(Put(connection("org_4", repository_id=77)))
+    found = store.page(CONNECTIONS, "7", newest_first=False).items
+    assert [one.org_id for one in found] == ["org_1", "org_2"]
+
+
+def test_what_is_to_be_looked_at_is_listed_until_it_was(store: Store) -> None:
+    facts = Facts("push", ref="refs/heads/main", removed=(1, 2), changed_at=NOW)
+    one = Delivery(
+        "dlv_1", "org_1", "agt_1", "guid", "push", 9, NOW, NOW, NOW + timedelta(days=1), facts=facts
+    )
+    store.commit(Put(one))
+    assert store.page(OPEN_DELIVERIES).items == (one,)
+    done = one.following(NOW, DeliveryState.IGNORED, code="known_head")
+    store.commit(Put(done))
+    assert store.page(OPEN_DELIVERIES).items == ()
+    assert store.page(DELIVERIES, "org_1", "agt_1").items == (done,)
+    assert store.page(DELIVERIES, "org_1", "agt_11").items == ()

@@ -51,6 +51,12 @@ def installation(cloud: LocalCloud, running: CodeHostStandIn) -> Installed:
 def installed(person: Person, running: CodeHostStandIn, account: str) -> Installed:
     """The App at an account, installed by a person who came back with a code."""
     made = running.install(account)
+    prove(person, running, made)
+    return made
+
+
+def prove(person: Person, running: CodeHostStandIn, made: Installed) -> None:
+    """The way to GitHub and back: what the person may read there now is the organisation's."""
     address = person.ask("POST", "/github/installations")["address"]
     assert address.startswith(f"{running.url}/apps/{stand_in.APP_SLUG}/installations/new?")
     running.people["c0de"] = [made.id]
@@ -60,7 +66,6 @@ def installed(person: Person, running: CodeHostStandIn, account: str) -> Install
         "installation_id": made.id,
     }
     person.ask("POST", "/github/installations/complete", json=back)
-    return made
 
 
 def repository(person: Person, agent: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +144,7 @@ def test_a_push_goes_live_with_no_one_touching_it(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/echo", says("one"), installation=installation, private=True)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     sha = github.push(repo, says("two"), "Say two\n\nAnd no more.")
     deployed = live(cloud, person, agent, sha)
@@ -172,6 +178,7 @@ def test_a_failing_test_is_a_remark_on_its_line(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/tested", says("one"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     good = github.push(repo, says("good"), "Good")
     deployed = live(cloud, person, agent, good)
@@ -200,6 +207,7 @@ def test_a_pull_request_is_shown_and_taken_away(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/shown", says("base"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation, previews="on")
     main = repo.git.branches()["main"]
     github.push(repo, says("feature"), "A feature", branch="feature", parent=main)
@@ -244,6 +252,7 @@ def test_a_forks_pull_request_waits_for_a_member_and_gets_no_secret(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/forked", says("base"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation, previews="on")
     for environment in ("production", "preview"):
         secret = {"items": [{"name": "KEY", "value": f"secret-of-{environment}", "secret": True}]}
@@ -275,6 +284,7 @@ def test_a_renamed_repository_stays_connected(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/former", says("one"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     github.rename(repo, "acme/present")
     eventually(
@@ -291,6 +301,7 @@ def test_an_app_that_was_removed_says_so(
 ) -> None:
     other = installed(person, github, "leaving")
     repo = github.repository("leaving/agent", says("one"), installation=other)
+    prove(person, github, other)
     connect(person, agent, repo, other)
     other.removed = True
     github.installed(other, "deleted")
@@ -308,6 +319,7 @@ def test_ten_pushes_in_a_second_are_two_builds(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/hasty", says("zero"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     github.silent = True
     sent = len(github.deliveries)
@@ -344,6 +356,7 @@ def test_of_200_deliveries_at_once_none_is_lost_and_none_counts_twice(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/crowd", says("zero"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     github.silent = True
     sent = len(github.deliveries)
@@ -375,6 +388,7 @@ def test_github_may_be_down_for_a_while(
     installation: Installed,
 ) -> None:
     repo = github.repository("acme/patient", says("zero"), installation=installation)
+    prove(person, github, installation)
     connect(person, agent, repo, installation)
     github.down = True
     sha = github.push(repo, says("late"), "Late")

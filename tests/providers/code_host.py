@@ -141,6 +141,8 @@ class CodeHostStandIn(Hooks):
         self.tokens: dict[str, Token] = {}
         self.people: dict[str, list[int]] = {}
         """Codes of people who come back, and the installations they may use."""
+        self.unseen: set[int] = set()
+        """Repositories that the App may read and these people may not."""
         self.manifests: dict[str, dict[str, Any]] = {}
         self.complaints: list[str] = []
         self.calls: list[tuple[str, str, int]] = []

@@ -111,6 +111,27 @@ def _persons_installations(
     return Answered(200, said, links)
 
 
+def _persons_repositories(
+    host: CodeHostStandIn, asked: Asked, named: Named, _repo: Any
+) -> Answered:
+    """Of an installation, what this person may read themselves: rarely all that the App may."""
+    token = asked.headers["authorization"].removeprefix("Bearer ")
+    number = int(named["installation_id"])
+    if number not in host.people[token]:
+        raise Refusal(404, "Not Found")
+    theirs = [
+        one
+        for one in host.repos.values()
+        if one.installation is not None
+        and one.installation.id == number
+        and not one.gone
+        and one.id not in host.unseen
+    ]
+    shown, links = _paged(host, asked, theirs)
+    said = {"total_count": len(theirs), "repositories": [repository(host, one) for one in shown]}
+    return Answered(200, said, links)
+
+
 def repository(host: CodeHostStandIn, repo: Repo) -> dict[str, Any]:
     """A repository as GitHub describes it."""
     return {
@@ -330,6 +351,7 @@ ANSWERS: dict[str, Answer] = {
     "apps/create-installation-access-token": _access_token,
     "apps/list-repos-accessible-to-installation": _installed_repositories,
     "apps/list-installations-for-authenticated-user": _persons_installations,
+    "apps/list-installation-repos-for-authenticated-user": _persons_repositories,
     "repos/get": _repository,
     "repos/list-branches": _branches,
     "repos/get-commit": _commit,

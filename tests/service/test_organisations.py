@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.adapters.keys import Key
+from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deployments import DeploymentState
 from chalicelib.domain.hosting import runs
 from chalicelib.domain.members import Headcount, Places
@@ -24,6 +25,7 @@ from chalicelib.errors import (
 )
 from chalicelib.ports import AGENTS, AUDIT, CLOSING, REMAINS, every
 from tests.conftest import World
+from tests.hooks import connected, hooked
 
 WEEK = timedelta(days=7)
 
@@ -265,6 +267,12 @@ def test_after_the_grace_nothing_of_it_is_left_but_the_audit_log(world: World) -
     agent, gone = world.agent(dev), world.agent(dev, "Gone")
     world.live(dev, agent)
     world.live(dev, gone)
+    repo = connected(world, dev, agent, previews=PreviewsOf.ON, by=acme)
+    repo.push()
+    theirs = repo.commit("From afar", "theirs")
+    fork = {"id": 5, "full_name": "eve/echo"}
+    repo.send("pull_request", repo.pull("opened", 3, theirs, head_repo=fork))
+    hooked(world, dev, world.agent(dev, "Open"))
     world.platform.agents.delete(acme, gone.id)
     world.platform.invitations.invite(acme, email="x@example.com", role=Role.VIEWER)
     others = stored_of(world, other.org_id)
@@ -275,6 +283,7 @@ def test_after_the_grace_nothing_of_it_is_left_but_the_audit_log(world: World) -
     world.platform.reconciler.run()
     left = {k.pk for k in world.store.dump() if acme.org_id in k.pk}
     assert {pk.split("#")[2] for pk in left} == {"AUDIT"}
+    assert not [k for k in world.store.dump() if k.pk.startswith("HOOK#")]
     assert not any(k.startswith(f"{acme.org_id}/") for k in world.artifacts.objects)
     assert not any(k.startswith(f"{acme.org_id}/") for k in world.artifacts.sources)
     assert world.host.running.keys() == {kept.host.deployment_id}

@@ -652,3 +652,13 @@ def test_a_deleted_agent_leaves_nothing_to_do(
     world.platform.reconciler.run()
     assert len(versions(world, agent)) == 1
     assert not world.platform.work.is_open()
+
+
+def test_with_nothing_left_to_do_the_schedule_rests(world: World, agent: Agent, repo: Repo) -> None:
+    repo.push("Docs [skip deploy]")
+    assert world.schedule.enabled
+    world.platform.reconciler.run()
+    assert not world.schedule.enabled
+    repo.push()
+    world.platform.reconciler.run()
+    assert world.schedule.enabled

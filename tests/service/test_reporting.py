@@ -16,7 +16,16 @@ from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version
 from chalicelib.errors import CodeHostRefused
-from chalicelib.ports import TELLINGS, VERSIONS, Annotation, Check, Put, every
+from chalicelib.ports import (
+    OPEN_PREVIEWS,
+    TELLINGS,
+    VERSIONS,
+    Annotation,
+    Check,
+    Delete,
+    Put,
+    every,
+)
 from tests.conftest import World
 from tests.hooks import Repo, connected, hooked
 
@@ -243,6 +252,61 @@ def test_after_a_week_nobody_waits_for_it_any_more(
         world.platform.reconciler.run()
         world.work()
     assert open_tellings(world) == []
+
+
+def test_of_what_is_gone_nothing_is_owed(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    sha = repo.commit("A feature", "feature")
+    repo.send("pull_request", repo.pull("opened", 3, sha))
+    version = newest(world, agent)
+    host.down = 30
+    world.finish_build(version, state="failed", image=None)
+    world.work()
+    assert open_tellings(world)
+    gone = [*every(world.store, OPEN_PREVIEWS), world.store.get(Version, agent.org_id, version.id)]
+    world.store.commit(*[Delete(one) for one in gone])
+    world.adapters.clock.sleep(3600)
+    reporting = world.platform.work._reporter
+    for org_id, subject in reporting.due()[0]:
+        reporting.tell(org_id, subject)
+    assert open_tellings(world) == []
+
+
+def test_a_deleted_agents_deployment_is_not_shown_as_running(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    repo.push()
+    ready = world.finish_build(newest(world, agent))
+    world.work()
+    assert ready.deployment_id is not None
+    world.run_machine(who, ready.deployment_id)
+    world.work()
+    assert host.deployment_states[-1] == (1, "success")
+    world.platform.agents.delete(who, agent.id)
+    world.work()
+    assert host.deployment_states[-1] == (1, "inactive")
+
+
+def test_what_was_told_goes_with_its_organisation(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    other = world.agent(who, "Other")
+    for n, one in enumerate((agent, other)):
+        there = connected(world, who, one, f"acme/{n}", previews=PreviewsOf.ON)
+        sha = there.commit("A feature", "feature")
+        there.send("pull_request", there.pull("opened", 3 + n, sha))
+        there.push()
+    told_of = {key.pk for key in world.store.dump() if "#TOLD#" in key.pk}
+    assert len(told_of) == 6
+    for version in [*every(world.store, VERSIONS, other.org_id, other.id)]:
+        world.finish_build(version, state="failed", image=None)
+    world.work()
+    world.platform.agents.delete(who, other.id)
+    world.platform.closing.close(who, confirm="Acme")
+    world.adapters.clock.sleep(31 * 24 * 3600)
+    world.platform.reconciler.run()
+    assert not [key for key in world.store.dump() if "#TOLD#" in key.pk]
 
 
 def test_a_host_that_refuses_is_left_alone(

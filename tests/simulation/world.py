@@ -126,6 +126,10 @@ class SimulatedStore:
         self._gate("store")
         return self.truth.get(kind, *key)
 
+    def get_many(self, *wanted: tuple[type, *tuple[str, ...]]) -> list[Any]:
+        self._gate("store")
+        return self.truth.get_many(*wanted)
+
     def page(
         self,
         listing: Listing[E],

@@ -98,7 +98,13 @@ export const GOOD: Record<string, JsonBodyType> = {
     voted: [],
   },
   "/marketplace/agents/{slug}/reviews": list([]),
-  "/marketplace/shared": list([]),
+  "/marketplace/shared": found([]),
+  "/marketplace/shared/{offer_id}": {
+    ...offer({ docs: [{ path: "docs/usage.md", title: "Usage" }] }),
+    offer_id: "agt_1",
+    shown_by: "member",
+  },
+  "/marketplace/shared/{offer_id}/docs": { path: "docs/usage.md", text: "# Usage" },
   "/me": {
     user: { id: "usr_ada", email: "ada@example.org", name: "Ada" },
     organisation: { id: "org_1", name: "Harbour Office", personal: false, tier: "free" },

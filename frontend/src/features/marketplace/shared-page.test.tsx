@@ -35,6 +35,14 @@ describe("what is not public", () => {
     expect(await screen.findByRole("status")).toHaveTextContent("1 agent");
   });
 
+  it("leaves the public agents alone when it cannot be read, and says so", async () => {
+    answer("get", "/marketplace/agents", found([card()]));
+    refuse("get", "/marketplace/shared", 500, "This is our fault.");
+    open("/marketplace");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByRole("link", { name: "Site watch" })).toBeInTheDocument();
+  });
+
   it("is not asked for by who has not signed in", async () => {
     answer("get", "/marketplace/agents", found([card()]));
     let asked = 0;
@@ -139,6 +147,18 @@ describe("the documentation", () => {
     await userEvent.type(await screen.findByLabelText("Search the documentation"), "variabels");
     await userEvent.click(await screen.findByRole("link", { name: "Reference: Variables" }));
     expect(await screen.findByText("All of it.")).toBeInTheDocument();
+  });
+
+  it("says when it cannot be searched", async () => {
+    answer("get", "/marketplace/agents/site-watch", offer());
+    answer("get", "/marketplace/agents/site-watch/reviews", { items: [], next_cursor: null });
+    refuse("get", "/marketplace/agents/site-watch/pages", 500, "This is our fault.");
+    server.use(
+      http.post("*/api/v1/marketplace/agents/site-watch/views", () => new HttpResponse(null)),
+    );
+    open("/marketplace/site-watch", { signedIn: false });
+    await userEvent.type(await screen.findByLabelText("Search the documentation"), "variabels");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
   });
 
   it("shows the author's pictures", async () => {
