@@ -90,17 +90,16 @@ def test_the_chosen_theme_is_there_with_the_first_picture(window: Open) -> None:
 def github(cloud: LocalCloud) -> Iterator[None]:
     """The stand-in for GitHub's sign-in: everybody is Octo Cat there."""
     command = [sys.executable, "-u", "-m", "tests.providers.github", str(cloud.sign_in_ports[1])]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, f"{cloud.api_url}/auth/github/callback"],
         cwd=ROOT, env={**os.environ}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert "ready" in process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
 
 
 @pytest.mark.skipif(
