@@ -13,9 +13,21 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import Open
+from tests.browser.visitor import Visitor
 from tests.e2e.conftest import ROOT, LocalCloud
 
 APP = re.compile(r"/assets/app-[^/]+\.js$")
+
+
+def hold_the_app(visitor: Visitor) -> list[Route]:
+    """Keeps the app from arriving until its route is let go."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route(APP, hold)
+    return held
 
 
 def test_pages_can_be_read_before_any_script(browser: Browser, web_url: str) -> None:
@@ -34,8 +46,7 @@ def test_pages_can_be_read_before_any_script(browser: Browser, web_url: str) -> 
 
 def test_what_is_begun_before_the_app_is_there_is_done_by_it(window: Open) -> None:
     visitor = window()
-    held: list[Route] = []
-    visitor.page.route(APP, held.append)
+    held = hold_the_app(visitor)
     page = visitor.page
     page.goto(f"{visitor.web_url}/sign-in", wait_until="domcontentloaded")
     email = f"early-{time.time_ns()}@example.org"
@@ -66,8 +77,7 @@ def test_the_chosen_theme_is_there_with_the_first_picture(window: Open) -> None:
     visitor = window(theme="light")
     visitor.go("/")
     visitor.page.evaluate("localStorage.setItem('slipway.theme', 'dark')")
-    held: list[Route] = []
-    visitor.page.route(APP, held.append)
+    held = hold_the_app(visitor)
     visitor.page.goto(f"{visitor.web_url}/", wait_until="domcontentloaded")
     visitor.page.get_by_role("heading", level=1).wait_for()
     background = "getComputedStyle(document.body).backgroundColor"
@@ -80,17 +90,16 @@ def test_the_chosen_theme_is_there_with_the_first_picture(window: Open) -> None:
 def github(cloud: LocalCloud) -> Iterator[None]:
     """The stand-in for GitHub's sign-in: everybody is Octo Cat there."""
     command = [sys.executable, "-u", "-m", "tests.providers.github", str(cloud.sign_in_ports[1])]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, f"{cloud.api_url}/auth/github/callback"],
         cwd=ROOT, env={**os.environ}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert "ready" in process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
 
 
 @pytest.mark.skipif(

@@ -3,7 +3,7 @@
 import { clsx } from "clsx";
 import { Check, type LucideIcon } from "lucide-react";
 import { DropdownMenu as Radix } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useState } from "react";
 import { Link } from "react-router";
 import { portalHost } from "./portal-host";
 
@@ -22,10 +22,12 @@ export function Menu({
   label?: string;
   align?: "start" | "end";
 }) {
+  // Known here, so that its place is looked for when it opens, not when the page is drawn.
+  const [open, setOpen] = useState(false);
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} open={open} onOpenChange={setOpen}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
-      <Radix.Portal container={portalHost()}>
+      <Radix.Portal container={open ? portalHost() : null}>
         <Radix.Content
           align={align}
           sideOffset={6}

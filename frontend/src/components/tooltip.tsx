@@ -1,6 +1,6 @@
 /** A word of explanation on hover and focus. */
 import { Tooltip as Radix } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useState } from "react";
 import { portalHost } from "./portal-host";
 
 export const TooltipProvider = Radix.Provider;
@@ -14,10 +14,11 @@ export function Tooltip({
   children: ReactElement;
   side?: "top" | "bottom" | "left" | "right";
 }) {
+  const [open, setOpen] = useState(false);
   return (
-    <Radix.Root delayDuration={350}>
+    <Radix.Root delayDuration={350} open={open} onOpenChange={setOpen}>
       <Radix.Trigger asChild>{children}</Radix.Trigger>
-      <Radix.Portal container={portalHost()}>
+      <Radix.Portal container={open ? portalHost() : null}>
         <Radix.Content
           side={side}
           sideOffset={6}

@@ -12,6 +12,7 @@ import {
   repositoryKeys,
   startInstallation,
 } from "@/api/repositories";
+import { isRepositoryName, repositoryName } from "@/api/repository-name";
 import type { RepositoryConnection } from "@/api/types";
 import { Button } from "@/components/button";
 import { CheckField, SelectField, TextArea, TextField } from "@/components/field";
@@ -50,7 +51,7 @@ const valuesOf = (before: RepositoryConnection): Values => ({
   previews: before.previews === "on",
 });
 const wishOf = (values: Values): RepositoryWish => ({
-  repository: nameOf(values.repository),
+  repository: repositoryName(values.repository),
   installation_id: values.installation,
   branch: values.branch.trim() || null,
   root: values.root.trim(),
@@ -59,16 +60,6 @@ const wishOf = (values: Values): RepositoryWish => ({
   wait_for_checks: values.waitForChecks,
   previews: values.previews ? "on" : "off",
 });
-
-/** People paste addresses; what counts is owner and name. */
-export function nameOf(typed: string): string {
-  return typed
-    .trim()
-    .replace(/^(https?:\/\/|git@)?(www\.)?github\.com[/:]/i, "")
-    .replace(/(\.git)?\/*$/, "");
-}
-
-const WHOLE = /^[\w.-]+\/[\w.-]+$/;
 
 export function RepositoryForm({
   agentId,
@@ -93,7 +84,7 @@ export function RepositoryForm({
     },
   });
   const problem = save.error ? asProblem(save.error) : undefined;
-  const named = WHOLE.test(nameOf(values.repository));
+  const named = isRepositoryName(repositoryName(values.repository));
   const same =
     before !== null && JSON.stringify(wishOf(values)) === JSON.stringify(wishOf(valuesOf(before)));
   return (
@@ -119,7 +110,7 @@ export function RepositoryForm({
         onChange={(text) => set("repository", text)}
       />
       <BranchField
-        repository={named ? nameOf(values.repository) : ""}
+        repository={named ? repositoryName(values.repository) : ""}
         installation={values.installation}
         value={values.branch}
         error={problem?.field("branch")}
@@ -248,7 +239,7 @@ function RepositoryField({
 }) {
   const list = useId();
   const found = useQuery({
-    ...repositoriesQuery(installation ?? 0, nameOf(value)),
+    ...repositoriesQuery(installation ?? 0, repositoryName(value)),
     enabled: installation !== null,
     placeholderData: (before) => before,
   });

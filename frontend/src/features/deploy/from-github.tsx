@@ -5,19 +5,10 @@ import { useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { api, newIdempotencyKey } from "@/api/client";
 import { asProblem } from "@/api/problem";
+import { isRepositoryName, repositoryName } from "@/api/repository-name";
 import { Button } from "@/components/button";
 import { TextField } from "@/components/field";
 import { Problem } from "@/components/problem";
-
-const NAME = /^[\w.-]+\/[\w.-]+$/;
-
-/** Owner and name, of what people paste. */
-function nameOf(typed: string): string {
-  return typed
-    .trim()
-    .replace(/^(https?:\/\/|git@)?(www\.)?github\.com[/:]/i, "")
-    .replace(/(\.git)?\/*$/, "");
-}
 
 export function FromGithub({
   agentId,
@@ -33,7 +24,7 @@ export function FromGithub({
   const [missing, setMissing] = useState(false);
   // One key for one intention: a second press with the same words makes nothing twice.
   const intention = useRef({ words: "", key: "", agent: "" });
-  const name = nameOf(repository);
+  const name = repositoryName(repository);
   const make = useMutation({
     mutationFn: async () => {
       const words = JSON.stringify([name, ref, root]);
@@ -82,8 +73,8 @@ export function FromGithub({
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          setMissing(!NAME.test(name));
-          if (NAME.test(name)) make.mutate();
+          setMissing(!isRepositoryName(name));
+          if (isRepositoryName(name)) make.mutate();
         }}
       >
         <div className="grid items-start gap-3 sm:grid-cols-2 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)_auto]">
@@ -96,7 +87,7 @@ export function FromGithub({
             value={repository}
             error={
               problem?.field("repository") ??
-              (missing && !NAME.test(name)
+              (missing && !isRepositoryName(name)
                 ? "Name it as owner/name, or paste its address."
                 : undefined)
             }
