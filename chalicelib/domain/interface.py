@@ -19,6 +19,8 @@ MAX_OPERATIONS = 200
 MAX_BYTES = 300_000
 MAX_SIGNATURES = 100_000
 """Bytes of the tools that are kept to compare versions by."""
+_MAX_REFERENCE = 300
+_PLAIN = (str, int, float)
 _MAX_NAME = 120
 _MAX_TEXT = 600
 _MAX_FIELDS = 60
@@ -222,7 +224,7 @@ class _Reading:
         return {}
 
     def _at(self, reference: str) -> Any:
-        if not reference.startswith("#/"):
+        if not reference.startswith("#/") or len(reference) > _MAX_REFERENCE:
             return {}
         place: Any = self.document
         for part in reference[2:].split("/"):
@@ -245,7 +247,8 @@ def _type_of(schema: Mapping[str, Any], depth: int = 0) -> str:
     if depth > _MAX_DEPTH:
         return ""
     if isinstance(schema.get("enum"), list):
-        shown = ", ".join(json.dumps(one, default=str)[:40] for one in schema["enum"][:12])
+        plain = [one for one in schema["enum"][:12] if isinstance(one, _PLAIN)]
+        shown = ", ".join(json.dumps(one[:40] if isinstance(one, str) else one) for one in plain)
         return f"one of {shown}"
     kind = schema.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
@@ -279,7 +282,10 @@ def _items(value: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _text(value: Any, limit: int = _MAX_TEXT) -> str:
-    if value is None:
+    if value is None or not isinstance(value, _PLAIN):
         return ""
-    text = _UNPRINTABLE.sub("", str(value)).strip()
+    # Cut before it is cleaned: many fields may share one endless text.
+    text = _UNPRINTABLE.sub(
+        "", (value if isinstance(value, str) else str(value))[: 4 * limit]
+    ).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

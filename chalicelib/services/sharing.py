@@ -111,7 +111,9 @@ class Sharing:
                 errors=(FieldError("expires_at", "Name a moment to come, or leave it out."),),
             )
         grantee = self._grantee(principal, kind, organisation_id, email)
-        held = self._store.page(SHARES, agent.org_id, agent.id, limit=MAX_SHARES).items
+        stored = self._store.page(SHARES, agent.org_id, agent.id, limit=MAX_SHARES).items
+        # One that has ended stays stored for a while.
+        held = [share for share in stored if share.is_open(now)]
         if any(s.kind is kind and s.grantee == grantee != "" for s in held):
             raise Conflict("It is shared with them already.", code="already_shared")
         if len(held) >= MAX_SHARES:

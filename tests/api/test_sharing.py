@@ -197,6 +197,8 @@ def test_a_share_can_have_an_end(
     assert client("GET", SHARES, agent_id=agent.id).json["items"] == []
     past = share(client, agent, **{"with": "link", "expires_at": "2020-01-01T00:00:00Z"})
     assert (past.status, past.json["errors"][0]["field"]) == (422, "expires_at")
+    anew = share(client, agent, **{"with": "person", "email": "bob@example.com"})
+    assert anew.status == 201, anew.text
 
 
 @pytest.mark.parametrize(

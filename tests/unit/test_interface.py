@@ -131,6 +131,36 @@ def test_references_that_multiply_end() -> None:
     assert len(json.dumps(fitted(Interface(operations=found)).to_json())) <= 300_000
 
 
+def test_one_endless_word_is_not_read_for_every_field_that_names_it() -> None:
+    endless = Endless("x" * 10_000)
+    said = {"type": "string", "description": endless, "enum": [endless]}
+    tool = {
+        "name": "echo",
+        "inputSchema": {
+            "type": "object",
+            "properties": {"text": said, "far": {"$ref": "#/" + "a/" * 1000}},
+        },
+    }
+    [read] = tools_of([tool])
+    assert [field["name"] for field in read["inputs"]] == ["text", "far"]
+    assert endless.most < 10_000
+
+
+class Endless(str):
+    """A text that knows how much of it was ever asked for."""
+
+    most = 0
+
+    def __getitem__(self, part: Any) -> str:
+        found = super().__getitem__(part)
+        Endless.most = max(Endless.most, len(found))
+        return found
+
+    def __str__(self) -> str:
+        Endless.most = len(self)
+        return super().__str__()
+
+
 @given(ANYTHING)
 @settings(deadline=None)
 def test_whatever_an_agent_says_something_that_can_be_kept_comes_of_it(said: Any) -> None:
