@@ -74,7 +74,8 @@ endif
 test: test-fast .local/npm/.ready .venv/.browser $(WEB) ## every test; the last ones against a fresh local cloud of their own
 	$(PYTEST) -n 2 tests/simulation
 	$(PYTEST) tests/infra
-	$(PYTEST) -n 2 --dist loadfile tests/e2e tests/browser
+	$(PYTEST) -n 2 --dist loadfile tests/e2e
+	$(PYTEST) -n 2 --dist loadfile tests/browser
 
 test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every quick test that needs no local cloud
 	$(NPM) test
