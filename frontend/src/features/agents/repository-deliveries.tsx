@@ -30,8 +30,11 @@ const MOVING = new Set<Delivery["state"]>(["received", "waiting", "queued"]);
 export function Deliveries({ agentId }: { agentId: string }) {
   const query = useInfiniteQuery({
     ...deliveriesQuery(agentId),
+    // Whoever has just connected a repository waits for its first push.
     refetchInterval: ({ state }) =>
-      state.data?.pages.some((page) => page.items.some((one) => MOVING.has(one.state)))
+      state.data?.pages.some(
+        ({ items }) => items.length === 0 || items.some((one) => MOVING.has(one.state)),
+      )
         ? 1500
         : 15_000,
   });
