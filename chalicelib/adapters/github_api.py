@@ -270,7 +270,8 @@ class GitHubApi:
                 yield answer
         except httpx.HTTPError as error:
             raise CodeHostUnavailable(
-                "GitHub does not answer. It is asked again later.", retry_after=RETRY_SECONDS
+                "GitHub does not answer just now. Trying again later may help.",
+                retry_after=RETRY_SECONDS,
             ) from error
 
     def _headers(self, credential: Credential) -> dict[str, str]:
@@ -323,7 +324,7 @@ class GitHubApi:
             return _slow_down(wait, credential)
         if status >= 500:
             return CodeHostUnavailable(
-                f"GitHub answered with {status}. It is asked again later.",
+                f"GitHub answered with {status}. Trying again later may help.",
                 retry_after=RETRY_SECONDS,
             )
         if status == 401:
@@ -389,7 +390,7 @@ def _pieces(answer: Any, deadline: float) -> Iterator[bytes]:
     for piece in answer.iter_raw():
         if time.monotonic() > deadline:
             raise CodeHostUnavailable(
-                "GitHub answers too slowly. It is asked again later.", retry_after=RETRY_SECONDS
+                "GitHub answers too slowly. Trying again later may help.", retry_after=RETRY_SECONDS
             )
         yield piece
 
@@ -403,7 +404,7 @@ def _read(answer: Any, deadline: float) -> bytes:
             raise TooLong("GitHub's answer is too long.")
         if time.monotonic() > deadline:
             raise CodeHostUnavailable(
-                "GitHub answers too slowly. It is asked again later.", retry_after=RETRY_SECONDS
+                "GitHub answers too slowly. Trying again later may help.", retry_after=RETRY_SECONDS
             )
     return bytes(body)
 
@@ -420,7 +421,8 @@ def legible() -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodeHostUnavailable(
-            "GitHub's answer cannot be read. It is asked again later.", retry_after=RETRY_SECONDS
+            "GitHub's answer cannot be read. Trying again later may help.",
+            retry_after=RETRY_SECONDS,
         ) from error
 
 

@@ -238,8 +238,8 @@ class Connections:
             # In the words of one that is not there: who may not read it need not know of it.
             raise _wrong(
                 "repository",
-                f"There is no repository {name} that you may read. If it is new, prove it: POST "
-                "/github/installations.",
+                f"There is no repository {name} that you may read. If it is new, install the app "
+                "once more (POST /github/installations says where): that shows it to us.",
                 code="repository_gone",
             )
         if installation_id is None and found.private:

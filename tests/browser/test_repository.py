@@ -127,5 +127,6 @@ def test_a_link_with_a_repository_opens_filled_in(visitor: Visitor) -> None:
     page.wait_for_url("**/sign-in?return_to=*")
     assert "repository" in page.url
     visitor.sign_in("button@example.org", to="/deploy?repository=open/pilot")
+    expect(page.get_by_role("heading", name="Take this repository at GitHub")).to_be_visible()
     expect(page.get_by_label("Repository", exact=True)).to_have_value("open/pilot")
     assert visitor.violations() == []

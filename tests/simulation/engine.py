@@ -74,7 +74,7 @@ class MachineEngine:
                     await asyncio.sleep(float(_value(state["SecondsPath"], data)))
                     name = state["Next"]
                 case other:
-                    raise NotImplementedError(other)
+                    raise NotImplementedError(f"our machine has no state of type {other}")
 
     async def _carry_out(
         self, state: Mapping[str, Any], data: Mapping[str, Any]

@@ -98,7 +98,11 @@ export function RepositoryForm({
       }}
     >
       {before ? null : (
-        <Through value={values.installation} onChange={(id) => set("installation", id)} />
+        <Through
+          value={values.installation}
+          error={problem?.field("installation_id")}
+          onChange={(id) => set("installation", id)}
+        />
       )}
       <RepositoryField
         value={values.repository}
@@ -177,9 +181,11 @@ export function RepositoryForm({
 /** The app where it is installed, or a webhook for a public repository. */
 function Through({
   value,
+  error,
   onChange,
 }: {
   value: number | null;
+  error: string | undefined;
   onChange: (id: number | null) => void;
 }) {
   const may = useMay();
@@ -201,6 +207,7 @@ function Through({
       <SelectField
         label="Through"
         value={value ?? ""}
+        error={error}
         hint={
           value === null
             ? "For public repositories. GitHub is given an address and a secret; nothing is reported back there."

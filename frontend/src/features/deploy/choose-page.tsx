@@ -1,7 +1,7 @@
 /** The first step: drop a source of your own, or begin with a template. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { agentKeys, agentQuery } from "@/api/agents";
 import { api, newIdempotencyKey } from "@/api/client";
 import { templatesQuery } from "@/api/templates";
@@ -18,6 +18,8 @@ import { Steps } from "./steps";
 
 export function ChoosePage() {
   const { agentId = null } = useParams();
+  const [search] = useSearchParams();
+  const named = search.has("repository");
   const agent = useQuery({ ...agentQuery(agentId ?? ""), enabled: agentId !== null });
   const { step } = useShipment();
   const navigate = useNavigate();
@@ -45,6 +47,7 @@ export function ChoosePage() {
         : {})}
       actions={<Steps at={1} />}
     >
+      {idle && named ? <FromGithub first agentId={agentId} onMade={arrived} /> : null}
       {idle ? (
         <DropZone onSource={async (source) => arrived(await ship(source, { agentId }))} />
       ) : (
@@ -55,7 +58,7 @@ export function ChoosePage() {
         />
       )}
       {idle ? <Templates agentId={agentId} onMade={arrived} /> : null}
-      {idle ? <FromGithub agentId={agentId} onMade={arrived} /> : null}
+      {idle && !named ? <FromGithub first={false} agentId={agentId} onMade={arrived} /> : null}
     </Page>
   );
 }

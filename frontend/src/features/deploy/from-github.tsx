@@ -12,9 +12,12 @@ import { Problem } from "@/components/problem";
 
 export function FromGithub({
   agentId,
+  first,
   onMade,
 }: {
   agentId: string | null;
+  /** Whether it stands above the other ways: somebody came with a repository. */
+  first: boolean;
   onMade: (version: { agent_id: string; id: string }) => void;
 }) {
   const [search] = useSearchParams();
@@ -60,9 +63,9 @@ export function FromGithub({
   });
   const problem = make.error ? asProblem(make.error) : undefined;
   return (
-    <section aria-labelledby="from-github" className="mt-10">
+    <section aria-labelledby="from-github" className={first ? "mb-10" : "mt-10"}>
       <h2 id="from-github" className="text-lg">
-        Or take a repository at GitHub
+        {first ? "Take this repository at GitHub" : "Or take a repository at GitHub"}
       </h2>
       <p className="text-sm text-ink-2">
         A public one. To have each push deployed, connect it afterwards on the agent's Repository
@@ -113,7 +116,7 @@ export function FromGithub({
             error={problem?.field("root")}
             onChange={(event) => setRoot(event.target.value)}
           />
-          <Button type="submit" icon={GitBranch} className="lg:mt-[1.8rem]" busy={make.isPending}>
+          <Button type="submit" icon={GitBranch} className="lg:mt-[1.6rem]" busy={make.isPending}>
             Fetch it
           </Button>
         </div>
