@@ -17,7 +17,7 @@ import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
 import { useAgent } from "./agent";
 import { DeploymentRow } from "./deployment-row";
-import { byDay, isLike, StateChoices } from "./time-line";
+import { isLike, StateChoices, TimeLine } from "./time-line";
 
 export function Deployments() {
   const agent = useAgent();
@@ -92,61 +92,35 @@ export function Deployments() {
           </Empty>
         }
       >
-        {(data) => {
-          const days = byDay(data.pages.flatMap((page) => page.items).filter(wanted));
-          return (
-            <>
-              {days.length === 0 ? (
-                <Empty
-                  title="None of these"
-                  action={
-                    <Button onClick={() => setSearch({}, { replace: true })}>Show all</Button>
-                  }
-                >
-                  No deployment read so far is like that.
-                </Empty>
-              ) : null}
-              {days.map(([day, items]) => (
-                <section
-                  key={day}
-                  aria-label={day}
-                  className="border-b border-line last:border-b-0"
-                >
-                  <h3 className="stencil bg-sunk/50 px-4 py-1.5 text-ink-3">{day}</h3>
-                  <ol className="divide-y divide-line">
-                    {items.map((one) => (
-                      <DeploymentRow
-                        key={one.id}
-                        deployment={one}
-                        serving={serving.has(one.id)}
-                        actions={
-                          canReturnTo(one, serving) ? (
-                            <Button
-                              size="sm"
-                              variant="quiet"
-                              icon={Undo2}
-                              aria-label={`Roll back to version ${one.version_number}`}
-                              onClick={() => setBack(one)}
-                            >
-                              <span className="hidden md:inline">Roll back</span>
-                            </Button>
-                          ) : null
-                        }
-                      />
-                    ))}
-                  </ol>
-                </section>
-              ))}
-              {query.hasNextPage ? (
-                <div className="flex justify-center border-t border-line p-3">
-                  <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                    Earlier deployments
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          );
-        }}
+        {(data) => (
+          <TimeLine
+            items={data.pages.flatMap((page) => page.items).filter(wanted)}
+            heading="h3"
+            earlier={query}
+            onShowAll={() => setSearch({}, { replace: true })}
+          >
+            {(one) => (
+              <DeploymentRow
+                key={one.id}
+                deployment={one}
+                serving={serving.has(one.id)}
+                actions={
+                  canReturnTo(one, serving) ? (
+                    <Button
+                      size="sm"
+                      variant="quiet"
+                      icon={Undo2}
+                      aria-label={`Roll back to version ${one.version_number}`}
+                      onClick={() => setBack(one)}
+                    >
+                      <span className="hidden md:inline">Roll back</span>
+                    </Button>
+                  ) : null
+                }
+              />
+            )}
+          </TimeLine>
+        )}
       </QueryView>
       {back ? <RollBack deployment={back} onClose={() => setBack(undefined)} /> : null}
     </Plate>

@@ -3,14 +3,14 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Anchor } from "lucide-react";
 import { useSearchParams } from "react-router";
 import { deploymentMoves, recentDeploymentsQuery } from "@/api/deployments";
-import { Button, ButtonLink } from "@/components/button";
+import { ButtonLink } from "@/components/button";
 import { Empty } from "@/components/empty";
 import { SelectField } from "@/components/field";
 import { Page, Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { DeploymentRow } from "./deployment-row";
-import { byDay, isLike, StateChoices } from "./time-line";
+import { isLike, StateChoices, TimeLine } from "./time-line";
 
 export function HistoryPage() {
   const [search, setSearch] = useSearchParams();
@@ -58,49 +58,22 @@ export function HistoryPage() {
             </Empty>
           }
         >
-          {(data) => {
-            const read = data.pages.flatMap((page) => page.items);
-            const days = byDay(read.filter((one) => isLike(group, one)));
-            return (
-              <>
-                {days.length === 0 ? (
-                  <Empty
-                    title="None of these"
-                    action={
-                      <Button onClick={() => setSearch({}, { replace: true })}>Show all</Button>
-                    }
-                  >
-                    No deployment read so far is like that.
-                  </Empty>
-                ) : null}
-                {days.map(([day, items]) => (
-                  <section
-                    key={day}
-                    aria-label={day}
-                    className="border-b border-line last:border-b-0"
-                  >
-                    <h2 className="stencil bg-sunk/50 px-4 py-1.5 text-ink-3">{day}</h2>
-                    <ol className="divide-y divide-line">
-                      {items.map((one) => (
-                        <DeploymentRow
-                          key={one.id}
-                          deployment={one}
-                          agentName={one.agent?.name ?? "A deleted agent"}
-                        />
-                      ))}
-                    </ol>
-                  </section>
-                ))}
-                {query.hasNextPage ? (
-                  <div className="flex justify-center border-t border-line p-3">
-                    <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                      Earlier deployments
-                    </Button>
-                  </div>
-                ) : null}
-              </>
-            );
-          }}
+          {(data) => (
+            <TimeLine
+              items={data.pages.flatMap((page) => page.items).filter((one) => isLike(group, one))}
+              heading="h2"
+              earlier={query}
+              onShowAll={() => setSearch({}, { replace: true })}
+            >
+              {(one) => (
+                <DeploymentRow
+                  key={one.id}
+                  deployment={one}
+                  agentName={one.agent?.name ?? "A deleted agent"}
+                />
+              )}
+            </TimeLine>
+          )}
         </QueryView>
       </Plate>
     </Page>
