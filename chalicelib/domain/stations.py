@@ -14,6 +14,8 @@ from typing import Any
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.versions import Version, VersionState
 
+LINES = "manifest-lines.json"
+"""Where a commit's manifest names its tests and variables, among the version's artifacts."""
 NAMES = ("upload", "scan", "build", "test", "release", "verify", "live")
 # Which steps of a build's report belong to which station.
 _STEPS = {"scan": ("fetch", "scan"), "build": ("build",), "test": ("start", "test")}

@@ -14,6 +14,7 @@ from chalicelib.domain.inference import infer, manifest_path
 from chalicelib.domain.manifest import Manifest, named_lines, parse_manifest
 from chalicelib.domain.pages import PAGES, read_pages
 from chalicelib.domain.plan import Finding, Inference
+from chalicelib.domain.stations import LINES
 from chalicelib.domain.versions import InferredValue, Reason, Version
 from chalicelib.errors import Invalid
 from chalicelib.ports import Artifacts
@@ -37,10 +38,6 @@ class Understood:
     warnings: tuple[Reason, ...] = ()
     reasons: tuple[Reason, ...] = ()
     unsafe: bool = False
-
-
-LINES = "manifest-lines.json"
-"""Where a commit's manifest names its tests and variables, among the version's artifacts."""
 
 
 def understand(version: Version, artifacts: Artifacts, limits: Limits | None = None) -> Understood:

@@ -19,7 +19,7 @@ from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.pull_requests import PullRequest
 from chalicelib.domain.repositories import RepositoryRef
-from chalicelib.domain.stations import stations
+from chalicelib.domain.stations import LINES, stations
 from chalicelib.domain.telling import (
     Told,
     check_name,
@@ -45,7 +45,6 @@ from chalicelib.ports import (
     Store,
     every,
 )
-from chalicelib.services.intake import LINES
 from chalicelib.telemetry import logger
 
 HELD_FOR = timedelta(minutes=3)
