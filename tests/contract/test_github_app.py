@@ -106,7 +106,7 @@ def begun(making: Making) -> tuple[threading.Thread, list[Any]]:
 
     def wait() -> None:
         try:
-            got.append(making.wait(20))
+            got.append(making.wait(60))
         except GitHubAppError as problem:
             got.append(problem)
 

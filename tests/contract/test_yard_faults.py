@@ -51,7 +51,7 @@ class Receiver:
         return [one["type"] for one in self.got if one["resource"]["service"]["id"] == service]
 
     def wait_for(self, service: str, wanted: str) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 45
         while wanted not in self.types(service):
             assert time.monotonic() < deadline, self.types(service)
             time.sleep(0.02)
@@ -277,7 +277,7 @@ class TestTheHost:
         yard.fault("crash_after_live", exit_code=0, service=name)
         service = yard.service(name, image, healthcheckPath="/")
         deployment = service.up()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 45
         while not service.read(deployment)["deploymentStopped"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -321,7 +321,7 @@ class TestAccidents:
             service.variables({"COLOUR": "red"})
         else:
             service.wait(service.deploy(), "REMOVED")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 45
         while exists(yard, named):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -51,7 +51,7 @@ class Caller:
         return self.answers.total() + len(self.failures)
 
     def _call(self) -> None:
-        with httpx.Client(timeout=20, trust_env=False) as client:
+        with httpx.Client(timeout=45, trust_env=False) as client:
             while not self._over.is_set():
                 try:
                     answer = client.get(self.url)

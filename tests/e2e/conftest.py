@@ -138,7 +138,7 @@ class LocalCloud:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_until_back(self, part: str, before: int, limit: float = 15) -> None:
+    def wait_until_back(self, part: str, before: int, limit: float = 60) -> None:
         """Wait until a part that was killed runs again."""
         deadline = time.monotonic() + limit
         url = {

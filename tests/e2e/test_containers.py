@@ -29,7 +29,7 @@ from tests.infra.template_calls import ask, free_port
 NAMES = ("python", "nodejs", "rust", "static")
 TOOLS = ("buildah", "podman", "runc", "dpkg-deb", "node", "npm", "rustc")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-HEALTHY_WITHIN = 20
+HEALTHY_WITHIN = 60
 
 pytestmark = pytest.mark.containers
 

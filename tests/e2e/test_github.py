@@ -132,7 +132,7 @@ def eventually(cloud: LocalCloud, what: str, true: Callable[[], Any], limit: flo
 
 
 def answer(url: str) -> tuple[int, str]:
-    reply = httpx.get(url, timeout=10, trust_env=False)
+    reply = httpx.get(url, timeout=45, trust_env=False)
     return reply.status_code, reply.text
 
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import LocalCloud
 
 def fetch(url: str, path: str = "/", **more: Any) -> httpx.Response:
     """A call of an agent's URL, as any program makes it."""
-    return httpx.get(f"{url}{path}", timeout=20, trust_env=False, **more)
+    return httpx.get(f"{url}{path}", timeout=45, trust_env=False, **more)
 
 
 def build_log(person: Person, agent_id: str, version_id: str) -> list[str]:
@@ -32,7 +32,7 @@ def build_log(person: Person, agent_id: str, version_id: str) -> list[str]:
     return lines
 
 
-def runtime_log(person: Person, deployment_id: str, want: str, limit: float = 15) -> list[str]:
+def runtime_log(person: Person, deployment_id: str, want: str, limit: float = 60) -> list[str]:
     """The agent's output, once it contains what is wanted."""
     deadline = time.monotonic() + limit
     while True:

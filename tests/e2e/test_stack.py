@@ -158,7 +158,7 @@ def test_stopping_keeps_everything_and_starting_is_quick(cloud: LocalCloud) -> N
     mails = httpx.get(f"{cloud.web_url}/local/mailbox?format=json&to=keeper").json()["items"]
     assert len(mails) == 1
     if first:
-        assert httpx.get(first["url"], timeout=10).status_code == 200
+        assert httpx.get(first["url"], timeout=45).status_code == 200
 
 
 def test_a_killed_supervisor_leaves_nothing_that_hinders_the_next(cloud: LocalCloud) -> None:

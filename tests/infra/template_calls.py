@@ -30,7 +30,7 @@ def ask(port: int, test: dict[str, Any]) -> str:
     url = f"http://127.0.0.1:{port}{wanted['path']}"
     request = urllib.request.Request(url, body, headers, method=wanted["method"])
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=45) as response:
             return judge(test["expect"], response.status, response.headers, response.read())
     except urllib.error.HTTPError as refused:
         with refused:

@@ -119,13 +119,13 @@ def test_it_serves_what_its_manifest_promises(piece: Showpiece, tmp_path: Path) 
         assert call("GET", f"{base}/other", None)[0] == 404
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(45)
 
 
 def call(method: str, url: str, body: bytes | None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data=body, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as reply:
+        with urllib.request.urlopen(request, timeout=45) as reply:
             return reply.status, reply.read()
     except urllib.error.HTTPError as refused:
         with refused:

@@ -150,7 +150,7 @@ def test_what_it_asked_for_is_remembered(box: Sandbox, far: int) -> None:
             egress=frozenset({f"127.0.0.1:{far}"}),
         )
         run = box.start(spec)
-        run.wait(15)
+        run.wait(45)
     seen = [(visit.host, visit.port, visit.allowed, visit.count) for visit in run.egress()]
     assert seen == [("127.0.0.1", far, True, 2), ("nowhere.test", 80, False, 1)]
 

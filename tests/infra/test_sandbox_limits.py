@@ -91,7 +91,7 @@ def test_too_much_memory_ends_it_and_says_so(box: Sandbox, code: str) -> None:
     with ground.app() as folder:
         limits = Limits(memory_mb=160, processes=32)
         run = box.start(Spec(app=folder, command=["python3", "-c", code], limits=limits))
-        ended = run.wait(15)
+        ended = run.wait(45)
         oom = run.oom
         run.kill()
     assert oom

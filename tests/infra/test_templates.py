@@ -88,7 +88,7 @@ def answer(
         yield name, lambda test: ask(port, test)
     finally:
         agent.terminate()
-        output, _ = agent.communicate(timeout=20)
+        output, _ = agent.communicate(timeout=60)
     assert agent.returncode == 0, "SIGTERM is an orderly way to end"
     lines = [json.loads(line) for line in output.splitlines()]
     assert all({"timestamp", "level", "message"} <= line.keys() for line in lines)
