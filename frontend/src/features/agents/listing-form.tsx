@@ -37,10 +37,8 @@ export function ListingForm({ draft }: { draft: Listing }) {
     },
   });
   const { base, values, set, fields, problem, theirs } = edit;
-  // A fault within a list is named with its place: "tags.2".
-  const fault = (field: keyof Values) =>
-    problem?.fields.find((one) => one.field === field || one.field.startsWith(`${field}.`))?.detail;
-  const told = (Object.keys(LABELS) as (keyof Values)[]).some((field) => fault(field));
+  const fault = (field: keyof Values) => problem?.field(field);
+  const beside = problem?.beside(...Object.keys(LABELS).filter((one) => !/fork|demo/.test(one)));
   const text = (
     field: "name" | "slug" | "tags" | "icon" | "publisher" | "licence" | "source_url" | "pricing",
   ) => ({
@@ -130,7 +128,7 @@ export function ListingForm({ draft }: { draft: Listing }) {
           checked={values.demo}
           onChange={(event) => set("demo", event.target.checked)}
         />
-        {problem && !told ? <Problem compact error={problem} /> : null}
+        {beside ? <Problem compact error={beside} /> : null}
         {theirs ? (
           <BothSides busy={edit.busy} onMine={edit.saveMine} onTheirs={edit.takeTheirs}>
             <Compared mine={values} theirs={valuesOf(theirs)} fields={fields} />

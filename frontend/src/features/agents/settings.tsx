@@ -74,6 +74,7 @@ function General({ agent }: { agent: AgentDetail }) {
   });
   const { values, set, fields, problem, theirs } = edit;
   const named = values.name.trim() !== "";
+  const beside = problem?.beside(...FIELDS);
   const fault = (field: Field) =>
     problem?.field(field) ?? (field === "name" && !named ? "An agent needs a name." : undefined);
   return (
@@ -140,7 +141,7 @@ function General({ agent }: { agent: AgentDetail }) {
               ))}
           </SelectField>
         </div>
-        {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+        {beside ? <Problem compact error={beside} /> : null}
         {theirs ? (
           <BothSides busy={edit.busy} onMine={edit.saveMine} onTheirs={edit.takeTheirs}>
             <Compared mine={values} theirs={theirs} fields={fields} />

@@ -92,7 +92,7 @@ function Rename({ organisation }: { organisation: Organisation }) {
           error={empty ?? problem?.field("name")}
           onChange={(event) => edit.set("name", event.target.value)}
         />
-        {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+        {problem?.beside("name") ? <Problem compact error={problem} /> : null}
         {theirs ? (
           <BothSides
             title="Somebody renamed it while you were editing"

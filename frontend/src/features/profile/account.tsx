@@ -97,7 +97,7 @@ function Name({ saved }: { saved: string }) {
           error={empty ?? problem?.field("name")}
           onChange={(event) => setTyped(event.target.value)}
         />
-        {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+        {problem?.beside("name") ? <Problem compact error={problem} /> : null}
         <SaveRow
           changed={changed}
           fit={!empty}
