@@ -12,7 +12,7 @@ const open = (at: string) => {
   const inside = (routes.inside ?? []).filter(({ path }) => path !== "deploy/:agentId/:versionId");
   return renderPage([...inside, { path: "deploy/*", element: "Confirm here" }], at);
 };
-const field = (name: string | RegExp) => screen.getByLabelText(name);
+const field = (name: string | RegExp) => screen.getByRole("textbox", { name });
 
 beforeEach(() => answer("get", "/templates", list([])));
 
