@@ -106,7 +106,8 @@ def _states(filled: Shot) -> Iterator[Shot]:
     """A page that is there, that is awaited, and that fails; parts of a page for themselves."""
     yield filled
     yield replace(filled, state="loading", ready="", waits=MAIN)
-    yield replace(filled, state="error", ready="", fails=MAIN)
+    whole = filled.name in ("profile", "organisation-settings")
+    yield replace(filled, state="error", ready="", fails=EVERYTHING if whole else MAIN)
     if filled.path.startswith("/agents/"):
         yield replace(filled, state="part-loading", ready="", waits=PARTS)
         yield replace(filled, state="part-error", ready="", fails=PARTS)
@@ -141,7 +142,7 @@ def _empty() -> Iterator[Shot]:
     yield Shot("profile-tokens", "/profile/tokens", "nobody", "empty", ready="No API tokens")
     yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent is like")
     nothing = {"items": [], "total": 0, "total_is_exact": True, "next_cursor": None}
-    nothing |= {"corrected": None, "facets": {"categories": {}, "runtimes": {}, "tags": {}}}
+    nothing |= {"corrected": None, "facets": {"category": {}, "runtime": {}}}
     answers = ("/marketplace/agents", nothing)
     yield Shot("marketplace", "/marketplace", "", "empty", ready="Nobody has", answers=answers)
 
