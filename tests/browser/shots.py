@@ -56,7 +56,7 @@ PAGES = [
     ("agent-versions", "/agents/{agent}/versions", "ada", "1.1.0"),
     ("agent-logs", "/agents/{agent}/logs", "ada", ""),
     ("agent-metrics", "/agents/{agent}/metrics", "ada", ""),
-    ("agent-variables", "/agents/{agent}/variables", "ada", "LANGUAGE"),
+    ("agent-variables", "/agents/{agent}/variables", "ada", "Everything is saved"),
     ("agent-repository", "/agents/{pilot}/repository", "ada", "open/harbour-pilot"),
     ("agent-listing", "/agents/{agent}/listing", "ada", "Published"),
     ("agent-sharing", "/agents/{shared_agent}/listing", "ada", "For the spring fair"),
@@ -164,7 +164,7 @@ def _opened() -> Iterator[Shot]:
     report = _button("Report this agent")
     yield Shot("report", "/marketplace/{offer}", state="open", ready="Report this", act=report)
     variables = "/agents/{agent}/variables"
-    yield Shot("agent-variables", variables, state="open", ready="LANGUAGE", act=_button("Paste"))
+    yield Shot("agent-variables", variables, state="open", ready="saved", act=_button("Paste"))
     yield Shot("agent-delete", "/agents/{agent}/settings", state="open", act=_button("Delete"))
 
 
