@@ -368,7 +368,7 @@ class Reconciler:
             return deployment
         newest = next((d for d in recent if hosting.verdict(d) is not hosting.Verdict.DOWN), None)
         if newest is not None and newest.id != deployment.host.deployment_id:
-            if is_image_of(deployment, newest.image):
+            if is_image_of(deployment, newest, self._turns.others(deployment)):
                 # While it is still coming, the next look decides.
                 return self._turns.adopt(deployment, newest) if hosting.runs(newest) else deployment
             if hosting.runs(newest):
