@@ -24,6 +24,7 @@ class Sort(StrEnum):
     DEPLOYMENTS = "deployments"
     NEWEST = "newest"
     TRENDING = "trending"
+    UPDATED = "updated"
 
 
 @dataclass(frozen=True)

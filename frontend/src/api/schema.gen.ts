@@ -12915,7 +12915,7 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 runtime?: "python" | "nodejs" | "rust" | "static" | "dockerfile";
-                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending";
+                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending" | "updated";
                 tag?: string;
             };
             header?: never;
@@ -14280,7 +14280,7 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 runtime?: "python" | "nodejs" | "rust" | "static" | "dockerfile";
-                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending";
+                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending" | "updated";
                 tag?: string;
             };
             header?: never;

@@ -55,6 +55,9 @@ export function MarketplacePage() {
               ) : null}
             </p>
             <Chosen wanted={wanted} onChange={change} />
+            <a href="/api/v1/marketplace/feed.xml" className="ml-auto text-sea underline">
+              RSS feed
+            </a>
           </div>
           <SharedResults wanted={wanted} />
           <QueryView
