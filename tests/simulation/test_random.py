@@ -167,7 +167,14 @@ def _run(shard: int, strategy: Strategy, figures: Any) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    Runs.report = staticmethod(figures)
+    over: list[int] = []
+
+    def count(world: World, found: list[str]) -> None:
+        over.append(len(found))
+        figures(world, found)
+
+    Runs.report = staticmethod(count)
     print(f"SLIPWAY_SEED={SEED}, shard {shard}, by {strategy}")
     seeded = seed(SEED + shard)(type("Runs", (Runs,), {"strategy": strategy}))
     run_state_machine_as_test(seeded, settings=chosen)
+    assert len(over) >= RUNS // SHARDS, "as many runs as are promised"
