@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -85,6 +84,7 @@ from chalicelib.domain.versions import Version
 from chalicelib.errors import Damaged
 from chalicelib.ports import Listing
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 E = TypeVar("E")
 
@@ -325,7 +325,7 @@ LAYOUTS: Mapping[type, Layout] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Range:
     """A listing: the partition it is in, and what its sort keys begin with."""
 

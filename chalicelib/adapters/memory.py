@@ -39,6 +39,7 @@ from chalicelib.ports import (
     Task,
     UploadForm,
 )
+from chalicelib.values import frozen
 
 E = TypeVar("E")
 MOST_AT_ONCE = 100
@@ -48,7 +49,7 @@ MOST_AT_ONCE = 100
 _INDEXES = (None, *INDEXES)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Kept:
     """An item: what was written, and the keys it is found by."""
 

@@ -8,11 +8,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.adapters.keyring import Keyring
 from chalicelib.errors import PlatformError, Unauthenticated
+from chalicelib.values import frozen
 
 ISSUER = "slipway"
 _LEEWAY_SECONDS = 30
@@ -118,7 +118,7 @@ class AesVault:
         return value
 
 
-@dataclass(frozen=True)
+@frozen
 class _SigningKey:
     private: Any
     public: Any

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.ports import (
@@ -74,9 +73,10 @@ from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
 from chalicelib.services.work import Work
 from chalicelib.settings import Settings
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Adapters:
     """The outside world, real or in memory."""
 
@@ -103,7 +103,7 @@ class Adapters:
     """What the code host signs its calls with; empty where there is no app."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Platform:
     """Every use case, wired."""
 

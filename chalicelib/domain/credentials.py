@@ -6,10 +6,11 @@ import hashlib
 import secrets
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from chalicelib.domain.tenancy import Role, Scope
+from chalicelib.values import frozen
 
 TOKEN_PREFIX = "slp_"  # noqa: S105 - public by design: secret scanners look for it
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -19,7 +20,7 @@ MAX_TOKENS = 20
 """Of one member in one organisation: few enough to be rewritten in one transaction."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ApiToken:
     """An API token without its secret. `hint` shows its last characters.
 
@@ -46,7 +47,7 @@ class ApiToken:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class TokenRegister:
     """The hashes of one member's tokens in one organisation.
 

@@ -7,11 +7,12 @@ is the preview people see.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, Protocol
 
 from chalicelib.domain.deployments import Deployment, Environment
+from chalicelib.values import frozen
 
 
 class Strategy(StrEnum):
@@ -21,7 +22,7 @@ class Strategy(StrEnum):
     SOURCE = "source"
 
 
-@dataclass(frozen=True)
+@frozen
 class EnsureService:
     """A service with this name exists; found by name before it is made.
 
@@ -32,7 +33,7 @@ class EnsureService:
     known: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Configure:
     """How the service runs. Every value is sent each time: the host forgets what is left out.
 
@@ -51,7 +52,7 @@ class Configure:
     sleep: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class SetLimits:
     """CPU in cores, memory in GB (10^9 bytes)."""
 
@@ -59,28 +60,28 @@ class SetLimits:
     memory_gb: float
 
 
-@dataclass(frozen=True)
+@frozen
 class SetVariables:
     """All variables of the service; what is not here is removed. Does not deploy."""
 
     variables: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@frozen
 class EnsureDomain:
     """The service has a public address; `known` is the one it has from an earlier release."""
 
     known: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Deploy:
     """Start exactly one deployment of the configuration above; `former` is not it."""
 
     former: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Upload:
     """Send the packed source, which the host builds and starts: exactly one deployment."""
 
@@ -204,7 +205,7 @@ def settings_of(steps: tuple[Step, ...]) -> dict[str, Any]:
     return settings
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One thing a release would change, from what it is to what it becomes."""
 

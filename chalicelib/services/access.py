@@ -7,7 +7,7 @@ remembered. So a token is revoked at once, and everything else in a minute at mo
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -17,6 +17,7 @@ from chalicelib.domain.sessions import Session
 from chalicelib.domain.tenancy import Membership, Organisation, Principal
 from chalicelib.errors import NotFound, Unauthenticated
 from chalicelib.ports import Clock, Signer, Store
+from chalicelib.values import frozen
 
 REMEMBERED = timedelta(seconds=60)
 MAX_REMEMBERED = 2000
@@ -25,7 +26,7 @@ NOTED = timedelta(minutes=5)
 _MAX_BEARER = 4096
 
 
-@dataclass(frozen=True)
+@frozen
 class _Seen:
     principal: Principal
     until: datetime

@@ -8,7 +8,7 @@ author.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -41,6 +41,7 @@ from chalicelib.services.sharing import Sharing
 from chalicelib.services.variables import EnvironmentVariables, VariableValue
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 ENVIRONMENT = "production"
 _TRIES = 20
@@ -48,7 +49,7 @@ _KEPT = 5
 """So many copies of one agent are remembered for each person."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Copy:
     """What came to be. `deployment_id` is None when it was not asked for, or could not begin: the
     version can be deployed like any other."""
@@ -58,7 +59,7 @@ class Copy:
     deployment_id: str | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Update:
     """How a copy stands to what its author shows now. `missing` names the variables that have no
     value yet and without which the newer version does not run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain.copies import month_of
@@ -32,6 +31,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.catalogue import entry_of
+from chalicelib.values import frozen
 
 SHOWN_VERSIONS = 20
 README = "readme"
@@ -43,7 +43,7 @@ SITEMAP_LENGTH = 20_000
 _DEMO = frozenset({DeploymentState.LIVE, DeploymentState.ASLEEP})
 
 
-@dataclass(frozen=True)
+@frozen
 class Offer:
     """Everything the page of one agent shows."""
 

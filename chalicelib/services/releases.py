@@ -7,7 +7,6 @@ chooses where to go. Deadlines are kept here by our own clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -37,6 +36,7 @@ from chalicelib.services.settling import Settling
 from chalicelib.services.turns import Turns
 from chalicelib.services.verification import Verification
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 LOOK_SECONDS = 8.0
 """How long one watching step may look before it hands the waiting to the machine."""
@@ -46,7 +46,7 @@ APPEARS_WITHIN = timedelta(seconds=30)
 MAX_WAIT = 60
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """Where the machine goes next: `watch`, `verify`, `wait` (then the same step), or `done`."""
 
