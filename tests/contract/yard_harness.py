@@ -109,6 +109,14 @@ class GraphQLFailed(Exception):
         self.errors = errors
 
 
+def eventually(check: Any, seconds: float = 60) -> None:
+    """Tries again until the check holds."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+
+
 @dataclass
 class Yard:
     """One running yard."""
