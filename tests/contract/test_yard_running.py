@@ -436,7 +436,7 @@ class TestSleeping:
         service.wait(deployment, "SLEEPING")
         eventually(lambda: service.read(deployment)["instances"][0]["status"] == "STOPPED")
         assert service.get("/").status_code == 200
-        service.wait(deployment, "SUCCESS")
+        service.wait(deployment, "SUCCESS", "SLEEPING")
 
 
 class TestLogsAndMetrics:

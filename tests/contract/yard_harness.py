@@ -369,9 +369,9 @@ class Service:
             time.sleep(0.02)
 
     def up(self) -> str:
-        """Deploys and waits for SUCCESS; returns the id."""
+        """Deploys and waits until it is up (what may sleep may do so already); returns the id."""
         deployment = self.deploy()
-        self.wait(deployment, "SUCCESS")
+        self.wait(deployment, "SUCCESS", "SLEEPING")
         return deployment
 
     def deployments(self) -> list[dict[str, Any]]:
