@@ -13,7 +13,7 @@ from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.domain.deployments import DeploymentState, Environment, Trigger, differences
 from chalicelib.errors import HostUnavailable, NotFound
 from chalicelib.ports import REPAIRS, UNSETTLED, Answer, every
-from tests.conftest import World
+from tests.conftest import PYTHON_AGENT, World
 
 
 def environment(world: World, agent_id: str, org_id: str) -> Environment:
@@ -266,6 +266,31 @@ def test_an_agent_that_says_another_version_is_not_called_live(world: World) -> 
     live = world.live(who, agent)
     assert live.state is DeploymentState.LIVE
     assert live.proof["version_header"] == "v2"
+
+
+@pytest.mark.parametrize(
+    ("card", "proves"),
+    [
+        (b'{"version": "1"}', True),
+        (b'{"version": "9.9.9"}', False),
+        (b"[]", False),
+        (b"<html>", False),
+        (b"[" * 100_000, False),
+    ],
+    ids=["ours", "another", "a list", "a page", "a bomb"],
+)
+def test_the_card_of_an_a2a_agent_is_a_proof_where_it_names_the_version(
+    world: World, card: bytes, proves: bool
+) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    manifest = f"{PYTHON_AGENT.get('agent.yaml', '')}\nprotocol: a2a\n"
+    world.caller.answer = Answer(200, {}, card)
+    files = {**PYTHON_AGENT, "agent.yaml": manifest}
+    version = world.finish_build(world.upload(who, agent, files, deploy=True))
+    live = world.run_machine(who, str(version.deployment_id))
+    assert live.state is DeploymentState.LIVE, live.reasons
+    assert ("agent_card" in live.proof) is proves
 
 
 def test_an_agent_that_stops_answering_is_told_of_and_a_sleeper_is_left_alone(
