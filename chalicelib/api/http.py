@@ -18,6 +18,7 @@ from urllib.parse import quote
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chalicelib.api.patterns import MEANINGS
 from chalicelib.bootstrap import Platform, platform
 from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.limits import Quota, RateClass
@@ -509,7 +510,8 @@ def _invalid(error: ValidationError, where: str) -> Invalid:
     errors = tuple(
         FieldError(
             ".".join(str(part) for part in e["loc"]) or where,
-            str(e["msg"]).removeprefix("Value error, "),
+            MEANINGS.get(e.get("ctx", {}).get("pattern", ""))
+            or str(e["msg"]).removeprefix("Value error, "),
         )
         for e in error.errors(include_url=False)
     )
