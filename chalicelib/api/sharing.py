@@ -23,6 +23,7 @@ from chalicelib.api.marketplace import (
     passages,
     rest_of,
 )
+from chalicelib.api.words import one_line
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.limits import RateClass
 from chalicelib.domain.listings import Found
@@ -42,10 +43,7 @@ class NewShare(Model):
     kind: ShareKind = Field(alias="with")
     organisation_id: Annotated[str, StringConstraints(max_length=40)] = ""
     email: Annotated[str, StringConstraints(max_length=320)] = ""
-    note: Annotated[
-        str,
-        StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$"),
-    ] = ""
+    note: Annotated[str, one_line(80)] = ""
     """What it is for; for the agent's own people."""
     expires_at: AwareDatetime | None = None
 

@@ -93,6 +93,7 @@ function Offered({
     },
   });
   const problem = accept.error ? asProblem(accept.error) : undefined;
+  const beside = problem?.beside(...inputs.map(({ name }) => `variables.${name}`));
   const fault = (name: string) =>
     problem?.field(`variables.${name}`) ??
     (tried && !values[name] ? "The new version does not start without it." : undefined);
@@ -138,7 +139,7 @@ function Offered({
               />
             </div>
           ) : null}
-          {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+          {beside ? <Problem compact error={beside} /> : null}
           <div className="flex flex-wrap items-center justify-end gap-3">
             <p className="text-sm text-ink-3">You can roll back like from any version.</p>
             <Button type="submit" variant="primary" busy={accept.isPending}>

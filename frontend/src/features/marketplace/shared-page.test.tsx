@@ -43,6 +43,23 @@ describe("what is not public", () => {
     expect(screen.getByRole("link", { name: "Site watch" })).toBeInTheDocument();
   });
 
+  it("tells of a fault once, when the public ones cannot be read either, and asks for both again", async () => {
+    refuse("get", "/marketplace/agents", 500, "This is our fault.");
+    refuse("get", "/marketplace/shared", 500, "This is our fault.");
+    open("/marketplace");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByText("trace-of-the-test")).toBeInTheDocument();
+    answer("get", "/marketplace/agents", found([card()]));
+    answer("get", "/marketplace/shared", {
+      ...found([]),
+      items: [{ ...card({ name: "Tide secrets" }), offer_id: ID, shown_by: "member" }],
+    });
+    await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByRole("link", { name: "Site watch" })).toBeInTheDocument();
+    expect(await screen.findByRole("link", { name: "Tide secrets" })).toBeInTheDocument();
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
   it("is not asked for by who has not signed in", async () => {
     answer("get", "/marketplace/agents", found([card()]));
     let asked = 0;

@@ -99,7 +99,7 @@ function Offer({ token }: { token: string }) {
                     Sign in with this address to accept; you come back here.
                   </p>
                   <ButtonLink to="/sign-in?return_to=/invitations" variant="primary">
-                    Sign in as {invitation.email}
+                    <span className="truncate">Sign in as {invitation.email}</span>
                   </ButtonLink>
                 </>
               ) : another ? (
