@@ -22,11 +22,12 @@ PlatformError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from chalicelib.values import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class FieldError:
     """One wrong field of a request: where it is, and what to change."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from chalicelib.values import frozen
 
 
 class MissingSettings(RuntimeError):
@@ -47,7 +48,7 @@ class WrongSettings(RuntimeError):
     """A setting that cannot be used; says which, and how it must be."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ProviderSettings:
     """A place to sign in. Its client secret, if it has one, is in the parameter provider-secrets.
 
@@ -66,7 +67,7 @@ class ProviderSettings:
     """Registered there without a secret."""
 
 
-@dataclass(frozen=True)
+@frozen
 class GitHubSettings:
     """Where GitHub is, and our App there; `app_id` 0 is no App. Its secrets are in the parameters
     github-app and github-app-key."""
@@ -78,7 +79,7 @@ class GitHubSettings:
     client_id: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class TenantLimits:
     """How much one organisation of a tier may hold, and in how many organisations a person whose
     personal one has the tier may be."""
@@ -98,7 +99,7 @@ _TENANT_LIMITS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """Endpoints, names and limits. Everything a ground may differ in is here."""
 

@@ -12,7 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,13 +22,14 @@ from chalicelib.adapters.aws import client, translated
 from chalicelib.domain.search import Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.errors import NotFound, PlatformError, Unavailable
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from chalicelib.adapters.search_index import SearchIndex
 
-FORMAT = 5
+FORMAT = 6
 """Raise it when files written by older code cannot serve newer code; the index is then rebuilt."""
 FOLDER = "marketplace/"
 STATE = f"{FOLDER}index.json"
@@ -39,7 +40,7 @@ _TRIES = 12
 _SILENT = "The marketplace's index did not answer. Try again in a moment."
 
 
-@dataclass(frozen=True)
+@frozen
 class State:
     """What the index consists of. `folded`: how many segments of this generation the base holds;
     `segments`: those after it, in order."""

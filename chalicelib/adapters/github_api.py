@@ -13,12 +13,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from chalicelib.errors import CodeHostRefused, CodeHostUnavailable, TooLarge
+from chalicelib.values import frozen
 
 API_VERSION = "2022-11-28"
 ACCEPT = "application/vnd.github+json"
@@ -67,7 +67,7 @@ class TooLong(CodeHostRefused):
     """An answer longer than anything we asked for ought to be."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Credential:
     """Who asks. `key` tells credentials apart in what is kept; it holds no secret. Credentials of
     one `account` are counted together at GitHub. Of one that is `passing`, a person's, nothing is
@@ -88,7 +88,7 @@ class Credential:
 ANYBODY = Credential("anybody", lambda: "")
 
 
-@dataclass(frozen=True)
+@frozen
 class Reply:
     """An answer: its document and where the next page is, if there is one."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.adapters.github_api import Credential, GitHubApi, Gone, Unauthorized
 from chalicelib.errors import CodeHostRefused, CodeHostUnavailable
+from chalicelib.values import frozen
 
 _BACKDATED = 60
 """Clocks differ; GitHub refuses a token from the future."""
@@ -18,7 +18,7 @@ _EARLY = 120
 """An installation's token is not used in its last minutes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AppIdentity:
     """The App as GitHub knows it. `secret` and `private_key` are read on first use."""
 

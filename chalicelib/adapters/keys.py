@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.audit import block_of
@@ -25,15 +24,16 @@ from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import Organisation
 from chalicelib.domain.versions import Version
 from chalicelib.ports import LISTING_SHARDS
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Key:
     pk: str
     sk: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """Where a kind of entity lies. `key_of` takes the entity, `key` the parts a caller knows."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -78,13 +77,14 @@ from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.shares import Share
-from chalicelib.domain.sign_in import Handshake, SignInLink
+from chalicelib.domain.sign_in import EmailChange, Handshake, SignInLink
 from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
 from chalicelib.errors import Damaged
 from chalicelib.ports import Listing
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 E = TypeVar("E")
 
@@ -179,6 +179,11 @@ LAYOUTS: Mapping[type, Layout] = {
     SignInLink: Layout(
         key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
+        expires=True,
+    ),
+    EmailChange: Layout(
+        key=lambda hashed: Key(f"EMAIL_CHANGE#{hashed}#", "EMAIL_CHANGE#"),
+        key_of=lambda e: Key(f"EMAIL_CHANGE#{e.hash}#", "EMAIL_CHANGE#"),
         expires=True,
     ),
     AgentListing: Layout(
@@ -325,7 +330,7 @@ LAYOUTS: Mapping[type, Layout] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Range:
     """A listing: the partition it is in, and what its sort keys begin with."""
 

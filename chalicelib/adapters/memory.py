@@ -27,7 +27,7 @@ from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.versions import Version
-from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
+from chalicelib.errors import ChangedMeanwhile, NotFound, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
@@ -39,6 +39,7 @@ from chalicelib.ports import (
     Task,
     UploadForm,
 )
+from chalicelib.values import frozen
 
 E = TypeVar("E")
 MOST_AT_ONCE = 100
@@ -48,7 +49,7 @@ MOST_AT_ONCE = 100
 _INDEXES = (None, *INDEXES)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Kept:
     """An item: what was written, and the keys it is found by."""
 
@@ -311,6 +312,11 @@ class MemoryArtifacts:
 
     def copy_source(self, key: str, to_key: str) -> None:
         self.sources[to_key] = self.sources[key]
+
+    def copy_built(self, key: str, to_key: str) -> None:
+        if key not in self.objects:
+            raise NotFound("There is no such object.")
+        self.objects[to_key] = self.objects[key]
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         body = b"".join(pieces)

@@ -35,6 +35,7 @@ from chalicelib.errors import (
     Unauthenticated,
 )
 from chalicelib.telemetry import access_line, logger, start_trace, trace_id
+from chalicelib.values import frozen
 
 PREFIX = "/v1"
 MAX_BODY = 1_000_000
@@ -137,7 +138,7 @@ class Answer:
     """Values of Set-Cookie."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Endpoint:
     """One line of the API."""
 

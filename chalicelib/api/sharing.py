@@ -123,6 +123,12 @@ class LinkPage(LinkToken):
     path: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
+class LinkLookUp(LinkToken):
+    """Without `q` every page is listed."""
+
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
 class SharedCopy(NewCopy):
     """Of what is shared: `offer_id`, or the `token` of a link."""
 
@@ -313,6 +319,25 @@ def get_linked_page(call: Call, body: LinkPage) -> Answer:
     found = call.platform.sharing.opened(body.token)
     page = call.platform.marketplace.page(found, body.path, None)
     return Answer(PageView.model_validate(page), headers=_UNLISTED)
+
+
+# What is typed is looked for as one types: it counts as reading. No secret is guessed this way, as
+# long as it is.
+@endpoint(
+    sharing,
+    "POST",
+    "/marketplace/shared/pages",
+    summary="Search the documentation of the agent that a secret link leads to, or list its pages",
+    body=LinkLookUp,
+    answer=PassagesView,
+    errors=(404,),
+    public=True,
+    rate=RateClass.READ,
+)
+def look_up_linked_pages(call: Call, body: LinkLookUp) -> Answer:
+    found = call.platform.sharing.opened(body.token)
+    places = call.platform.marketplace.look_up(found, body.q, None)
+    return Answer(passages(places), headers=_UNLISTED)
 
 
 def _offer(call: Call, found: Found) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.ports import (
@@ -27,6 +26,7 @@ from chalicelib.ports import (
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.activity import Activity
+from chalicelib.services.addresses import Addresses
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.badges import Badges
@@ -74,9 +74,10 @@ from chalicelib.services.verification import Verification
 from chalicelib.services.versions import Versions
 from chalicelib.services.work import Work
 from chalicelib.settings import Settings
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Adapters:
     """The outside world, real or in memory."""
 
@@ -103,7 +104,7 @@ class Adapters:
     """What the code host signs its calls with; empty where there is no app."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Platform:
     """Every use case, wired."""
 
@@ -114,6 +115,7 @@ class Platform:
     invitations: Invitations
     closing: Closing
     accounts: Accounts
+    addresses: Addresses
     audit: Audit
     sessions: Sessions
     sign_in: SignIn
@@ -365,6 +367,15 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         ),
         closing=closing,
         accounts=accounts,
+        addresses=Addresses(
+            store=store,
+            mail=adapters.mail,
+            limits=limits,
+            audit=audit,
+            sessions=sessions,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
         sessions=sessions,
         sign_in=sign_in,
         providers=Providers(

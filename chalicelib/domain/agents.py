@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.copies import Origin
+from chalicelib.values import frozen
 
 
 class Category(StrEnum):
@@ -40,7 +40,7 @@ class Visibility(StrEnum):
     PUBLIC = "public"
 
 
-@dataclass(frozen=True)
+@frozen
 class Agent:
     id: str
     org_id: str
@@ -61,7 +61,7 @@ class Agent:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class SlugClaim:
     """Holds a slug for one agent of an organisation; made and removed with the agent."""
 
@@ -71,7 +71,7 @@ class SlugClaim:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Remains:
     """Says that an agent was, so that what it left behind is found when its organisation goes."""
 

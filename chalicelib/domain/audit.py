@@ -12,12 +12,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.tenancy import Principal
+from chalicelib.values import frozen
 
 SYSTEM = "system"
 GENESIS = "0" * 64
@@ -35,6 +36,7 @@ class Audited(StrEnum):
     ACCESS_DENIED = "access.denied"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DELETED = "account.deleted"
+    ACCOUNT_EMAIL_CHANGED = "account.email_changed"
     ACCOUNT_EXPORTED = "account.exported"
     ACCOUNT_UPDATED = "account.updated"
     AGENT_CREATED = "agent.created"
@@ -96,7 +98,7 @@ class Result(StrEnum):
     """Done for nobody: a wrong credential, a link that has expired."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditEvent:
     """What a use case says: who did what to what, from where. No secret, no email address.
 
@@ -141,7 +143,7 @@ class AuditEvent:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditHead:
     """Where an organisation's chain ends. Its revision is the last record's sequence number."""
 
@@ -152,7 +154,7 @@ class AuditHead:
     revision: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditRecord:
     """One link of the chain. Written once, never changed."""
 
@@ -241,7 +243,7 @@ def unreadable(org_id: str, sequence: int, now: datetime) -> AuditRecord:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class Break:
     """The first place where the chain does not hold."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from urllib.parse import urlencode
 
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
+from chalicelib.values import frozen
 
 CONFIRMED_WITHIN = timedelta(minutes=30)
 """What nobody has looked at for longer is told as what it was."""
@@ -15,7 +15,7 @@ _GREEN, _BLUE, _AMBER, _RED, _GREY = "#1a7f37", "#0969da", "#9a6700", "#cf222e",
 _LABEL = "Slipway"
 
 
-@dataclass(frozen=True)
+@frozen
 class Badge:
     """What a badge says, and in which colour."""
 

@@ -6,11 +6,11 @@ Pure; adapters keep the count where all functions see it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from chalicelib.errors import HostUnavailable
+from chalicelib.values import frozen
 
 
 class Need(StrEnum):
@@ -23,7 +23,7 @@ class Need(StrEnum):
     """Comparing what is live; it can wait."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Allowance:
     """What the host itself says of its budget. `resets_at` in seconds since 1970."""
 
@@ -32,7 +32,7 @@ class Allowance:
     resets_at: float
 
 
-@dataclass(frozen=True)
+@frozen
 class BudgetState:
     """The shared budget as it stands. `paused_until`: the host asked everybody to wait."""
 
@@ -58,7 +58,7 @@ def ceilings(limit: int) -> dict[Need, int]:
     return {need: max(1, int(usable * share)) for need, share in SHARES.items()}
 
 
-@dataclass(frozen=True)
+@frozen
 class Count:
     """The count as it is stored."""
 

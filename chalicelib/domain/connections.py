@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.repositories import RepositoryRef
 from chalicelib.errors import FieldError, Invalid
+from chalicelib.values import frozen
 
 ARCHIVED = "The repository was archived."
 """The one reason that the repository itself can take back."""
@@ -42,7 +43,7 @@ class PreviewsOf(StrEnum):
     ON = "on"
 
 
-@dataclass(frozen=True)
+@frozen
 class Connection:
     """One agent's repository. `sealed` holds the webhook's own secret, where it has one."""
 
@@ -81,7 +82,7 @@ class Connection:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
 
 
-@dataclass(frozen=True)
+@frozen
 class HookClaim:
     """Whose a webhook address is. The id in the address is no secret; what signs the calls is."""
 
@@ -91,7 +92,7 @@ class HookClaim:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Installed:
     """An installation of our app that somebody proved they may use, for their organisation.
 
@@ -109,7 +110,7 @@ class Installed:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Trip:
     """Somebody is on the way to install the app; by the hash of its state. Used once."""
 

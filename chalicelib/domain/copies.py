@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.values import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Origin:
     """The published version that a copy runs."""
 
@@ -23,7 +24,7 @@ class Origin:
     """The share by which it was found, where it was not public."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """Somebody has made copies of an agent; the first counted them among its users."""
 
@@ -36,7 +37,7 @@ class Run:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class View:
     """A visitor looked at a listing on a day. `visitor` is a hash that means nothing tomorrow."""
 
@@ -48,7 +49,7 @@ class View:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Active:
     """Somebody did something with their copy of an agent in a month. `person` is a hash that means
     nothing in another month, nor of another agent."""
@@ -69,7 +70,7 @@ def month_of(at: datetime) -> str:
     return at.strftime("%Y-%m")
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One value that differs. `path` is as in agent.yaml; None stands for absent."""
 
@@ -78,7 +79,7 @@ class Change:
     after: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class VariableChange:
     """`kind`: added, removed, or changed. `required`: the copy does not run without a value."""
 
@@ -88,7 +89,7 @@ class VariableChange:
     description: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     manifest: tuple[Change, ...]
     tools: tuple[Change, ...]

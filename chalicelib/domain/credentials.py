@@ -6,10 +6,11 @@ import hashlib
 import secrets
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from chalicelib.domain.tenancy import Role, Scope
+from chalicelib.values import frozen
 
 TOKEN_PREFIX = "slp_"  # noqa: S105 - public by design: secret scanners look for it
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -19,12 +20,13 @@ MAX_TOKENS = 20
 """Of one member in one organisation: few enough to be rewritten in one transaction."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ApiToken:
     """An API token without its secret. `hint` shows its last characters.
 
-    `role`, `grants`, `restricted` and `tier` repeat what its maker's membership and organisation
-    say, so that one read tells all; whatever changes those writes the tokens in the same commit.
+    `role`, `grants` and `restricted` repeat what its maker's membership says, so that one read
+    tells all; whatever changes those writes the tokens in the same commit. `tier` is what the
+    organisation's was then: it counts until a process has read the organisation itself.
     """
 
     id: str
@@ -46,7 +48,7 @@ class ApiToken:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class TokenRegister:
     """The hashes of one member's tokens in one organisation.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.messages import shown_author, shown_message
+from chalicelib.values import frozen
 
 KEPT = timedelta(days=30)
 APP = "app"
@@ -64,7 +65,7 @@ class DeliveryState(StrEnum):
         return self in (DeliveryState.RECEIVED, DeliveryState.WAITING)
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What came of it, as a stable code and in words."""
 
@@ -76,7 +77,7 @@ class Unreadable(ValueError):
     """The payload does not say what its event must; the text names what is missing."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """All that is kept of a payload. Messages are not: only whether one asks to be skipped."""
 
@@ -112,7 +113,7 @@ class Facts:
         return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Receipt:
     """One call of the host, remembered by the hash of where it came to and the host's id."""
 
@@ -132,7 +133,7 @@ class Receipt:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Delivery:
     """What one call of the host meant for one agent. `code` and `detail` say what came of it."""
 

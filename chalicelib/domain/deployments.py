@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.machine import successor
 from chalicelib.domain.versions import Reason, SourceCommit
+from chalicelib.values import frozen
 
 
 class DeploymentState(StrEnum):
@@ -114,7 +115,7 @@ class Trigger(StrEnum):
     RESTORE = "restore"
 
 
-@dataclass(frozen=True)
+@frozen
 class HostRef:
     """The names the host knows a deployment by; empty until it has confirmed them."""
 
@@ -123,7 +124,7 @@ class HostRef:
     domain: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Trouble:
     """What a deployment on its way waits for at the host, and the host's own id of the failure."""
 
@@ -133,7 +134,7 @@ class Trouble:
     trace: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class HealthSeen:
     """What the URL last answered when we called it. `since`: from when on it has been so."""
 
@@ -143,7 +144,7 @@ class HealthSeen:
     since: datetime
 
 
-@dataclass(frozen=True)
+@frozen
 class Deployment:
     id: str
     org_id: str
@@ -196,7 +197,7 @@ class Deployment:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
 
 
-@dataclass(frozen=True)
+@frozen
 class HistoryItem:
     """One thing that happened to a version or a deployment. Append-only."""
 
@@ -212,7 +213,7 @@ class HistoryItem:
     """For a repair: what we said, what the host said, and what was done."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Leftover:
     """A deployment that has ended here while the host may still run it, or may yet.
 
@@ -224,7 +225,7 @@ class Leftover:
     restores: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Pause:
     """Why builds do not deploy by themselves here until a person has looked."""
 
@@ -233,7 +234,7 @@ class Pause:
     at: datetime
 
 
-@dataclass(frozen=True)
+@frozen
 class Environment:
     """A place an agent runs in. It lets one deployment move at a time.
 
@@ -257,7 +258,7 @@ class Environment:
     revision: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Variables:
     """The variables of an environment, sealed; `names` tells which are secret."""
 

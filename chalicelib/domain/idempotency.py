@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from chalicelib.values import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Remembered:
     """An answer kept for a day. `status` is 0 while the first request is still at work."""
 

@@ -6,15 +6,16 @@ the provider has verified only says with which account an identity may be linked
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from chalicelib.values import frozen
 
 OFFER_LIFETIME = timedelta(minutes=30)
 MAX_IDENTITIES = 10
 """Of one person."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Profile:
     """What a provider says of somebody who has just signed in there.
 
@@ -41,7 +42,7 @@ class Profile:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Identity:
     """One provider's account that signs in to one of ours."""
 
@@ -56,7 +57,7 @@ class Identity:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Offer:
     """An identity that was proven, and waits until the account's owner says that it is theirs."""
 
@@ -64,7 +65,7 @@ class Offer:
     expires_at: datetime
 
 
-@dataclass(frozen=True)
+@frozen
 class PendingLink:
     """An offer for the account that holds the email, kept for the browser it was proven in."""
 

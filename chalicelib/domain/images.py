@@ -11,12 +11,12 @@ import secrets
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import NoReturn
 
 from chalicelib.errors import FieldError, Invalid
+from chalicelib.values import frozen
 
 
 class ImageKind(StrEnum):
@@ -25,7 +25,7 @@ class ImageKind(StrEnum):
     WEBP = "webp"
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageLimits:
     """What a picture may be, for one purpose."""
 
@@ -42,7 +42,7 @@ SCREENSHOT = ImageLimits("A screenshot", 700_000, 200, 2560, 2560)
 MAX_SCREENSHOTS = 6
 
 
-@dataclass(frozen=True)
+@frozen
 class Screenshot:
     """One of a listing's; `path` is where it lies, on our own site as in the store. `alt` is read
     to whoever does not see it."""
@@ -53,7 +53,7 @@ class Screenshot:
     alt: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Image:
     """A picture as it is kept and sent."""
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.values import frozen
+
 INTERFACE = "interface.json"
 """Where a version's answers lie, below its prefix in the artifacts bucket."""
 MAX_TOOLS = 100
@@ -29,7 +31,7 @@ _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Interface:
     """`tools` and `operations` are None where nobody could say."""
 

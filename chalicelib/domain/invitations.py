@@ -6,13 +6,14 @@ import hmac
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.tenancy import Role
+from chalicelib.values import frozen
 
 INVITATION_LIFETIME = timedelta(days=7)
 REMEMBERED = timedelta(days=30)
@@ -29,7 +30,7 @@ class InvitationState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True)
+@frozen
 class Invitation:
     """`state` is what was written; `state_at` also knows the time. `ends_at` ends its use,
     `expires_at` its record."""
@@ -59,7 +60,7 @@ class Invitation:
         return hmac.compare_digest(self.hash, hash_secret(secret))
 
 
-@dataclass(frozen=True)
+@frozen
 class InvitationSecret:
     """What the link of an invitation carries: where it lies, and the proof."""
 

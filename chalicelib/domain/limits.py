@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+
+from chalicelib.values import frozen
 
 STRIKES_WINDOW = 3600
 _LONGEST_WAIT = 300
@@ -34,7 +35,7 @@ CLOSED = frozenset({RateClass.SIGN_IN, RateClass.MAIL_TO, RateClass.MAIL_FROM})
 """What is refused while nothing can be counted; everything else goes on uncounted."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Bucket:
     """Whose requests of one class are counted together: a person's in an organisation, or those
     that come from one network, of which nothing else is known."""
@@ -44,13 +45,13 @@ class Bucket:
     org_id: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Limit:
     count: int
     seconds: int = 60
 
 
-@dataclass(frozen=True)
+@frozen
 class Quota:
     """What is left in the present window. `used` is None when the limit had been reached."""
 
@@ -72,7 +73,7 @@ class Quota:
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class Strikes:
     """Wrong credentials from one place in the present hour."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.agents import Category, Runtime, Visibility
 from chalicelib.domain.images import Screenshot
+from chalicelib.values import frozen
 
 MIN_SUMMARY = 20
 MIN_README = 120
@@ -36,7 +37,7 @@ class Moderation(StrEnum):
     HIDDEN = "hidden"
 
 
-@dataclass(frozen=True)
+@frozen
 class AgentListing:
     """The public face of one agent. Drafted by its owner; seen by all once `version_id` is set.
 
@@ -116,7 +117,7 @@ class Sight(StrEnum):
     SHARED = "shared"
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """A listing, and how it came before somebody's eyes."""
 
@@ -127,7 +128,7 @@ class Found:
     """The kind of share."""
 
 
-@dataclass(frozen=True)
+@frozen
 class NameClaim:
     """Holds one skeleton, of a slug or of a name, for one agent; across all organisations."""
 
@@ -138,7 +139,7 @@ class NameClaim:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class PublishedVersion:
     """One version as the marketplace offers it; nothing of it changes but its audience, which only
     grows."""
@@ -173,7 +174,7 @@ class PublishedVersion:
         return found.sight is Sight.SHARED and self.version_id == found.listing.version_id
 
 
-@dataclass(frozen=True)
+@frozen
 class Check:
     """One condition of publishing. `detail` says what is so, or what to do about it."""
 
@@ -183,7 +184,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Evidence:
     """Everything the check list looks at, gathered beforehand."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.tenancy import RANKS, Membership, Role
 from chalicelib.errors import Conflict, FieldError, Forbidden, Invalid
+from chalicelib.values import frozen
 
 MAX_GRANTS = 50
 RESTRICTABLE = frozenset({Role.DEVELOPER, Role.VIEWER})
 
 
-@dataclass(frozen=True)
+@frozen
 class Headcount:
     """An organisation's owners and members, counted. Whatever changes a membership, or what a new
     one rests on, writes this too: so two such changes never happen at once, and each is judged by
@@ -39,7 +40,7 @@ class Headcount:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Places:
     """In how many organisations a person is, besides the personal one; revision 0 is not stored."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from chalicelib.values import frozen
 
 REPAIRS_KEPT = timedelta(days=30)
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """What we said, what the host said, and what was done about it."""
 
@@ -17,7 +18,7 @@ class Difference:
     done: str
 
 
-@dataclass(frozen=True)
+@frozen
 class ServiceClaim:
     """Whose a service at the host is. A service that nobody claims is an orphan."""
 
@@ -28,7 +29,7 @@ class ServiceClaim:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class ReconcilerRun:
     """The reconciler's last run: when, what it looked at and did, and what is due when."""
 
@@ -52,7 +53,7 @@ class ReconcilerRun:
     revision: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Sweep:
     """How far the search index has been compared with the table: a part, and where in it."""
 
@@ -63,7 +64,7 @@ class Sweep:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Repair:
     """One difference between what we said and what the host said, and what was done about it."""
 
@@ -78,7 +79,7 @@ class Repair:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Orphan:
     """A service at the host that no agent claims, or whose deployment is none of ours."""
 

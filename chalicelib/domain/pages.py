@@ -10,12 +10,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.listings import licence_of
 from chalicelib.domain.plan import SourceTree
 from chalicelib.domain.search import STOP_WORDS, bare, distance, words_of
+from chalicelib.values import frozen
 
 PAGES = "pages.json"
 """Where a version's pages lie, below its prefix in the artifacts bucket."""
@@ -29,7 +29,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\
 _HEADING = re.compile(r"^#{1,3}[ \t]+(.{1,200}?)[ \t]*#*[ \t]*$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Page:
     """One page; `path` is where it lies in the source."""
 
@@ -38,7 +38,7 @@ class Page:
     markdown: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Pages:
     readme: str = ""
     readme_path: str = ""
@@ -104,7 +104,7 @@ def plain_text(markdown: str, limit: int = 240) -> str:
     return " ".join(text.split())[:limit]
 
 
-@dataclass(frozen=True)
+@frozen
 class Passage:
     """Where a page has what was looked for. `excerpt` is plain text around the first place."""
 
@@ -136,7 +136,7 @@ def look_up(pages: Iterable[Page], text: str, limit: int = 20) -> list[Passage]:
     return [passage for _, _, passage in sorted(found, key=lambda one: one[:2])[:limit]]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Section:
     page: Page
     heading: str

@@ -6,8 +6,10 @@ Standard library only: this module also travels inside the build program.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any, Literal, Protocol
+
+from chalicelib.values import frozen
 
 Level = Literal["error", "warning", "info"]
 
@@ -43,7 +45,7 @@ class SourceTree(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """Everything the build program needs to know; written once, carried as JSON.
 
@@ -134,7 +136,7 @@ _TUPLES = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """Something a person should know about a source, with the place and the way to mend it."""
 
@@ -149,7 +151,7 @@ class Finding:
         return asdict(self)
 
 
-@dataclass(frozen=True)
+@frozen
 class Inferred:
     """One value we worked out, and what it was worked out from."""
 
@@ -163,7 +165,7 @@ class Inferred:
         return {"field": self.field, "value": value, "source": self.source}
 
 
-@dataclass(frozen=True)
+@frozen
 class Inference:
     """What was understood of a source; without a plan, the error findings say why."""
 

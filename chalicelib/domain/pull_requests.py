@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from chalicelib.values import frozen
 
 PREVIEW_VARIABLES = "preview"
 """The environment whose variables every preview gets. Production's are never among them."""
@@ -26,7 +28,7 @@ class PreviewState(StrEnum):
         return self in (PreviewState.ACTIVE, PreviewState.CLOSING)
 
 
-@dataclass(frozen=True)
+@frozen
 class PullRequest:
     """What we know of one pull request of an agent's repository.
 
@@ -73,7 +75,7 @@ class PullRequest:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenPreviews:
     """The numbers of an agent's previews that are open: written with each that opens or ends, so
     that no two of them can take the last place."""

@@ -7,7 +7,7 @@ of all heads that arrive meanwhile only the newest waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,10 @@ from chalicelib.domain.deliveries import Facts, Outcome, asks_to_skip
 from chalicelib.domain.repositories import Checks, Commit
 from chalicelib.domain.versions import SourceCommit
 from chalicelib.domain.watch import first_watched
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """The head that is built as soon as the present build has ended."""
 
@@ -27,7 +28,7 @@ class Wanted:
     created_by: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Track:
     """`sha` is the newest head that was taken up: being built, built, or waiting."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chalicelib.values import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class RepositoryRef:
     """Where a repository is, and with whose permission it is read.
 
@@ -20,7 +21,7 @@ class RepositoryRef:
     installation_id: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Repository:
     """One repository as the host describes it. `size` in bytes, as the host estimates it."""
 
@@ -32,13 +33,13 @@ class Repository:
     size: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Branch:
     name: str
     sha: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Commit:
     """One commit. `message` is whole, as its author wrote it."""
 
@@ -57,7 +58,7 @@ class Checks(StrEnum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True)
+@frozen
 class Installation:
     """Our app at one account of the host. `account` is its login.
 

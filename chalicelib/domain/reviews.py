@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
+from chalicelib.values import frozen
+
 MAX_TEXT = 2000
 
 
-@dataclass(frozen=True)
+@frozen
 class Review:
     """What one person says of one agent. `author` is the name that was theirs when they wrote it;
     `label` the version they ran."""
@@ -36,7 +38,7 @@ class Review:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
+@frozen
 class Vote:
     """Somebody found a review helpful."""
 
@@ -62,7 +64,7 @@ class Decision(StrEnum):
     DISMISS = "dismiss"
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """Somebody says that a listing, or one review of it, should not be there. `subject` is the
     review's id, or "listing"."""

@@ -6,11 +6,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from chalicelib.domain.agents import Category, Runtime
+from chalicelib.values import frozen
 
 MAX_QUERY = 200
 MAX_WORDS = 8
@@ -24,9 +25,10 @@ class Sort(StrEnum):
     DEPLOYMENTS = "deployments"
     NEWEST = "newest"
     TRENDING = "trending"
+    UPDATED = "updated"
 
 
-@dataclass(frozen=True)
+@frozen
 class SearchQuery:
     text: str = ""
     category: Category | None = None
@@ -37,7 +39,7 @@ class SearchQuery:
     limit: int = 24
 
 
-@dataclass(frozen=True)
+@frozen
 class Counts:
     """What is counted of a listing; every number is exact."""
 
@@ -72,7 +74,7 @@ def trend_of(at: datetime) -> float:
     return math.exp2((at - _EPOCH).total_seconds() / _WEEK)
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One agent as the index holds it: everything a card shows, and the words to find it by."""
 
@@ -95,14 +97,14 @@ class Entry:
     """The beginning of the README, in plain words; searched, not shown."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Withdrawn:
     """An agent that the index shall not hold any more."""
 
     agent_id: str
 
 
-@dataclass(frozen=True)
+@frozen
 class SearchPage:
     """`total` counts every match up to a bound; `total_is_exact` says whether it was reached.
     `corrected` is the query that was searched for instead, where words were misspelt."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.identities import Offer
 from chalicelib.domain.ids import is_id
+from chalicelib.values import frozen
 
 ACCESS_LIFETIME = timedelta(minutes=10)
 SESSION_LIFETIME = timedelta(days=30)
@@ -31,7 +32,7 @@ MAX_USER_AGENT = 200
 _SECRET_BYTES = 32
 
 
-@dataclass(frozen=True)
+@frozen
 class Session:
     """One sign-in in one browser. `method` says how: email, or the sign-in provider's id.
 
@@ -58,7 +59,7 @@ class Session:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class RefreshSecret:
     """What the refresh cookie holds."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.ids import is_id
+from chalicelib.values import frozen
 
 MAX_SHARES = 100
 """So many times one agent can be shared."""
@@ -24,7 +24,7 @@ class ShareKind(StrEnum):
     LINK = "link"
 
 
-@dataclass(frozen=True)
+@frozen
 class Share:
     """Lets somebody outside the agent's organisation see what it offers and run a copy of it.
 
@@ -51,7 +51,7 @@ class Share:
         return bool(self.hash) and hmac.compare_digest(self.hash, hash_secret(secret))
 
 
-@dataclass(frozen=True)
+@frozen
 class ShareSecret:
     """What a link carries: where the share lies, and the proof."""
 

@@ -7,11 +7,11 @@ import hashlib
 import posixpath
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
 from chalicelib.errors import FieldError, Invalid
+from chalicelib.values import frozen
 
 SIGN_IN_LIFETIME = timedelta(minutes=10)
 HOME = "/"
@@ -22,7 +22,7 @@ _DECODINGS = 4
 _NO_PAGES = re.compile(r"/(api|local)(/|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class SignInLink:
     """A one-time link, by the hash of its secret, for the browser that asked for it."""
 
@@ -35,7 +35,24 @@ class SignInLink:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
+class EmailChange:
+    """A one-time link to the address that an account is to have, by the hash of its secret.
+
+    It counts in the session that asked for it, and only while the account has the address `before`.
+    """
+
+    hash: str
+    user_id: str
+    session_id: str
+    before: str
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    revision: int = 1
+
+
+@frozen
 class Handshake:
     """One trip of one browser to a provider and back, by the hash of its state. Used once."""
 

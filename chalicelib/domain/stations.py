@@ -6,13 +6,14 @@ Worked out of a version, its build's report and its deployment, as the web app's
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.versions import Version, VersionState
+from chalicelib.values import frozen
 
 LINES = "manifest-lines.json"
 """Where a commit's manifest names its tests and variables, among the version's artifacts."""
@@ -31,7 +32,7 @@ class StationState(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True)
+@frozen
 class Station:
     """One station; `seconds` once it is over and both its ends are known."""
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.pull_requests import PreviewState, PullRequest
 from chalicelib.domain.stations import Station, StationState
 from chalicelib.domain.versions import HELD_BACK, Reason, Version, VersionState
+from chalicelib.values import frozen
 
 OUR_NAME = "Slipway"
 _KEPT = timedelta(days=400)
@@ -63,7 +64,7 @@ _DEPLOYMENT_STATES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Told:
     """What the code host was last told of one subject, and whether it is owed more.
 
@@ -100,7 +101,7 @@ class Told:
         return replace(self, updated_at=at, revision=self.revision + 1, **changes)
 
 
-@dataclass(frozen=True)
+@frozen
 class Note:
     """A remark on a line, for the host's annotations."""
 
@@ -111,7 +112,7 @@ class Note:
     message: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Saying:
     """How a commit's check stands, in words."""
 

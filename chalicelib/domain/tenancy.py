@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.errors import Conflict, Forbidden
+from chalicelib.values import frozen
 
 
 class Role(StrEnum):
@@ -136,7 +137,7 @@ _ANY_TOKEN = OF_AGENTS | {Action.ACCOUNT_READ}
 RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
-@dataclass(frozen=True)
+@frozen
 class User:
     id: str
     email: str
@@ -146,7 +147,7 @@ class User:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class EmailClaim:
     """Holds an email address for one user, so that two sign-ups at once make one account."""
 
@@ -155,7 +156,7 @@ class EmailClaim:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Organisation:
     """The tenant. From `closed_at` on it is closing: nothing runs, and at `closes_at` it is removed
     for good. `settled`: all of it was seen to have stopped; `removing`: there is no way back."""
@@ -176,7 +177,7 @@ class Organisation:
         return self.closes_at is not None
 
 
-@dataclass(frozen=True)
+@frozen
 class Membership:
     """A person's place in an organisation.
 
@@ -194,7 +195,7 @@ class Membership:
     revision: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Principal:
     """Who is calling, for which organisation, with which rights."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.machine import successor
+from chalicelib.values import frozen
 
 
 class VersionState(StrEnum):
@@ -79,7 +80,7 @@ class SourceKind(StrEnum):
     """The source of a published version."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SourceCommit:
     """The commit a source is: where it lies, and what is told of it. `message` is one line."""
 
@@ -100,7 +101,7 @@ class SourceCommit:
         return self.sha[:7]
 
 
-@dataclass(frozen=True)
+@frozen
 class Source:
     """Where a version's source came from. `size` in bytes, `digest` as sha256 hex once known."""
 
@@ -113,7 +114,7 @@ class Source:
     commit: SourceCommit | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Reason:
     """One thing that is wrong and what to change, for people."""
 
@@ -123,7 +124,7 @@ class Reason:
     line: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class InferredValue:
     """A value nobody wrote down, and what it was read from."""
 
@@ -132,7 +133,7 @@ class InferredValue:
     source: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Version:
     id: str
     org_id: str
@@ -187,7 +188,7 @@ class Version:
         return f"{self.org_id}/{self.agent_id}/{self.id}/"
 
 
-@dataclass(frozen=True)
+@frozen
 class Template:
     """A ready-made source people can start from."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from secrets import randbelow
@@ -35,11 +35,12 @@ from chalicelib.domain.versions import Version
 from chalicelib.ports.code_host import Annotation as Annotation
 from chalicelib.ports.code_host import Check as Check
 from chalicelib.ports.code_host import CodeHost as CodeHost
+from chalicelib.values import frozen
 
 E = TypeVar("E")
 
 
-@dataclass(frozen=True)
+@frozen
 class Listing(Generic[E]):
     """A way entities are listed, in the order of their ids (which is the order of time)."""
 
@@ -93,28 +94,28 @@ REPAIRS = Listing("repairs", Repair)  # ()
 ORPHANS = Listing("orphans", Orphan)  # ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Page(Generic[E]):
     items: tuple[E, ...]
     next: str | None
     """Where the next page begins, or None at the end."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Put:
     """Store this revision, if the one before it is what is stored (none, for revision 1)."""
 
     entity: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class Delete:
     """Remove the entity, if this revision is what is stored."""
 
     entity: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class Tally:
     """Add to what is counted of an agent's listing (`Counts`), in the transaction it stands in.
 
@@ -193,7 +194,7 @@ class Counters(Protocol):
     def strikes(self, bucket: Bucket, *, window: int) -> Strikes | None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class HostDeployment:
     """What the host says of one deployment. `status` is the host's own word."""
 
@@ -209,7 +210,7 @@ class HostDeployment:
     """The running copies: the host's id of each, and its word for how it is."""
 
 
-@dataclass(frozen=True)
+@frozen
 class HostService:
     """What the host has stored of one service. `settings` in the words of a release's steps."""
 
@@ -223,7 +224,7 @@ class HostService:
     latest: HostDeployment | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Released:
     """What the host confirmed of a release."""
 
@@ -232,7 +233,7 @@ class Released:
     domain: str
 
 
-@dataclass(frozen=True)
+@frozen
 class LogLine:
     timestamp: str
     level: str
@@ -241,7 +242,7 @@ class LogLine:
     """Which step of a build said it; None for an agent's own output."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Sample:
     """One measured value; `at` in seconds since 1970."""
 
@@ -330,7 +331,7 @@ class ReleaseNote(Protocol):
     def __call__(self, service_id: str, domain: str, *, asking: bool) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class BuildStatus:
     """What the build service says. `status`: IN_PROGRESS, SUCCEEDED, FAILED, FAULT, …"""
 
@@ -349,7 +350,7 @@ class Builder(Protocol):
     def stop(self, build_id: str) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class UploadForm:
     """A form the client posts its archive with: all fields first, `file` last."""
 
@@ -375,6 +376,10 @@ class Artifacts(Protocol):
     def copy_template(self, template_key: str, source_key: str) -> None: ...
 
     def copy_source(self, key: str, to_key: str) -> None: ...
+
+    def copy_built(self, key: str, to_key: str) -> None:
+        """What a build has left behind, once more; NotFound when it is not there."""
+        ...
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         """Stores a source as it arrives, never whole in memory; its size. When the pieces end in
@@ -463,7 +468,7 @@ class Provider(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """Something to do that nobody waits for. Doing it twice does no harm.
 
@@ -500,7 +505,7 @@ class Schedule(Protocol):
     def disable(self) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """What a URL answered; status 0 when nothing did."""
 

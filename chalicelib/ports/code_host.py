@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.domain.repositories import (
@@ -14,6 +13,7 @@ from chalicelib.domain.repositories import (
     Repository,
     RepositoryRef,
 )
+from chalicelib.values import frozen
 
 
 class CodeHost(Protocol):
@@ -96,7 +96,7 @@ class CodeHost(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Annotation:
     """A remark on a line of a file. `level`: notice, warning or failure."""
 
@@ -107,7 +107,7 @@ class Annotation:
     message: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Check:
     """A check run. `status`: queued, in_progress or completed, then with a `conclusion`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import (
@@ -36,6 +36,7 @@ from chalicelib.errors import (
 )
 from chalicelib.ports import AUDIT, Artifacts, Change, Clock, Put, Store
 from chalicelib.telemetry import logger, trace_id
+from chalicelib.values import frozen
 
 CHECKPOINT_EVERY = 100
 VERIFIED_AT_ONCE = 5000
@@ -47,7 +48,7 @@ _LONGEST_PAUSE = 0.2
 _ANCHOR = re.compile(r"(\d{1,12}):([0-9a-f]{64})?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """Which records are looked for; None: any."""
 
@@ -68,7 +69,7 @@ class Wanted:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """How far the chain was followed, and the first place where it does not hold.
 

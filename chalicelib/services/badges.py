@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.badges import badge_of, deploy_address, drawn, image_link
@@ -20,12 +19,13 @@ from chalicelib.domain.tenancy import Principal
 from chalicelib.errors import NotFound
 from chalicelib.ports import Clock, Store
 from chalicelib.services.agents import Agents
+from chalicelib.values import frozen
 
 _ADDRESS = re.compile(r"(org_[0-9a-z]{26})\.(agt_[0-9a-z]{26})\.([0-9a-f]{32})")
 _ENVIRONMENT = "production"
 
 
-@dataclass(frozen=True)
+@frozen
 class BadgeLinks:
     """What goes into a README. Without a repository that anybody may read, nothing to deploy."""
 

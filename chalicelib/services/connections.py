@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import Audited, AuditEvent, changed
@@ -48,12 +48,13 @@ from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.pull_requests import PullRequests
 from chalicelib.services.tracks import Tracks
+from chalicelib.values import frozen
 
 NOT_CONNECTED = "This agent is not connected to a repository."
 _SETTINGS = ("branch", "root", "watch", "auto_deploy", "wait_for_checks", "previews")
 
 
-@dataclass(frozen=True)
+@frozen
 class Wish:
     """How an agent is to be connected. Without a branch: the repository's own default."""
 
@@ -67,7 +68,7 @@ class Wish:
     previews: PreviewsOf = PreviewsOf.OFF
 
 
-@dataclass(frozen=True)
+@frozen
 class Connected:
     """`secret` is the webhook's, and shown this once; None when it stays as it was."""
 

@@ -8,7 +8,7 @@ author.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -20,6 +20,7 @@ from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.listings import AgentListing, Found, PublishedVersion
 from chalicelib.domain.pages import PAGES
+from chalicelib.domain.release import CONTEXT, Strategy, strategy_of
 from chalicelib.domain.search import trend_of
 from chalicelib.domain.tenancy import Action, Membership, Principal
 from chalicelib.domain.versions import Source, SourceKind, Version, VersionState
@@ -41,6 +42,7 @@ from chalicelib.services.sharing import Sharing
 from chalicelib.services.variables import EnvironmentVariables, VariableValue
 from chalicelib.services.versions import Versions
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 ENVIRONMENT = "production"
 _TRIES = 20
@@ -48,7 +50,7 @@ _KEPT = 5
 """So many copies of one agent are remembered for each person."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Copy:
     """What came to be. `deployment_id` is None when it was not asked for, or could not begin: the
     version can be deployed like any other."""
@@ -58,7 +60,7 @@ class Copy:
     deployment_id: str | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Update:
     """How a copy stands to what its author shows now. `missing` names the variables that have no
     value yet and without which the newer version does not run."""
@@ -142,7 +144,6 @@ class Copies:
             )
             self._artifacts.copy_source(version.source_key, built.source.key)
             return replace(copy, version=built)
-        self._lay_out(version, copy.version)
         return self._deployed(copy) if deploy else copy
 
     def updates(self, principal: Principal, agent_id: str) -> Update:
@@ -203,8 +204,8 @@ class Copies:
         said = AuditEvent.by(
             principal, Audited.VERSION_CREATED, version.id, after={"copy_of": latest.version_id}
         )
-        self._audit.commit(said, *changes)
         self._lay_out(latest, version)
+        self._audit.commit(said, *changes)
         copy = Copy(changed, version, None)
         return self._deployed(copy) if deploy else copy
 
@@ -263,6 +264,7 @@ class Copies:
         version = _version(offered, agent, principal, 1, now, deploy=True)
         changes: list[Change] = []
         if not fork:
+            self._lay_out(offered, version)
             changes += [Put(version), Put(_item(version, principal))]
         if values:
             wanted = _values(offered.manifest, values)
@@ -310,7 +312,11 @@ class Copies:
         return [Put(run), Tally(listing.org_id, listing.agent_id, amounts)]
 
     def _lay_out(self, offered: PublishedVersion, version: Version) -> None:
-        """What people read of a version that was built elsewhere: where it came from, its pages."""
+        """What people read of a version that was built elsewhere, where it came from and its pages;
+        and what the host builds, where it builds. It is there before the version is: whoever takes
+        up one whose maker has died must find all of it."""
+        if strategy_of(offered.image) is Strategy.SOURCE:
+            self._artifacts.copy_built(f"{offered.prefix}{CONTEXT}", f"{version.prefix}{CONTEXT}")
         self._artifacts.put_json(
             f"{version.prefix}report.json",
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.connections import Connection
 from chalicelib.domain.deliveries import (
@@ -35,6 +35,7 @@ from chalicelib.errors import (
 from chalicelib.ports import DELIVERIES, Change, Clock, Page, Put, Schedule, Store, Task, Tasks
 from chalicelib.services.agents import Agents
 from chalicelib.services.connections import Connections
+from chalicelib.values import frozen
 
 MAX_PAYLOAD = 5_000_000
 """Bytes. A function is called with at most 6 MB, the rest of the request included."""
@@ -42,7 +43,7 @@ _REFUSALS_EVERY = 600
 """Seconds. Anybody can send nonsense: of each kind one record in this time is kept."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Arrival:
     """One call as it came. `length` is what it says of itself, before anything is read."""
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.domain.idempotency import Remembered
 from chalicelib.errors import ChangedMeanwhile, Conflict, Invalid
 from chalicelib.ports import Clock, Delete, Put, Store
+from chalicelib.values import frozen
 
 KEPT = timedelta(days=1)
 AT_WORK = timedelta(seconds=60)
 MAX_KEY = 255
 
 
-@dataclass(frozen=True)
+@frozen
 class Done:
     """An answer, and whether it is a repeated one."""
 

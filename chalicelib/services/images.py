@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.images import (
     ICON,
@@ -21,9 +21,10 @@ from chalicelib.ports import Artifacts, Store
 from chalicelib.services.agents import Agents
 from chalicelib.services.listings import Draft, Listings
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Arranged:
     """A screenshot that stays, at its place in the row, and what is said of it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from chalicelib.domain.stations import LINES
 from chalicelib.domain.versions import InferredValue, Reason, Version
 from chalicelib.errors import Invalid
 from chalicelib.ports import Artifacts
+from chalicelib.values import frozen
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_LOOKED_AT = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class Understood:
     """What a source turned out to be. `unsafe` says that we refuse it; `reasons` say why it
     cannot be built."""

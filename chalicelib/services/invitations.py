@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.audit import Audited, AuditEvent
@@ -52,9 +52,10 @@ from chalicelib.services.organisations import (
     changing_too_fast,
     gone,
 )
+from chalicelib.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Preview:
     """What an invitation offers, for whoever holds its link."""
 

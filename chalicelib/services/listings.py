@@ -7,7 +7,7 @@ moment it is first published, so that links stay right and nobody can pass for s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,13 +42,14 @@ from chalicelib.errors import (
 from chalicelib.ports import VERSIONS, Artifacts, Change, Clock, Delete, Put, Store
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
+from chalicelib.values import frozen
 
 _LOOK_BACK = 20
 _LOOKS = 10
 """Among how many of the newest versions one that is ready is looked for: so many, so often."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Draft:
     """A listing as its owner sees it, with what is still missing before it can be public."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain.copies import month_of
@@ -32,6 +31,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.catalogue import entry_of
+from chalicelib.values import frozen
 
 SHOWN_VERSIONS = 20
 README = "readme"
@@ -43,7 +43,7 @@ SITEMAP_LENGTH = 20_000
 _DEMO = frozenset({DeploymentState.LIVE, DeploymentState.ASLEEP})
 
 
-@dataclass(frozen=True)
+@frozen
 class Offer:
     """Everything the page of one agent shows."""
 
@@ -69,8 +69,7 @@ class Marketplace:
 
     def newest(self) -> tuple[Entry, ...]:
         """What was published or updated lately, the latest first."""
-        found = self._catalogue.search(SearchQuery(sort=Sort.NEWEST, limit=FEED_LENGTH)).items
-        return tuple(sorted(found, key=lambda entry: entry.refreshed_at, reverse=True))
+        return self._catalogue.search(SearchQuery(sort=Sort.UPDATED, limit=FEED_LENGTH)).items
 
     def pages(self) -> list[tuple[str, datetime]]:
         """Every public agent's slug and when its page last changed, as far as a sitemap goes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.audit import Audited, AuditEvent, changed
@@ -36,11 +36,12 @@ from chalicelib.services.access import Access
 from chalicelib.services.audit import Audit
 from chalicelib.services.organisations import TRIES, changing_too_fast, gone, places_left
 from chalicelib.services.tokens import Tokens
+from chalicelib.values import frozen
 
 _RIGHTS = ("role", "restricted", "grants")
 
 
-@dataclass(frozen=True)
+@frozen
 class Member:
     """A membership and whose it is; the user is None once the account is gone."""
 
@@ -48,7 +49,7 @@ class Member:
     user: User | None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Scene:
     """What a change of members is judged by, read at one moment."""
 

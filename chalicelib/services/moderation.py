@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.audit import SYSTEM, Audited, AuditEvent
 from chalicelib.domain.listings import AgentListing, Moderation, NameClaim, skeleton
@@ -20,12 +20,13 @@ from chalicelib.ports import OPEN_REPORTS, REPORTS, Clock, Page, Put, Store
 from chalicelib.services.audit import Audit
 from chalicelib.services.marketplace import Marketplace
 from chalicelib.services.reviews import Reviews
+from chalicelib.values import frozen
 
 _TRIES = 8
 _AT_ONCE = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class Case:
     """A report with what it is about, as it is now."""
 

@@ -5,7 +5,7 @@ Operators are named in the settings by their addresses. To everybody else none o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import Audited, AuditEvent
@@ -26,12 +26,13 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.services.orphans import Orphans
+from chalicelib.values import frozen
 
 STUCK_AFTER = timedelta(minutes=5)
 SHOWN = 50
 
 
-@dataclass(frozen=True)
+@frozen
 class StuckWork:
     """Something that should have moved by now, and what it waits for."""
 
@@ -44,7 +45,7 @@ class StuckWork:
     detail: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Overview:
     budget: BudgetState
     reconciler: ReconcilerRun | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.domain.audit import Audited, AuditEvent, changed
 from chalicelib.domain.ids import new_id
@@ -26,11 +26,12 @@ from chalicelib.errors import (
 from chalicelib.ports import MEMBERSHIPS, Clock, Page, Put, Store
 from chalicelib.services.audit import Audit
 from chalicelib.settings import TenantLimits
+from chalicelib.values import frozen
 
 TRIES = 8
 
 
-@dataclass(frozen=True)
+@frozen
 class Belonging:
     """An organisation and a person's place in it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from chalicelib.domain.credentials import hash_secret
@@ -30,12 +30,13 @@ from chalicelib.ports import Clock, Delete, Provider, Put, Store
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.sessions import Sessions, SignedIn, Visitor
 from chalicelib.services.sign_in import SignIn
+from chalicelib.values import frozen
 
 _MAX_PARAMETER = 4096
 _TRIES = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Departure:
     """Where the browser goes to sign in, and what its cookie is to hold."""
 
@@ -43,7 +44,7 @@ class Departure:
     browser: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Arrival:
     """Where the browser goes after it came back. `signed_in` is None when proof is still due."""
 

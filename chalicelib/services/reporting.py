@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ from chalicelib.ports import (
     every,
 )
 from chalicelib.telemetry import logger
+from chalicelib.values import frozen
 
 HELD_FOR = timedelta(minutes=3)
 """Longer than any telling takes: who holds a subject longer has died."""
@@ -58,7 +59,7 @@ _RECENT = 20
 _STATUS = {"success": "success", "neutral": "success", "failure": "failure"}
 
 
-@dataclass(frozen=True)
+@frozen
 class _News:
     """Something to be told: how to tell it from other news, whether it is the end, and saying it,
     which answers what was learned."""

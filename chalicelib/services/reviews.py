@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -29,6 +28,7 @@ from chalicelib.ports import (
 )
 from chalicelib.services.agents import Agents
 from chalicelib.services.marketplace import Marketplace
+from chalicelib.values import frozen
 
 _TRIES = 8
 _LOOK_BACK = 20
@@ -36,7 +36,7 @@ _VOTES_SEEN = 500
 """So many of a person's votes are looked through for those on one agent."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """Whether somebody may review an agent; `why_not` says what is in the way, for people."""
 

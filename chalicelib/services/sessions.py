@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.domain.audit import Audited, AuditEvent, Result
@@ -24,12 +24,13 @@ from chalicelib.errors import ChangedMeanwhile, NotFound, Unauthenticated
 from chalicelib.ports import SESSIONS, Clock, Delete, Put, Signer, Store, every
 from chalicelib.services.access import Access
 from chalicelib.services.audit import Audit
+from chalicelib.values import frozen
 
 _TRIES = 5
 _BACKDATED = timedelta(seconds=1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Visitor:
     """The browser that a request comes from. `browser` is its cookie of signing in, if any."""
 
@@ -39,7 +40,7 @@ class Visitor:
     refresh: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class SignedIn:
     """A person's session: the access token, its seconds, and what the refresh cookie holds."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.audit import Audited, AuditEvent
@@ -18,6 +17,7 @@ from chalicelib.errors import Conflict, FieldError, Invalid, PreconditionFailed
 from chalicelib.ports import Clock, Put, Store, Vault
 from chalicelib.services.agents import Agents, environment_name
 from chalicelib.services.audit import Audit
+from chalicelib.values import frozen
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = ("SLIPWAY_", "RAILWAY_")
@@ -27,7 +27,7 @@ _NOTHING_SECRET = Masker()
 MAX_BYTES = 128 * 1024
 
 
-@dataclass(frozen=True)
+@frozen
 class VariableValue:
     """`value` is None for a secret when it is shown, and for one that is to stay as it is."""
 
@@ -36,7 +36,7 @@ class VariableValue:
     secret: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class DeployedVariable:
     """A variable a deployment runs with, and how it differs from the compared one.
 

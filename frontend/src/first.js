@@ -1,6 +1,7 @@
 // Runs before anything is drawn: the theme that was chosen here, and whether somebody was signed in
 // when last here, so that the outline in the page's own HTML shows nothing that is not so. Then
 // fetches the app, once the outline is there to be read: on a thin line they would hold each other up.
+// Whoever was signed in has their session traded meanwhile; `session.ts` takes the answer over.
 (() => {
   const known = document.documentElement.dataset;
   try {
@@ -21,7 +22,18 @@
   };
   addEventListener("click", keep, true);
   addEventListener("submit", keep, true);
+  const trade = () =>
+    fetch("/api/v1/auth/refresh", {
+      method: "POST",
+      headers: { "X-Slipway-CSRF": "1", "Content-Type": "application/json" },
+      body: "{}",
+      signal: AbortSignal.timeout(20_000),
+    });
   const start = () => {
+    if ("known" in known && navigator.locks) {
+      globalThis.slipwayTrade = navigator.locks.request("slipway.refresh", trade);
+      globalThis.slipwayTrade.catch(() => undefined); // the app asks again, and tells
+    }
     const [app, ...parts] = document.querySelector("[data-app]")?.dataset.app.split(" ") ?? [];
     if (!app) return;
     for (const href of parts) {

@@ -26,6 +26,7 @@ _MEMBERS = (
     "chalicelib/domain/masking.py",
     "chalicelib/domain/plan.py",
     "chalicelib/domain/smoke.py",
+    "chalicelib/values.py",
 )
 _LEFT_OUT = frozenset({"pack.py", "buildspec.yml"})
 _MAIN = b"from infra.build.__main__ import run\n\nrun()\n"

@@ -215,7 +215,7 @@ def test_a_session_that_ends_in_a_form_loses_nothing(stage: Stage) -> None:
     page.route("**/api/v1/**", ended)
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("dialog").wait_for()
-    assert page.get_by_label("Description").input_value() == "Typed before the session ended"
+    expect(page.get_by_label("Description")).to_have_value("Typed before the session ended")
 
 
 def test_by_keyboard_alone(stage: Stage) -> None:

@@ -97,7 +97,7 @@ def test_single_keys_do_nothing_while_somebody_types(person: Visitor) -> None:
     person.page.keyboard.press("Control+k")
     person.page.get_by_role("combobox").wait_for()
     person.page.keyboard.type("g o n ?")
-    assert person.page.get_by_role("combobox").input_value() == "g o n ?"
+    expect(person.page.get_by_role("combobox")).to_have_value("g o n ?")
 
 
 def test_the_theme_is_the_systems_until_one_is_chosen_and_then_stays(window: Open) -> None:
@@ -149,7 +149,7 @@ def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(person: Visit
     second.sign_in(person.email, to="/signed-in")
     dialog.wait_for(state="detached")
     assert cookies
-    assert name.input_value() == "Half a name, still being"
+    expect(name).to_have_value("Half a name, still being")
     person.click("button", "Launch", exact=True)
     page.get_by_role("link", name="Open it").wait_for()
     assert second.faults == []
@@ -199,8 +199,8 @@ def test_an_api_that_fails_is_said_with_its_trace_and_can_be_asked_again(
     person.go(path)
     alert = person.page.get_by_role("alert").first
     alert.wait_for()
-    assert "The store is on fire." in alert.inner_text()
-    assert "0123456789abcdef" in alert.inner_text()
+    expect(alert).to_contain_text("The store is on fire.")
+    expect(alert).to_contain_text("0123456789abcdef")
     assert person.violations() == []
     person.page.unroute_all(behavior="ignoreErrors")
     alert.get_by_role("button", name="Try again").click()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import Visitor
@@ -92,10 +93,10 @@ def test_a_dropped_folder_goes_live_without_what_should_stay_at_home(
     drop_folder(person, source)
     page = person.page
     page.get_by_role("button", name="Launch", exact=True).wait_for()
-    assert page.get_by_label("Name").input_value() == "Grüße 世界"
-    assert page.get_by_text(re.compile(r"From .*main\.py")).first.is_visible()
-    assert page.get_by_text("The values of .env are filled in as variables.").is_visible()
-    assert page.get_by_label("GREETING_KEY").input_value() == 'moin "all"'
+    expect(page.get_by_label("Name")).to_have_value("Grüße 世界")
+    expect(page.get_by_text(re.compile(r"From .*main\.py")).first).to_be_visible()
+    expect(page.get_by_text("The values of .env are filled in as variables.")).to_be_visible()
+    expect(page.get_by_label("GREETING_KEY")).to_have_value('moin "all"')
     url = launch(person)
     told = httpx.get(url).json()
     assert told["greeting"] == 'moin "all"'
@@ -117,8 +118,8 @@ def test_a_build_that_fails_says_what_to_change_and_the_mended_source_goes_live(
     person.click("button", "Launch", exact=True)
     page = person.page
     page.get_by_role("heading", name="It did not go live").wait_for()
-    assert page.get_by_text(re.compile("httpx2")).first.is_visible()
-    assert page.locator("li", has_text="failed").first.is_visible()
+    expect(page.get_by_text(re.compile("httpx2")).first).to_be_visible()
+    expect(page.locator("li", has_text="failed").first).to_be_visible()
 
     (source / "main.py").write_text(
         "from fastapi import FastAPI\napp = FastAPI()\n"
@@ -160,7 +161,7 @@ def test_what_is_no_source_is_refused_before_anything_is_sent(
     person.page.get_by_test_id("files").set_input_files(tmp_path / name)
     alert = person.page.get_by_role("alert")
     alert.wait_for()
-    assert says in alert.inner_text()
+    expect(alert).to_contain_text(says)
     person.click("button", "Choose something else")
     person.page.get_by_role("heading", name="Drop your agent here").wait_for()
     person.go("/agents")
@@ -182,7 +183,7 @@ def test_a_folder_of_fifty_thousand_files_says_which_to_leave_out(
     person.page.get_by_label("data").check()
     person.click("button", "Go on without these")
     person.page.get_by_role("button", name="Launch", exact=True).wait_for()
-    assert "2,001 files" in person.page.get_by_role("main").inner_text()
+    expect(person.page.get_by_role("main")).to_contain_text("2,001 files")
 
 
 def test_a_broken_line_is_waited_for_and_the_upload_goes_on(

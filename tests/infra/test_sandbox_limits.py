@@ -29,13 +29,13 @@ HERD = (
     "    if os.fork() == 0:\n"
     "        kept = [bytearray(b'x') * (1 << 20) for _ in range(40)]\n"
     "        time.sleep(30)\n"
-    "time.sleep(30)\n"
+    "time.sleep(600)\n"
 )
 SHARED = (
     "import mmap, time\n"
     "area = mmap.mmap(-1, 400 << 20)\n"
     "for at in range(0, len(area), 4096): area[at] = 1\n"
-    "time.sleep(30)\n"
+    "time.sleep(600)\n"
 )
 BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
 FILL = (
@@ -48,13 +48,13 @@ DEEP = (
     "import os, time\n"
     "for n in range(3000):\n"
     "    os.mkdir('d' * 200); os.chdir('d' * 200)\n"
-    "time.sleep(30)\n"
+    "time.sleep(600)\n"
 )
 HIDDEN = (
     "import os, time\n"
     "os.mkdir('/app/locked'); open('/app/locked/fill', 'wb').write(b'x' * (64 << 20))\n"
     "os.chmod('/app/locked', 0)\n"
-    "time.sleep(30)\n"
+    "time.sleep(600)\n"
 )
 
 
@@ -137,7 +137,7 @@ def test_a_full_disk_ends_it_and_says_so(box: Sandbox, code: str) -> None:
         limits = Limits(disk_mb=32)
         spec = Spec(app=folder, command=["python3", "-c", code], limits=limits, writable=True)
         run = box.start(spec)
-        ended = run.wait(40)
+        ended = run.wait(120)
         full = run.disk_full
         run.kill()
     assert ended == -signal.SIGKILL

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 
 from chalicelib.domain.plan import Finding
+from chalicelib.values import frozen
 
 MEGABYTE = 1_000_000
 _MAX_FAULTS = 25
@@ -25,7 +26,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """How much of everything one source may have."""
 
@@ -41,7 +42,7 @@ class Limits:
         return self.files * 2
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One file that passed: where it will lie, and where the archive keeps it."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.inference.evidence import Source, as_dict, as_text
+from chalicelib.values import frozen
 
 _CONFIG_ENDINGS = (".js", ".mjs", ".cjs", ".ts", ".mts")
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """Files to serve once they are built."""
 

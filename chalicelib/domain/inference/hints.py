@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.inference.evidence import Source, as_dict, as_list, as_text
+from chalicelib.values import frozen
 
 #: The first words that tell what a start command runs on.
 _PYTHON_PROGRAMS = (
@@ -25,7 +26,7 @@ _NODE_WORDS = frozenset(_NODE_PROGRAMS.split())
 _ASSIGNMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=")
 
 
-@dataclass(frozen=True)
+@frozen
 class Hint:
     """One value and the file that gives it."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 
 from chalicelib.domain.inference.evidence import Draft, Source, as_dict, as_list, as_text
+from chalicelib.values import frozen
 
 _LOCKS = (
     ("package-lock.json", "npm"),
@@ -20,7 +20,7 @@ _LOCKS = (
 _PNPM_BY_LOCK = {"5": "7", "6": "8", "9": "9"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Manager:
     """A package manager as the source wants it."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.inference.evidence import Source, as_dict, as_text
 from chalicelib.domain.inference.frontends import config_text
+from chalicelib.values import frozen
 
 SERVER_PACKAGES = frozenset(
     {"express", "fastify", "koa", "@hapi/hapi", "hono", "@nestjs/core", "restify", "polka", "micro"}
@@ -52,7 +52,7 @@ _ENDINGS = (".js", ".mjs", ".cjs", ".ts", ".mts")
 _BUILT = ("dist/", "build/", "lib/", "out/", ".output/", "output/", "bin/")
 
 
-@dataclass(frozen=True)
+@frozen
 class NodeEntry:
     """One way to start a Node.js source."""
 

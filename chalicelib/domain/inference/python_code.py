@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from chalicelib.values import frozen
+
 #: What a constructor makes, by the last parts of its imported name.
 _MAKERS = {
     "fastapi.FastAPI": "asgi",
@@ -95,7 +97,7 @@ _HARMLESS_CALLS = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class App:
     """An object a server can be pointed at."""
 

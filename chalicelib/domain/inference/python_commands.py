@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chalicelib.domain.inference.evidence import Source
 from chalicelib.domain.inference.python_code import App, Module
 from chalicelib.domain.inference.python_packages import Packages
+from chalicelib.values import frozen
 
 _APP_ORDER = ("app", "application", "api", "server", "asgi_app", "demo", "mcp")
 #: The transports FastMCP's own program offers, by what the source names.
@@ -21,7 +22,7 @@ _FASTMCP = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One way to start a source."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.inference.dockerfile import Dockerfile
 from chalicelib.domain.inference.evidence import Draft, Source, as_dict, as_list, as_text
 from chalicelib.domain.inference.hints import Hints, runtime_of_command
 from chalicelib.domain.inference.versions import wish_rust
+from chalicelib.values import frozen
 
 _PORT = re.compile(
     r"\"(?P<host>[\d.]+|localhost|\[::\]):(?P<port>\d{2,5})\""
@@ -18,7 +18,7 @@ _PORT = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Binary:
     """One program a package builds."""
 

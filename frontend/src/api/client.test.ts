@@ -4,7 +4,7 @@ import { server } from "@/testing/server";
 import { api, forgetAnswers } from "./client";
 import { useOrganisation } from "./organisation";
 import { ApiProblem } from "./problem";
-import { begin, useSession } from "./session";
+import { accessToken, begin, refresh, useSession } from "./session";
 
 const session = (token: string) => ({
   access_token: token,
@@ -169,5 +169,29 @@ describe("calling the API", () => {
     // What anybody may read is read all the same.
     await fresh.api.get("/agents");
     expect(asked).toBe(1);
+  });
+
+  it("takes over the trade that was begun before the app was here, once", async () => {
+    let trades = 0;
+    server.use(
+      http.post("*/api/v1/auth/refresh", () => {
+        trades += 1;
+        return HttpResponse.json(session("second"));
+      }),
+    );
+    globalThis.slipwayTrade = Promise.resolve(Response.json(session("first")));
+    await refresh();
+    expect(await accessToken()).toBe("first");
+    expect(trades).toBe(0);
+    await refresh();
+    expect(await accessToken()).toBe("second");
+    expect(trades).toBe(1);
+  });
+
+  it("trades itself when the one that was begun came to nothing", async () => {
+    server.use(http.post("*/api/v1/auth/refresh", () => HttpResponse.json(session("second"))));
+    globalThis.slipwayTrade = Promise.reject(new TypeError("the line was down"));
+    await refresh();
+    expect(await accessToken()).toBe("second");
   });
 });

@@ -26,6 +26,11 @@ export const useSession = create<SessionStore>(() => ({ state: "unknown", user: 
 let access: { token: string; until: number } | null = null;
 let refreshing: Promise<boolean> | null = null;
 
+declare global {
+  /** The trade that `first.js` has begun while this app was still under way. */
+  var slipwayTrade: Promise<Response> | undefined;
+}
+
 const channel =
   typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("slipway.session");
 channel?.addEventListener("message", (event: MessageEvent<unknown>) => {
@@ -96,12 +101,14 @@ export async function signOut(): Promise<void> {
 async function trade(tries = 3): Promise<boolean> {
   let response: Response;
   try {
-    response = await fetch(`${API}/auth/refresh`, {
-      method: "POST",
-      headers: { "X-Slipway-CSRF": "1", "Content-Type": "application/json" },
-      body: "{}",
-      signal: AbortSignal.timeout(20_000),
-    });
+    response =
+      (await begun()) ??
+      (await fetch(`${API}/auth/refresh`, {
+        method: "POST",
+        headers: { "X-Slipway-CSRF": "1", "Content-Type": "application/json" },
+        body: "{}",
+        signal: AbortSignal.timeout(20_000),
+      }));
   } catch (cause) {
     throw silence(cause);
   }
@@ -120,6 +127,13 @@ async function trade(tries = 3): Promise<boolean> {
   const { state } = useSession.getState();
   forget(state === "signed-in" || state === "expired" ? "expired" : "anonymous");
   return false;
+}
+
+/** The answer to the trade that was begun before this app was here, once. */
+async function begun(): Promise<Response | null> {
+  const trade = globalThis.slipwayTrade;
+  globalThis.slipwayTrade = undefined;
+  return (await trade?.catch(() => null)) ?? null;
 }
 
 function forget(state: "anonymous" | "expired"): void {

@@ -7,9 +7,9 @@ no pattern at all; that keeps the scan of a small source at a few milliseconds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
+from chalicelib.values import frozen
 from infra.build.scan.findings import Level, Severity
 
 _CODE = (
@@ -33,7 +33,7 @@ _PYTHON = (".py",)
 _SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".html")
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """One pattern. `secret` findings are never quoted and are milder in tests and documents."""
 

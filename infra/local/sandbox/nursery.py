@@ -103,15 +103,20 @@ class Nursery:
         )
         theirs.close()
         self._control = ours
-        self._listener = threading.Thread(target=self._listen, args=(ours,), daemon=True)
+        self._silent = threading.Event()
+        self._listener = threading.Thread(
+            target=self._listen, args=(ours, self._silent), daemon=True
+        )
         self._listener.start()
 
     def _revive(self) -> None:
         with self._reviving:
-            if self._closed or self._process.poll() is None:
+            if self._closed or (self._process.poll() is None and not self._silent.is_set()):
                 return
             # The old listener reports the lost sandboxes; after it, numbers mean the new zygote.
             self._listener.join()
+            self._process.kill()  # what closed its end may take a moment to be gone
+            self._process.wait()
             self._control.close()
             self._launch()
 
@@ -145,7 +150,7 @@ class Nursery:
     def _send(self, order: dict[str, object], descriptors: list[int]) -> None:
         socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
 
-    def _listen(self, control: socket.socket) -> None:
+    def _listen(self, control: socket.socket, silent: threading.Event) -> None:
         while True:
             try:
                 packet, descriptors, _, _ = socket.recv_fds(control, 65536, 64)
@@ -154,6 +159,7 @@ class Nursery:
             if not packet:
                 break
             self._hear(json.loads(packet), list(descriptors))
+        silent.set()
         self._lost()
 
     def _hear(self, event: dict[str, Any], descriptors: list[int]) -> None:

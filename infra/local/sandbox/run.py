@@ -91,6 +91,10 @@ class Run:
         """The exit code (negative: ended by that signal), or None when it still runs."""
         return self._code if self._over.wait(timeout) else None
 
+    def measure_disk(self) -> None:
+        """Look how much its writable folders hold."""
+        self.disk_bytes = self.disk.measure()
+
     def signal(self, number: int) -> None:
         """Send a signal to the program (not to a shell that merely waits for it)."""
         if number == signal.SIGKILL:
@@ -152,7 +156,7 @@ class Run:
             return Stats(disk_bytes=self.disk_bytes)
         pids = processes.tree(self.inner)
         if not self.disk_bytes:
-            self.disk_bytes = self.disk.measure()
+            self.measure_disk()
         return Stats(
             cpu_seconds=processes.cpu_seconds(pids),
             rss_bytes=processes.proportional_memory(pids) or processes.memory(pids),

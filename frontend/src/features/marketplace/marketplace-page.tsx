@@ -61,6 +61,9 @@ export function MarketplacePage() {
               ) : null}
             </p>
             <Chosen wanted={wanted} onChange={change} />
+            <a href="/api/v1/marketplace/feed.xml" className="ml-auto text-sea underline">
+              RSS feed
+            </a>
           </div>
           <QueryView
             query={{ ...query, refetch: again }}

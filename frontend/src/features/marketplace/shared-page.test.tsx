@@ -136,6 +136,23 @@ describe("a secret link", () => {
     expect(copy).toHaveAttribute("href", "/shared/copy");
   });
 
+  it("lets one search the documentation, with the secret in the body", async () => {
+    const docs = [{ path: "docs/tides.md", title: "Tides" }];
+    answer("post", "/marketplace/shared/preview", shared({ shown_by: "link", docs }));
+    const sent: unknown[] = [];
+    server.use(
+      http.post("*/api/v1/marketplace/shared/pages", async ({ request }) => {
+        sent.push(await request.json());
+        const place = { ...docs[0], heading: "Neap", excerpt: "when the moon is half" };
+        return HttpResponse.json({ items: [place] });
+      }),
+    );
+    open("/shared#token=s3cret", { signedIn: false });
+    await userEvent.type(await screen.findByLabelText("Search the documentation"), "neap");
+    expect(await screen.findByRole("link", { name: "Tides: Neap" })).toBeInTheDocument();
+    expect(sent.at(-1)).toEqual({ token: "s3cret", q: "neap" });
+  });
+
   it("leads on to a copy with the secret that the tab remembers", async () => {
     sessionStorage.setItem("slipway.share", "s3cret");
     answer("post", "/marketplace/shared/preview", shared({ shown_by: "link", inputs: [] }));

@@ -8,6 +8,7 @@ import { refresh, useSession, wasSignedIn } from "@/api/session";
 import {
   declineShared,
   linkedQuery,
+  lookUpLinked,
   lookUpShared,
   readLinkedPage,
   readSharedPage,
@@ -57,6 +58,7 @@ export function LinkedPage() {
   const place: Place = {
     key: [...shareKeys.shown, "link", token],
     readPage: (path, signal) => readLinkedPage(token, path, signal),
+    lookUp: (q, signal) => lookUpLinked(token, q, signal),
   };
   if (query.data) return <Told offer={query.data} place={place} copyAt="/shared/copy" />;
   if (token === "") {
