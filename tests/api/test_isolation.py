@@ -600,6 +600,7 @@ PERSONAL = {
     "Identity",
     "PendingLink",
     "SignInLink",
+    "EmailChange",
     "Handshake",
     "Trip",
     "ApiToken",  # found by its hash, before any organisation is known

@@ -125,8 +125,8 @@ def stage(ground: Ground, picture: Picture) -> Scene:
     layout = Layout.from_env()
     if layout.web_url == ground.web_url:
         publish_gallery(layout, lambda _said: None, SHOWN)
-    number = time.time_ns()
-    people = [f"{name}@harbour-{number}.example" for name in ("ada", "grace", "nobody")]
+    place = f"{secrets.token_hex(2)}.example"
+    people = [f"{name}@{place}" for name in ("ada", "grace", "nobody")]
     scene = Scene(ground.web_url, *people)
     scene.ids["offer"] = SHOWN[0]
     with ExitStack() as stack:

@@ -117,10 +117,13 @@ def _wait_for(page: Page, shot: Shot) -> None:
 
 
 def _settle(page: Page) -> None:
-    """Wait until nothing loads any more."""
+    """Wait until the page stands there and nothing loads any more, twice looked at."""
+    page.locator("h1").first.wait_for(timeout=15_000)
     deadline = time.monotonic() + 15
-    while page.locator("[aria-busy=true]").count() and time.monotonic() < deadline:
-        page.wait_for_timeout(100)
+    calm = 0
+    while calm < 2 and time.monotonic() < deadline:
+        page.wait_for_timeout(250)
+        calm = calm + 1 if page.locator("[aria-busy=true]").count() == 0 else 0
 
 
 def tidy(scene: Scene) -> None:

@@ -56,7 +56,7 @@ PAGES = [
     ("agent-versions", "/agents/{agent}/versions", "ada", "1.1.0"),
     ("agent-logs", "/agents/{agent}/logs", "ada", ""),
     ("agent-metrics", "/agents/{agent}/metrics", "ada", ""),
-    ("agent-variables", "/agents/{agent}/variables", "ada", "LANGUAGE"),
+    ("agent-variables", "/agents/{agent}/variables", "ada", "Everything is saved"),
     ("agent-repository", "/agents/{pilot}/repository", "ada", "open/harbour-pilot"),
     ("agent-listing", "/agents/{agent}/listing", "ada", "Published"),
     ("agent-sharing", "/agents/{shared_agent}/listing", "ada", "For the spring fair"),
@@ -106,7 +106,8 @@ def _states(filled: Shot) -> Iterator[Shot]:
     """A page that is there, that is awaited, and that fails; parts of a page for themselves."""
     yield filled
     yield replace(filled, state="loading", ready="", waits=MAIN)
-    yield replace(filled, state="error", ready="", fails=MAIN)
+    whole = filled.name in ("profile", "organisation-settings")
+    yield replace(filled, state="error", ready="", fails=EVERYTHING if whole else MAIN)
     if filled.path.startswith("/agents/"):
         yield replace(filled, state="part-loading", ready="", waits=PARTS)
         yield replace(filled, state="part-error", ready="", fails=PARTS)
@@ -141,7 +142,7 @@ def _empty() -> Iterator[Shot]:
     yield Shot("profile-tokens", "/profile/tokens", "nobody", "empty", ready="No API tokens")
     yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent is like")
     nothing = {"items": [], "total": 0, "total_is_exact": True, "next_cursor": None}
-    nothing |= {"corrected": None, "facets": {"categories": {}, "runtimes": {}, "tags": {}}}
+    nothing |= {"corrected": None, "facets": {"category": {}, "runtime": {}}}
     answers = ("/marketplace/agents", nothing)
     yield Shot("marketplace", "/marketplace", "", "empty", ready="Nobody has", answers=answers)
 
@@ -163,7 +164,7 @@ def _opened() -> Iterator[Shot]:
     report = _button("Report this agent")
     yield Shot("report", "/marketplace/{offer}", state="open", ready="Report this", act=report)
     variables = "/agents/{agent}/variables"
-    yield Shot("agent-variables", variables, state="open", ready="LANGUAGE", act=_button("Paste"))
+    yield Shot("agent-variables", variables, state="open", ready="saved", act=_button("Paste"))
     yield Shot("agent-delete", "/agents/{agent}/settings", state="open", act=_button("Delete"))
 
 

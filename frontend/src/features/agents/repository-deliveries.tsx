@@ -109,6 +109,7 @@ function Row({ agentId, delivery }: { agentId: string; delivery: Delivery }) {
           size="sm"
           variant="quiet"
           icon={RotateCw}
+          className="-ml-2.5 sm:ml-0"
           busy={again.isPending}
           onClick={() => again.mutate()}
           aria-label={`Look again at ${delivery.event} ${delivery.sha.slice(0, 7)}`}

@@ -196,7 +196,9 @@ function Running({ agent }: { agent: AgentDetail }) {
   const newest = list.data?.pages[0]?.items.find((one) => one.plan !== null);
   const id = current.data?.version_id ?? newest?.id;
   const version = useQuery({ ...versionQuery(agent.id, id ?? ""), enabled: id !== undefined });
-  const loading = current.isLoading || list.isLoading || version.isLoading;
+  const steps = [current, list, version];
+  const loading = steps.some((one) => one.isLoading);
+  const failed = steps.find((one) => one.isError && !one.data);
   const { plan, manifest } = version.data ?? {};
   const resources = {
     cpu: 1,
@@ -219,6 +221,8 @@ function Running({ agent }: { agent: AgentDetail }) {
     >
       {loading ? (
         <SkeletonRows rows={4} height="h-8" />
+      ) : failed ? (
+        <Problem compact error={failed.error} retry={() => failed.refetch()} />
       ) : (
         <div className="grid gap-5 sm:grid-cols-2">
           <div>

@@ -24,7 +24,14 @@ export function UpdateNotice({ agent }: { agent: AgentDetail }) {
   const update = query.data;
   if (!copied) return null;
   if (query.error && !update) {
-    return <Problem compact error={query.error} retry={() => query.refetch()} className="mb-5" />;
+    return (
+      <p className="mb-4 flex flex-wrap items-center gap-x-2 text-sm text-ink-3">
+        Whether its author has something newer could not be read.
+        <Button size="sm" variant="quiet" onClick={() => query.refetch()}>
+          Try again
+        </Button>
+      </p>
+    );
   }
   if (!update) return null;
   return update.available && update.latest ? (

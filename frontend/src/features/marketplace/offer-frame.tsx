@@ -5,7 +5,7 @@ import type { Offer, SharedOffer } from "@/api/types";
 import { ButtonLink } from "@/components/button";
 import { Facts, Page, Plate } from "@/components/page";
 import { runtimeName } from "@/components/runtime";
-import { Loading, Skeleton } from "@/components/skeleton";
+import { ColumnsOutline } from "@/components/skeleton";
 import { Light } from "@/components/status";
 import { Emblem } from "./card";
 
@@ -149,15 +149,6 @@ export function Checked({ checks = CHECKS }: { checks?: readonly string[] }) {
 
 export function Outline() {
   return (
-    <Loading what="Reading about the agent">
-      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-        <div className="plate h-96 space-y-4 p-5">
-          <Skeleton className="h-5 w-64" />
-          <Skeleton className="h-3.5 w-full" />
-          <Skeleton className="h-3.5 w-3/4" />
-        </div>
-        <div className="plate h-80" />
-      </div>
-    </Loading>
+    <ColumnsOutline what="Reading about the agent" columns="lg:grid-cols-[minmax(0,1fr)_19rem]" />
   );
 }

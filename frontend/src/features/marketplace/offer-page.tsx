@@ -200,6 +200,6 @@ function used({ deployments, users }: Offer["counts"]): string {
 }
 
 function inUse(people: number): string {
-  if (people === 0) return "Runs at nobody's";
-  return `Runs at ${people.toLocaleString("en")} ${people === 1 ? "person's" : "people's"}`;
+  if (people === 0) return "Nobody runs it";
+  return people === 1 ? "One person runs it" : `${people.toLocaleString("en")} people run it`;
 }

@@ -18,7 +18,7 @@ import {
 import type { SharedOffer } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
 import { Empty } from "@/components/empty";
-import { Page } from "@/components/page";
+import { Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
@@ -64,9 +64,11 @@ export function LinkedPage() {
   if (token === "") {
     return (
       <Page title="A part of the link is missing" crumbs={CRUMBS}>
-        <p className="text-ink-2">
-          Open the whole link, or ask whoever gave it to you for it again.
-        </p>
+        <Plate>
+          <p className="text-sm text-ink-2">
+            Open the whole link, or ask whoever gave it to you for it again.
+          </p>
+        </Plate>
       </Page>
     );
   }

@@ -19,6 +19,7 @@ import { QueryView } from "@/components/query-view";
 import { saveFile } from "@/components/save-file";
 import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
+import { Address } from "./address";
 
 export function Account() {
   const query = useQuery(meQuery);
@@ -35,10 +36,10 @@ export function Account() {
         {({ user }) => (
           <div className="space-y-5">
             <Name saved={user.name} />
+            <Address present={user.email} />
             <Plate title="Account">
               <Facts
                 items={[
-                  ["Email", user.email],
                   [
                     "Id",
                     <span key="id" className="flex items-center gap-1">

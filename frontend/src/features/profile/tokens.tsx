@@ -24,6 +24,8 @@ export function Tokens() {
   const me = useQuery(meQuery).data;
   const may = useMay();
   const query = useInfiniteQuery(tokensQuery);
+  // Then the way to the first one stands in its middle.
+  const none = query.data?.pages.every(({ items }) => items.length === 0);
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<CreatedToken>();
   const button = may("token:create") ? (
@@ -37,7 +39,7 @@ export function Tokens() {
         flush
         title="API tokens"
         note={me ? `of ${me.organisation.name}` : undefined}
-        actions={button}
+        actions={none ? null : button}
       >
         <PagedList
           query={query}
