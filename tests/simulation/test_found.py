@@ -68,6 +68,19 @@ FOUND: dict[str, Program] = {
             ("do", 0, "redeploy", "out of memory at start", 10.0),
         ),
     ),
+    # The answer was lost, and the host had begun it with an older image: it was begun once more.
+    "a stale image whose answer is lost is found to be stale, and not begun again": (
+        8994,
+        (
+            (
+                "wire",
+                (("timeout_after", "serviceInstanceDeployV2", 1),),
+                ("do", 0, "build", "good"),
+                4.0,
+            ),
+            ("host", "stale_image", ("do", 0, "redeploy", "never up"), 2.0),
+        ),
+    ),
 }
 FOUND_WHERE_THE_HOST_BUILDS: dict[str, Program] = {
     # The same after an answer that was lost.
