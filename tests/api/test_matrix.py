@@ -255,6 +255,7 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "get_social_picture": (200, "", None),
     "github_webhook": (401, "", {"zen": "x"}),
     "get_linked_page": (404, "", {"token": "none", "path": "reference"}),
+    "look_up_linked_pages": (404, "", {"token": "none", "q": "crawl"}),
     "list_providers": (200, "", None),
     "look_up_pages": (200, "?q=crawl", None),
     "list_reviews": (200, "", None),

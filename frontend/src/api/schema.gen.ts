@@ -1414,6 +1414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/marketplace/shared/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Search the documentation of the agent that a secret link leads to, or list its pages */
+        post: operations["look_up_linked_pages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/marketplace/shared/preview": {
         parameters: {
             query?: never;
@@ -3214,6 +3231,19 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * LinkLookUp
+         * @description Without `q` every page is listed.
+         */
+        LinkLookUp: {
+            /**
+             * Q
+             * @default
+             */
+            q?: string;
+            /** Token */
+            token: string;
         };
         /** LinkPage */
         LinkPage: {
@@ -12937,7 +12967,7 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 runtime?: "python" | "nodejs" | "rust" | "static" | "dockerfile";
-                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending";
+                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending" | "updated";
                 tag?: string;
             };
             header?: never;
@@ -14302,7 +14332,7 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 runtime?: "python" | "nodejs" | "rust" | "static" | "dockerfile";
-                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending";
+                sort?: "relevance" | "rating" | "deployments" | "newest" | "trending" | "updated";
                 tag?: string;
             };
             header?: never;
@@ -14921,6 +14951,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or belongs to another organisation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request can be read, but says something that cannot be done */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of this class; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something we depend on does not answer just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_up_linked_pages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkLookUp"];
+            };
+        };
+        responses: {
+            /** @description Search the documentation of the agent that a secret link leads to, or list its pages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassagesView"];
                 };
             };
             /** @description The request cannot be read */
