@@ -134,7 +134,21 @@ class Receipt:
     detail: str = ""
     state: DeliveryState = DeliveryState.RECEIVED
     attempts: int = 0
+    concerns: int = 0
+    """How many agents it was for, each of which has a delivery of it. One that was for none is
+    shown to operators, and to nobody else."""
     revision: int = 1
+
+    def settled(self, outcome: Outcome, concerns: int) -> Receipt:
+        """The next revision, of which nothing more will come."""
+        return replace(
+            self,
+            state=DeliveryState.DONE,
+            code=outcome.code,
+            detail=outcome.detail,
+            concerns=concerns,
+            revision=self.revision + 1,
+        )
 
 
 @frozen

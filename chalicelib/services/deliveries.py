@@ -154,6 +154,7 @@ class Deliveries:
             code=why.code,
             detail=why.detail,
             state=DeliveryState.REFUSED,
+            concerns=0 if connection is None else 1,
         )
         changes: list[Change] = [Put(record)]
         if connection is not None:
