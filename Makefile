@@ -81,8 +81,8 @@ test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every quick test that needs n
 	$(NPM) test
 	$(PYTEST) -n 2 tests/unit tests/service tests/contract tests/api tests/fuzz tests/house tests/simulation/test_found.py
 
-simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200)
-	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200)
+simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200, STRATEGY=source)
+	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200) $(STRATEGY)
 
 check: tools $(WEB_TOOLS) ## the gate: format, lint, types, import contracts, dead code, generated files
 	$(PY) -m ruff format --check .

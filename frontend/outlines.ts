@@ -39,9 +39,10 @@ export function outlines(): Plugin {
       config = resolved;
     },
     async transformIndexHtml(_html, { bundle }) {
-      if (!bundle) return [script("/src/first.js")];
+      // As it stands: the development server would make a module of a file of its own.
+      if (!bundle) return [{ ...script, children: await readFile(FIRST, "utf8") }];
       const name = Object.keys(bundle).find((file) => /first-[^/]*\.js$/.test(file));
-      return [script(`/${name}`)];
+      return [{ ...script, attrs: { src: `/${name}` } }];
     },
     async generateBundle(_options, bundle) {
       chunks = Object.values(bundle).filter((one) => one.type === "chunk");
@@ -58,8 +59,7 @@ export function outlines(): Plugin {
   };
 }
 
-const script = (src: string) =>
-  ({ tag: "script", attrs: { src }, injectTo: "head-prepend" }) as const;
+const script = { tag: "script", injectTo: "head-prepend" } as const;
 
 async function writePages(config: ResolvedConfig, chunks: Rollup.OutputChunk[]): Promise<void> {
   const drawn = at("./node_modules/.outlines");

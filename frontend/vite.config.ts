@@ -7,6 +7,8 @@ import { outlines } from "./outlines.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const port = Number(process.env.SLIPWAY_PORT ?? 8800);
+const cloud = `http://localhost:${port}`;
+const buckets = `http://127.0.0.1:${port + 4}`;
 
 /** The font of the first line is asked for with the page, not when its first line is drawn. */
 const preloadFont: Plugin = {
@@ -87,9 +89,16 @@ export default defineConfig({
   worker: { format: "es" },
   server: {
     port: port + 90,
+    strictPort: true,
+    // The cloud knows one origin, its own: what comes from here comes as if from there.
     proxy: {
-      "/api": `http://localhost:${port}`,
-      "/local": `http://localhost:${port}`,
+      ...Object.fromEntries(
+        ["/api", "/local", "/media"].map((path) => [
+          path,
+          { target: cloud, changeOrigin: true, headers: { origin: cloud } },
+        ]),
+      ),
+      "^/slipway-local-": { target: buckets, changeOrigin: true, headers: { origin: cloud } },
     },
   },
   test: {

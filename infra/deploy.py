@@ -267,6 +267,7 @@ class Deployment:
     def publish_site(self, outputs: dict[str, str]) -> int:
         """The built frontend, and word to the caches that it has changed."""
         uploads = publish.site(self.root / "frontend" / "dist")
+        uploads.append(publish.robots(self.target.web_url or outputs["WebAddress"]))
         written = publish.publish(self.client("s3"), outputs["WebBucketName"], uploads)
         if written:
             self.client("cloudfront").create_invalidation(

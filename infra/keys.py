@@ -22,7 +22,7 @@ from typing import Any
 from boto3.session import Session
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.target import DeployError, Target, aws_location, local_target
 
@@ -117,7 +117,7 @@ def _client(target: Target) -> Any:
 
 def _signing_key() -> str:
     return (
-        Ed25519PrivateKey.generate()
+        ec.generate_private_key(ec.SECP256R1())
         .private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

@@ -81,6 +81,15 @@ def site(folder: Path) -> list[Upload]:
     return assets + pages
 
 
+def robots(web_url: str) -> Upload:
+    """What search engines may read, and where all of it is listed."""
+    text = (
+        "User-agent: *\nAllow: /api/v1/marketplace/\nDisallow: /api/\n\n"
+        f"Sitemap: {web_url}/api/v1/marketplace/sitemap.xml\n"
+    )
+    return Upload("robots.txt", text.encode(), "text/plain; charset=utf-8", immutable=False)
+
+
 def publish(s3: Any, bucket: str, uploads: list[Upload]) -> int:
     """Put what is not there yet; how many objects were written."""
     written = 0

@@ -66,6 +66,14 @@ class S3Artifacts:
             CopySource={"Bucket": self.sources_bucket, "Key": key},
         )
 
+    def copy_built(self, key: str, to_key: str) -> None:
+        self._s3(
+            "copy_object",
+            Bucket=self.artifacts_bucket,
+            Key=to_key,
+            CopySource={"Bucket": self.artifacts_bucket, "Key": key},
+        )
+
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         """In parts, each of which is all that is held; a small source in one. What is there
         already stays: it may have been read by now."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.search_index import SearchIndex
 
-FORMAT = 5
+FORMAT = 6
 """Raise it when files written by older code cannot serve newer code; the index is then rebuilt."""
 FOLDER = "marketplace/"
 STATE = f"{FOLDER}index.json"

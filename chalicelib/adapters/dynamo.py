@@ -24,7 +24,9 @@ from chalicelib.adapters.layouts import (
     range_of,
     revision_of,
 )
+from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.search import Counts
+from chalicelib.domain.versions import Version
 from chalicelib.errors import ChangedMeanwhile, FieldError, Invalid, Unavailable
 from chalicelib.ports import Change, Listing, Page, Put, Tally
 
@@ -198,11 +200,25 @@ def to_item(entity: Any) -> dict[str, Any]:
         key = index_key(entity, index)
         if key is not None:
             item |= _attributes(key, index)
+    if _is_followed(entity):
+        item["followed"] = {"S": "commit"}
     if layout.expires and entity.expires_at is not None:
         item["expires_at"] = {"N": str(int(entity.expires_at.timestamp()))}
     if layout.touched and entity.last_used_at is not None:
         item["used_at"] = {"N": str(int(entity.last_used_at.timestamp()))}
     return item
+
+
+def _is_followed(entity: Any) -> bool:
+    """Whether the code host is told of its changes. The stream's reader is woken for nothing else,
+    and its filter cannot look into the document."""
+    match entity:
+        case Version():
+            return entity.source.commit is not None
+        case Deployment():
+            return entity.commit is not None
+        case _:
+            return False
 
 
 def _entity(kind: type[E], item: dict[str, Any]) -> E:

@@ -77,7 +77,7 @@ from chalicelib.domain.pushes import Track
 from chalicelib.domain.reviews import Report, Review, Vote
 from chalicelib.domain.sessions import Session
 from chalicelib.domain.shares import Share
-from chalicelib.domain.sign_in import Handshake, SignInLink
+from chalicelib.domain.sign_in import EmailChange, Handshake, SignInLink
 from chalicelib.domain.telling import Told
 from chalicelib.domain.tenancy import EmailClaim, Membership, Organisation, User
 from chalicelib.domain.versions import Version
@@ -179,6 +179,11 @@ LAYOUTS: Mapping[type, Layout] = {
     SignInLink: Layout(
         key=lambda hashed: Key(f"LINK#{hashed}#", "LINK#"),
         key_of=lambda e: Key(f"LINK#{e.hash}#", "LINK#"),
+        expires=True,
+    ),
+    EmailChange: Layout(
+        key=lambda hashed: Key(f"EMAIL_CHANGE#{hashed}#", "EMAIL_CHANGE#"),
+        key_of=lambda e: Key(f"EMAIL_CHANGE#{e.hash}#", "EMAIL_CHANGE#"),
         expires=True,
     ),
     AgentListing: Layout(

@@ -27,7 +27,7 @@ from chalicelib.domain.deployments import Deployment
 from chalicelib.domain.limits import Bucket, Strikes
 from chalicelib.domain.search import Counts, Entry, SearchPage, SearchQuery, Withdrawn
 from chalicelib.domain.versions import Version
-from chalicelib.errors import ChangedMeanwhile, Unauthenticated, Unavailable
+from chalicelib.errors import ChangedMeanwhile, NotFound, Unauthenticated, Unavailable
 from chalicelib.ports import (
     Answer,
     BuildStatus,
@@ -312,6 +312,11 @@ class MemoryArtifacts:
 
     def copy_source(self, key: str, to_key: str) -> None:
         self.sources[to_key] = self.sources[key]
+
+    def copy_built(self, key: str, to_key: str) -> None:
+        if key not in self.objects:
+            raise NotFound("There is no such object.")
+        self.objects[to_key] = self.objects[key]
 
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         body = b"".join(pieces)

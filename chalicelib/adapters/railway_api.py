@@ -114,7 +114,10 @@ class RailwayApi:
                 code="host_source_too_large",
             )
         if response.status_code >= 400:
-            raise typed({"message": answer.get("message")}, response.status_code, read=False)
+            found = typed({"message": answer.get("message")}, response.status_code, read=False)
+            if found.code == "host_unauthorized":
+                self._forget_token()
+            raise found
         return answer
 
     def _ask(

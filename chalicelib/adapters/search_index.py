@@ -55,6 +55,7 @@ _ORDERS = {
     Sort.DEPLOYMENTS: "deployments",
     Sort.NEWEST: "published",
     Sort.TRENDING: "trend",
+    Sort.UPDATED: "refreshed",
 }
 _SETTINGS = (
     "journal_mode = MEMORY",
@@ -66,7 +67,7 @@ _SCHEMA = """
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY, agent TEXT NOT NULL, card BLOB NOT NULL, categories INTEGER NOT NULL,
   runtime INTEGER NOT NULL, rating REAL NOT NULL, deployments INTEGER NOT NULL,
-  trend REAL NOT NULL, published REAL NOT NULL, popularity REAL NOT NULL
+  trend REAL NOT NULL, published REAL NOT NULL, refreshed REAL NOT NULL, popularity REAL NOT NULL
 );
 CREATE UNIQUE INDEX entries_agent ON entries (agent);
 CREATE INDEX entries_facets ON entries (categories, runtime);
@@ -91,6 +92,7 @@ class _Row(NamedTuple):
     deployments: int
     trend: float
     published: float
+    refreshed: float
     popularity: float
 
 
@@ -327,7 +329,7 @@ class SearchIndex:
             f"WITH hits AS MATERIALIZED (SELECT rowid AS id, {score} AS score "  # noqa: S608 - numbers of ours
             f"FROM words WHERE words MATCH ?{narrowed} LIMIT {CAP}) "
             "SELECT e.id, score, categories, runtime, rating, deployments, trend, published, "
-            "popularity FROM hits JOIN entries e ON e.id = hits.id",
+            "refreshed, popularity FROM hits JOIN entries e ON e.id = hits.id",
             (expression,) if tag is None else (expression, tag),
         ).fetchall()
         return [_Row(*row) for row in found]
@@ -335,7 +337,8 @@ class SearchIndex:
     def _tagged(self, tag: str) -> list[_Row]:
         found = self._db.execute(
             "SELECT e.id, popularity, categories, runtime, rating, deployments, trend, published, "  # noqa: S608 - a number of ours
-            f"popularity FROM tags JOIN entries e ON e.id = tags.id WHERE tag = ? LIMIT {CAP}",
+            "refreshed, popularity FROM tags JOIN entries e ON e.id = tags.id "
+            f"WHERE tag = ? LIMIT {CAP}",
             (tag,),
         ).fetchall()
         return [_Row(*row) for row in found]
@@ -355,7 +358,7 @@ class SearchIndex:
     def _insert(self, number: int, entry: Entry) -> None:
         counts = entry.counts
         self._db.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 number,
                 entry.agent_id,
@@ -366,6 +369,7 @@ class SearchIndex:
                 counts.deployments,
                 counts.trend,
                 entry.published_at.timestamp(),
+                entry.refreshed_at.timestamp(),
                 _popularity(entry),
             ),
         )

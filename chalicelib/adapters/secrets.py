@@ -25,9 +25,10 @@ _FIRST_VAULT_KEY = "1"
 
 
 class JwtSigner:
-    """EdDSA-signed JWTs. A key's id is a hash of its public half.
+    """ES256-signed JWTs. A key's id is a hash of its public half.
 
-    The parameter holds PEM blocks one after the other: `infra/keys.py` says in which order.
+    The parameter holds PEM blocks one after the other: `infra/keys.py` says in which order. A key
+    signs with the algorithm of its own kind, and a token may name no other.
     """
 
     def __init__(self, pems: Callable[[], str], audience: str, **options: Any) -> None:
@@ -41,7 +42,7 @@ class JwtSigner:
 
         key_id, key = self._ring.first()
         payload = {**claims, "iss": ISSUER, "aud": self._audience}
-        return jwt.encode(payload, key.private, algorithm="EdDSA", headers={"kid": key_id})
+        return jwt.encode(payload, key.private, algorithm=key.algorithm, headers={"kid": key_id})
 
     def verify(self, token: str) -> Mapping[str, Any]:
         import jwt  # noqa: PLC0415
@@ -59,7 +60,7 @@ class JwtSigner:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.public,
-                algorithms=["EdDSA"],
+                algorithms=[key.algorithm],
                 audience=self._audience,
                 issuer=ISSUER,
                 leeway=_LEEWAY_SECONDS,
@@ -123,23 +124,29 @@ class _SigningKey:
     private: Any
     public: Any
     """Derived once: that costs as much as half a verification."""
-
-    @property
-    def id(self) -> str:
-        raw = self.public.public_bytes_raw()
-        return hashlib.sha256(raw).hexdigest()[:_KEY_ID_LENGTH]
+    id: str
+    algorithm: str
 
 
 def _signing_keys(text: str) -> dict[str, _SigningKey]:
+    from cryptography.hazmat.primitives.asymmetric.ec import (  # noqa: PLC0415
+        EllipticCurvePrivateKey,
+    )
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
         load_pem_private_key,
     )
 
     found = {}
     for pem in _PEM.findall(text):
         private: Any = load_pem_private_key(pem.encode(), password=None)
-        key = _SigningKey(private, private.public_key())
-        found[key.id] = key
+        public = private.public_key()
+        encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        key_id = hashlib.sha256(encoded).hexdigest()[:_KEY_ID_LENGTH]
+        # Keys made before these were on a curve that takes twice as long to verify.
+        algorithm = "ES256" if isinstance(private, EllipticCurvePrivateKey) else "EdDSA"
+        found[key_id] = _SigningKey(private, public, key_id, algorithm)
     return found
 
 

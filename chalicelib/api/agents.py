@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from chalice.app import Blueprint
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.api.words import written
 from chalicelib.domain.agents import Category, Runtime, Visibility
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.tenancy import Action
@@ -20,11 +21,14 @@ agents = Blueprint(__name__)
 _LINE = r"[^\x00-\x1f\x7f]"
 Name = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=80, pattern=rf"^{_LINE}*[^\s\x00-\x1f\x7f]{_LINE}*$"
+    written(
+        rf"^{_LINE}*[^\s\x00-\x1f\x7f]{_LINE}*$",
+        "Use one line with at least one letter, digit or sign, in any script.",
+        min_length=1,
+        max_length=80,
     ),
 ]
-Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, written(r"^[^\x00]*$", "This may hold no NUL character.", max_length=2000)]
 
 
 class NewAgent(Model):

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from chalice.app import Blueprint
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AwareDatetime
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.api.words import written
 from chalicelib.domain.audit import AuditRecord, Result
 from chalicelib.domain.tenancy import Action, User
 from chalicelib.services.audit import Wanted
@@ -19,9 +20,23 @@ audit = Blueprint(__name__)
 
 LINES = "application/x-ndjson"
 NEXT_CURSOR = "Slipway-Next-Cursor"
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+Id = Annotated[
+    str,
+    written(
+        r"^[!-~]+$",
+        "Use letters, digits and signs without spaces, as ids and actions have them.",
+        min_length=1,
+        max_length=128,
+    ),
+]
 Cursor = Annotated[
-    str, StringConstraints(min_length=1, max_length=120, pattern=r"^[0-9]+(:[0-9a-f]*)?$")
+    str,
+    written(
+        r"^[0-9]+(:[0-9a-f]*)?$",
+        "Send it back as an earlier answer gave it, or leave it out.",
+        min_length=1,
+        max_length=120,
+    ),
 ]
 
 

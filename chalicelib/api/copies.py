@@ -10,12 +10,19 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from chalicelib.api.agents import AgentView, Name, OriginView
 from chalicelib.api.http import Call, Model, View, endpoint
+from chalicelib.api.words import written
 from chalicelib.domain.tenancy import Action
 from chalicelib.services.copies import Copy
 
 copies = Blueprint(__name__)
 
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+VariableName = Annotated[
+    str,
+    written(
+        r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+        "Name a variable such as API_KEY: up to 128 letters, digits and _, no digit first.",
+    ),
+]
 VariableValues = Annotated[
     dict[VariableName, Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=200)
 ]

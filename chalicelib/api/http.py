@@ -18,6 +18,7 @@ from urllib.parse import quote
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chalicelib.api.words import place, sentence
 from chalicelib.bootstrap import Platform, platform
 from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.limits import Quota, RateClass
@@ -512,11 +513,7 @@ def _query(model: type[BaseModel], request: Request) -> BaseModel:
 
 def _invalid(error: ValidationError, where: str) -> Invalid:
     errors = tuple(
-        FieldError(
-            ".".join(str(part) for part in e["loc"]) or where,
-            str(e["msg"]).removeprefix("Value error, "),
-        )
-        for e in error.errors(include_url=False)
+        FieldError(place(e) or where, sentence(e)) for e in error.errors(include_url=False)
     )
     return Invalid(
         "Some fields are not as they must be; `errors` names each of them.", errors=errors

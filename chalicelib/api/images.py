@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, endpoint
 from chalicelib.api.listings import DraftView, draft_answer
+from chalicelib.api.words import one_line
 from chalicelib.domain.images import MAX_SCREENSHOTS
 from chalicelib.domain.tenancy import Action
 from chalicelib.errors import FieldError, Invalid
@@ -18,10 +19,7 @@ from chalicelib.services.images import Arranged
 images = Blueprint(__name__)
 
 Data = Annotated[str, StringConstraints(min_length=1, max_length=940_000)]
-Alt = Annotated[
-    str,
-    StringConstraints(max_length=160, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$"),
-]
+Alt = Annotated[str, one_line(160)]
 
 
 class NewIcon(Model):

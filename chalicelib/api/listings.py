@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.agents import Name
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
+from chalicelib.api.words import one_line, written
 from chalicelib.domain.agents import Category, Runtime, Visibility
 from chalicelib.domain.listings import Moderation
 from chalicelib.domain.tenancy import Action
@@ -17,27 +18,35 @@ from chalicelib.services.listings import Draft
 
 listings = Blueprint(__name__)
 
-Sentence = Annotated[
-    str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$")
-]
-Slug = Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Tag = Annotated[
-    str, StringConstraints(min_length=1, max_length=24, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-]
+_DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_AS_DASHED = "Use small letters a to z and digits, with single dashes between them: site-watch."
+Sentence = Annotated[str, one_line(200)]
+Slug = Annotated[str, written(_DASHED, _AS_DASHED, max_length=40)]
+Tag = Annotated[str, written(_DASHED, _AS_DASHED, min_length=1, max_length=24)]
 HttpsUrl = Annotated[
     str,
-    StringConstraints(max_length=300, pattern=r"^(https://[A-Za-z0-9][^\s\x00-\x1f<>\"'\\]*)?$"),
+    written(
+        r"^(https://[A-Za-z0-9][^\s\x00-\x1f<>\"'\\]*)?$",
+        "Give an address that starts with https:// and has no spaces.",
+        max_length=300,
+    ),
 ]
 # One picture of a writing system: an emoji is up to a dozen code points, joiners among them.
 Icon = Annotated[
     str,
-    StringConstraints(
-        max_length=16, pattern=r"^[^\x00-\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+    written(
+        r"^[^\x00-\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$",
+        "Use one emoji; letters and digits are none.",
+        max_length=16,
     ),
 ]
 # What is not seen, or turns what is seen around, is no part of a public name.
 PublicName = Annotated[
-    Name, StringConstraints(pattern=r"^[^\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*$")
+    Name,
+    written(
+        r"^[^\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*$",
+        "Leave out characters that are not seen or turn the text around.",
+    ),
 ]
 
 
@@ -54,7 +63,15 @@ class ListingChange(Model):
     pricing: Sentence | None = None
     """What using the agent costs beyond running it, for example at a service it calls."""
     licence: (
-        Annotated[str, StringConstraints(max_length=60, pattern=r"^[A-Za-z0-9.+ ()-]*$")] | None
+        Annotated[
+            str,
+            written(
+                r"^[A-Za-z0-9.+ ()-]*$",
+                "Give an SPDX expression such as MIT or Apache-2.0.",
+                max_length=60,
+            ),
+        ]
+        | None
     ) = None
     """An SPDX expression; empty: what the LICENSE file of the source says."""
     source_url: HttpsUrl | None = None

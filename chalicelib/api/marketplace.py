@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.listings import ScreenshotView
+from chalicelib.api.words import CURSOR_BACK, written
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.listings import Found
 from chalicelib.domain.pages import Passage
@@ -33,7 +34,9 @@ class MarketplaceQuery(Model):
     runtime: Runtime | None = None
     tag: Annotated[str, StringConstraints(min_length=1, max_length=24)] | None = None
     sort: Sort = Sort.RELEVANCE
-    cursor: str | None = Field(None, min_length=1, max_length=10, pattern=r"^o[0-9]+$")
+    cursor: (
+        Annotated[str, written(r"^o[0-9]+$", CURSOR_BACK, min_length=1, max_length=10)] | None
+    ) = None
     limit: int = Field(24, ge=1, le=_MAX_LIMIT)
 
 

@@ -12,6 +12,7 @@ from chalicelib.api.agents import Name
 from chalicelib.api.cookies import no_refresh_cookie
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import UserView
+from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action, Role, Scope
 
 me = Blueprint(__name__)
@@ -41,6 +42,20 @@ class Me(View):
 
 class PersonChange(Model):
     name: Name
+
+
+class NewAddress(Model):
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
+
+
+class AddressAsked(View):
+    detail: str
+
+
+class NewAddressProof(Model):
+    """The secret behind the `#token=` of the mailed link."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class OwnSession(View):
@@ -133,6 +148,37 @@ def get_me(call: Call) -> Me:
 )
 def update_me(call: Call, body: PersonChange) -> UserView:
     return UserView.model_validate(call.platform.accounts.rename(call.principal, body.name))
+
+
+@endpoint(
+    me,
+    "POST",
+    "/me/email",
+    summary="Ask for a one-time link to another address, to sign in with it from then on",
+    action=Action.ACCOUNT_MANAGE,
+    body=NewAddress,
+    answer=AddressAsked,
+    status=202,
+    rate=RateClass.SIGN_IN,
+)
+def ask_new_address(call: Call, body: NewAddress) -> AddressAsked:
+    call.platform.addresses.ask(call.principal, body.email)
+    return AddressAsked(detail="If we can write to this address, a link is on its way.")
+
+
+@endpoint(
+    me,
+    "POST",
+    "/me/email/confirm",
+    summary="Change my address to the one this link was sent to, and end my other sessions",
+    action=Action.ACCOUNT_MANAGE,
+    body=NewAddressProof,
+    answer=UserView,
+    errors=(404, 409),
+    rate=RateClass.SIGN_IN,
+)
+def confirm_new_address(call: Call, body: NewAddressProof) -> UserView:
+    return UserView.model_validate(call.platform.addresses.confirm(call.principal, body.token))
 
 
 @endpoint(

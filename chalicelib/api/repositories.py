@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.api.words import written
 from chalicelib.domain.connections import Connection, ConnectionState, How, PreviewsOf
 from chalicelib.domain.deliveries import DeliveryState
 from chalicelib.domain.deployments import Deployment
@@ -22,7 +23,13 @@ repositories = Blueprint(__name__)
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 InstallationId = Annotated[int, Field(ge=1, lt=1 << 53)]
-Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Sha = Annotated[
+    str,
+    written(
+        r"^[0-9a-f]{40}([0-9a-f]{24})?$",
+        "Give the whole name of a commit: 40 or 64 of the signs 0 to 9 and a to f.",
+    ),
+]
 
 
 class RepositoryWish(Model):

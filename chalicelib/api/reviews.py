@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.api.words import filled_line, written
 from chalicelib.domain.reviews import MAX_TEXT, Decision, ReportReason, Review
 from chalicelib.domain.tenancy import Action
 from chalicelib.services.moderation import Case
@@ -18,11 +19,13 @@ reviews = Blueprint(__name__)
 
 ReviewText = Annotated[
     str,
-    StringConstraints(
-        max_length=MAX_TEXT, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$"
+    written(
+        r"^[^\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$",
+        "Leave out characters that are not seen or turn the text around; lines may break.",
+        max_length=MAX_TEXT,
     ),
 ]
-Why = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]+$")]
+Why = Annotated[str, filled_line(500)]
 
 
 class ReviewChange(Model):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from chalicelib.api.http import Model, View
+from chalicelib.api.words import CURSOR_BACK, written
 
 MAX_PAGE = 100
+Cursor = Annotated[str, written(r"^[\x21-\x7e]+$", CURSOR_BACK, min_length=1, max_length=120)]
 
 
 class PageQuery(Model):
     """Where a list goes on, and how much of it at once."""
 
-    cursor: str | None = Field(None, min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")
+    cursor: Cursor | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 
 class LogQuery(Model):
-    cursor: str | None = Field(None, min_length=1, max_length=120, pattern=r"^[\x21-\x7e]+$")
+    cursor: Cursor | None = None
     limit: int = Field(500, ge=1, le=2000)
 
 

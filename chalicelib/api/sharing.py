@@ -23,6 +23,7 @@ from chalicelib.api.marketplace import (
     passages,
     rest_of,
 )
+from chalicelib.api.words import one_line
 from chalicelib.domain.agents import Category, Runtime
 from chalicelib.domain.limits import RateClass
 from chalicelib.domain.listings import Found
@@ -42,10 +43,7 @@ class NewShare(Model):
     kind: ShareKind = Field(alias="with")
     organisation_id: Annotated[str, StringConstraints(max_length=40)] = ""
     email: Annotated[str, StringConstraints(max_length=320)] = ""
-    note: Annotated[
-        str,
-        StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$"),
-    ] = ""
+    note: Annotated[str, one_line(80)] = ""
     """What it is for; for the agent's own people."""
     expires_at: AwareDatetime | None = None
 
@@ -123,6 +121,12 @@ class LinkToken(Model):
 
 class LinkPage(LinkToken):
     path: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class LinkLookUp(LinkToken):
+    """Without `q` every page is listed."""
+
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class SharedCopy(NewCopy):
@@ -315,6 +319,25 @@ def get_linked_page(call: Call, body: LinkPage) -> Answer:
     found = call.platform.sharing.opened(body.token)
     page = call.platform.marketplace.page(found, body.path, None)
     return Answer(PageView.model_validate(page), headers=_UNLISTED)
+
+
+# What is typed is looked for as one types: it counts as reading. No secret is guessed this way, as
+# long as it is.
+@endpoint(
+    sharing,
+    "POST",
+    "/marketplace/shared/pages",
+    summary="Search the documentation of the agent that a secret link leads to, or list its pages",
+    body=LinkLookUp,
+    answer=PassagesView,
+    errors=(404,),
+    public=True,
+    rate=RateClass.READ,
+)
+def look_up_linked_pages(call: Call, body: LinkLookUp) -> Answer:
+    found = call.platform.sharing.opened(body.token)
+    places = call.platform.marketplace.look_up(found, body.q, None)
+    return Answer(passages(places), headers=_UNLISTED)
 
 
 def _offer(call: Call, found: Found) -> Answer:

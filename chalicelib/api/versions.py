@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import (
@@ -19,6 +19,7 @@ from chalicelib.api.shapes import (
     PageQuery,
     ReasonView,
 )
+from chalicelib.api.words import filled_line, written
 from chalicelib.domain.limits import RateClass
 from chalicelib.domain.tenancy import Action
 from chalicelib.domain.versions import SourceKind, Version, VersionState
@@ -26,8 +27,11 @@ from chalicelib.ports import UploadForm
 
 versions = Blueprint(__name__)
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9-]{1,24}$")]
+Line = Annotated[str, filled_line(255)]
+EnvironmentName = Annotated[
+    str,
+    written(r"^[a-zA-Z0-9-]{1,24}$", "Use 1 to 24 letters, digits and dashes: production."),
+]
 
 
 class NewVersion(Model):

@@ -26,6 +26,7 @@ from chalicelib.ports import (
 from chalicelib.services.access import Access
 from chalicelib.services.accounts import Accounts
 from chalicelib.services.activity import Activity
+from chalicelib.services.addresses import Addresses
 from chalicelib.services.agents import Agents
 from chalicelib.services.audit import Audit
 from chalicelib.services.badges import Badges
@@ -114,6 +115,7 @@ class Platform:
     invitations: Invitations
     closing: Closing
     accounts: Accounts
+    addresses: Addresses
     audit: Audit
     sessions: Sessions
     sign_in: SignIn
@@ -365,6 +367,15 @@ def wire(settings: Settings, adapters: Adapters) -> Platform:
         ),
         closing=closing,
         accounts=accounts,
+        addresses=Addresses(
+            store=store,
+            mail=adapters.mail,
+            limits=limits,
+            audit=audit,
+            sessions=sessions,
+            clock=clock,
+            web_url=settings.web_url,
+        ),
         sessions=sessions,
         sign_in=sign_in,
         providers=Providers(

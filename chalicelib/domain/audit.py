@@ -36,6 +36,7 @@ class Audited(StrEnum):
     ACCESS_DENIED = "access.denied"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DELETED = "account.deleted"
+    ACCOUNT_EMAIL_CHANGED = "account.email_changed"
     ACCOUNT_EXPORTED = "account.exported"
     ACCOUNT_UPDATED = "account.updated"
     AGENT_CREATED = "agent.created"

@@ -24,8 +24,9 @@ MAX_TOKENS = 20
 class ApiToken:
     """An API token without its secret. `hint` shows its last characters.
 
-    `role`, `grants`, `restricted` and `tier` repeat what its maker's membership and organisation
-    say, so that one read tells all; whatever changes those writes the tokens in the same commit.
+    `role`, `grants` and `restricted` repeat what its maker's membership says, so that one read
+    tells all; whatever changes those writes the tokens in the same commit. `tier` is what the
+    organisation's was then: it counts until a process has read the organisation itself.
     """
 
     id: str

@@ -61,9 +61,10 @@ def social_page(web_url: str, entry: Entry, screenshots: Sequence[Screenshot] = 
     """
     target = page_url(web_url, entry.slug)
     mean = entry.counts.mean
-    rated = "" if mean is None else f" ★ {mean:.1f} ({entry.counts.ratings})"
-    title = f"{entry.icon} {entry.name}".strip()
-    about = f"{entry.summary}{rated}"
+    rated = "" if mean is None else f"★ {mean:.1f} ({entry.counts.ratings})"
+    # The rating stands in the title: many previews show a picture and no description.
+    title = " ".join(part for part in (entry.icon, entry.name, rated) if part)
+    about = entry.summary
     picture = f"{web_url}/api/v1/marketplace/agents/{quote(entry.slug)}/picture.svg"
     size, shown = {}, "summary_large_image"
     if screenshots:
@@ -83,6 +84,8 @@ def social_page(web_url: str, entry: Entry, screenshots: Sequence[Screenshot] = 
         **size,
         "twitter:card": shown,
     }
+    if rated:
+        tags |= {"twitter:label1": "Rating", "twitter:data1": rated}
     metas = "".join(
         f'<meta property="{name}" content="{_text(value)}">' for name, value in tags.items()
     )
@@ -108,7 +111,7 @@ def social_picture(entry: Entry) -> str:
         'font-family="system-ui, sans-serif"><rect width="1200" height="630" fill="#0b2545"/>'
         '<path d="M0 560 L1200 470 V630 H0 Z" fill="#13315c"/>'
         '<text x="80" y="170" font-size="72" font-weight="700" fill="#fff">'
-        f"{_text(entry.name[:28])}</text>"
+        f"{_text(f'{entry.icon} {entry.name[:28]}'.strip())}</text>"
         f'<text x="80" y="260" font-size="40" fill="#d7e3f4">{lines}</text>'
         f'<text x="80" y="580" font-size="34" fill="#8da9c4">{_text(rated)} · '
         f"{_text(entry.publisher[:40])}</text>"

@@ -6,10 +6,10 @@ is the preview people see.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from chalicelib.domain.deployments import Deployment, Environment
 from chalicelib.values import frozen
@@ -103,12 +103,45 @@ def strategy_of(image: str) -> Strategy:
     return Strategy.SOURCE if image.startswith(SOURCE_IMAGE) else Strategy.IMAGE
 
 
-def is_image_of(deployment: Deployment, image: str | None) -> bool:
+class Named(Protocol):
+    """What a host's own record of a deployment says about its image."""
+
+    @property
+    def image(self) -> str | None: ...
+
+    @property
+    def digest(self) -> str | None: ...
+
+
+def image_named(seen: Named) -> str | None:
+    """What the host calls what it runs: its name, or its digest alone; None is neither."""
+    return seen.image or (f"@{seen.digest}" if seen.digest else None)
+
+
+def is_of_another(deployment: Deployment, seen: Named, others: Iterable[Deployment]) -> bool:
+    """Whether the host runs what it once built of another version's source. Every source is
+    built into an image of its own: its digest stands in the Dockerfile."""
+    named = image_named(seen)
+    return named is not None and any(
+        one.confirmed_image == named and one.image != deployment.image for one in others
+    )
+
+
+def is_image_of(deployment: Deployment, seen: Named, others: Iterable[Deployment] = ()) -> bool:
     """Whether what the host names is what this deployment runs: for a source, what the host has
-    built of it, which it may not name at all."""
-    if strategy_of(deployment.image) is Strategy.SOURCE:
-        return image == deployment.confirmed_image
-    return image == deployment.image
+    built of it, which it may not name at all. Until that was confirmed, it can only be told from
+    what was built of the `others`."""
+    if strategy_of(deployment.image) is not Strategy.SOURCE:
+        return seen.image == deployment.image
+    if not deployment.proof:
+        return not is_of_another(deployment, seen, others)
+    return image_named(seen) == deployment.confirmed_image
+
+
+def may_be_image_of(deployment: Deployment, seen: Named, others: Iterable[Deployment]) -> bool:
+    """The same of a deployment that has perhaps only begun, when the host names nothing yet."""
+    named = image_named(seen) if strategy_of(deployment.image) is Strategy.SOURCE else seen.image
+    return named is None or is_image_of(deployment, seen, others)
 
 
 def service_name(agent_id: str, environment: str) -> str:

@@ -25,6 +25,7 @@ class Sort(StrEnum):
     DEPLOYMENTS = "deployments"
     NEWEST = "newest"
     TRENDING = "trending"
+    UPDATED = "updated"
 
 
 @frozen

@@ -36,6 +36,23 @@ class SignInLink:
 
 
 @frozen
+class EmailChange:
+    """A one-time link to the address that an account is to have, by the hash of its secret.
+
+    It counts in the session that asked for it, and only while the account has the address `before`.
+    """
+
+    hash: str
+    user_id: str
+    session_id: str
+    before: str
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    revision: int = 1
+
+
+@frozen
 class Handshake:
     """One trip of one browser to a provider and back, by the hash of its state. Used once."""
 

@@ -39,7 +39,7 @@ def judge(
     if expect.get("json") is not None:
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return f"the answer is not JSON: {_excerpt(body, mask)}"
         return _difference(expect["json"], answer, "$", mask)
     return ""

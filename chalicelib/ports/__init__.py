@@ -378,6 +378,10 @@ class Artifacts(Protocol):
 
     def copy_source(self, key: str, to_key: str) -> None: ...
 
+    def copy_built(self, key: str, to_key: str) -> None:
+        """What a build has left behind, once more; NotFound when it is not there."""
+        ...
+
     def put_source(self, key: str, pieces: Iterable[bytes]) -> int:
         """Stores a source as it arrives, never whole in memory; its size. When the pieces end in
         an error nothing is stored, and what was stored already stays as it is."""

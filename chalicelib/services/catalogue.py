@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,10 @@ from chalicelib.ports import (
 from chalicelib.telemetry import logger
 
 SWEEP_EVERY = timedelta(days=1)
-SWEPT_AT_ONCE = 200
+SWEPT_AT_ONCE = 100
+"""As many as one read takes."""
+SWEPT_FOR = timedelta(seconds=20)
+"""How long one run goes on with it; a hundred thousand agents take two or three hours of runs."""
 
 
 class Indexing:
@@ -68,26 +71,30 @@ class Indexing:
         self._catalogue.rebuild(self._all())
 
     def sweep(self) -> int:
-        """Compares a little of the index with the table, and mends what differs; the answer is how
+        """Compares a part of the index with the table, and mends what differs; the answer is how
         much that was. Once a day it goes through all of it: an event may have been lost for good.
 
-        A run that is killed repeats its step. Of two at once, one writes down how far it came.
+        It goes on for as long as a run of the reconciler can spare. A run that is killed is
+        repeated. Of two at once, one writes down how far it came.
         """
         last = self._store.get(Sweep)
-        now = self._clock.now()
-        if last is not None and last.done and now - last.began_at < SWEEP_EVERY:
+        began = self._clock.now()
+        if last is not None and last.done and began - last.began_at < SWEEP_EVERY:
             return 0
         self.ensure()
-        sweep = last if last is not None and not last.done else Sweep(now)
-        step = self._by_table if sweep.part < LISTING_SHARDS else self._by_index
-        differing, following = step(sweep)
-        if differing:
-            logger.warning("the search index differed", extra={"agents": len(differing)})
-            self._catalogue.feed(differing)
+        sweep = last if last is not None and not last.done else Sweep(began)
+        mended = 0
+        while not sweep.done and self._clock.now() - began < SWEPT_FOR:
+            step = self._by_table if sweep.part < LISTING_SHARDS else self._by_index
+            differing, sweep = step(sweep)
+            if differing:
+                logger.warning("the search index differed", extra={"agents": len(differing)})
+                self._catalogue.feed(differing)
+                mended += len(differing)
         revision = 1 if last is None else last.revision + 1
         with suppress(ChangedMeanwhile):
-            self._store.commit(Put(replace(following, revision=revision)))
-        return len(differing)
+            self._store.commit(Put(replace(sweep, revision=revision)))
+        return mended
 
     def _by_table(self, sweep: Sweep) -> tuple[list[Entry | Withdrawn], Sweep]:
         """What is public, and not in the index as it is."""
@@ -108,17 +115,19 @@ class Indexing:
     def _by_index(self, sweep: Sweep) -> tuple[list[Entry | Withdrawn], Sweep]:
         """What is in the index, and not public."""
         held = self._catalogue.held(sweep.after or "", self._swept_at_once)
-        gone = [Withdrawn(agent_id) for agent_id, slug in held if not self._is_public(slug)]
+        gone = self._gone(held)
         if len(held) < self._swept_at_once:
             return list(gone), replace(sweep, done=True)
         return list(gone), replace(sweep, after=held[-1][0])
 
-    def _is_public(self, slug: str) -> bool:
-        claim = self._store.get(NameClaim, skeleton(slug))
-        if claim is None:
-            return False
-        listing = self._store.get(AgentListing, claim.org_id, claim.agent_id)
-        return listing is not None and listing.is_public
+    def _gone(self, held: Sequence[tuple[str, str]]) -> list[Withdrawn]:
+        """Those of the index that nobody offers to everybody any more; two reads for all."""
+        names = dict.fromkeys(skeleton(slug) for _, slug in held)
+        claims = self._store.get_many(*((NameClaim, name) for name in names))
+        owners = {(one.org_id, one.agent_id) for one in claims if one is not None}
+        listings = self._store.get_many(*((AgentListing, *one) for one in sorted(owners)))
+        shown = {one.agent_id for one in listings if one is not None and one.is_public}
+        return [Withdrawn(agent_id) for agent_id, _ in held if agent_id not in shown]
 
     def _all(self) -> Iterator[Entry]:
         for shard in range(LISTING_SHARDS):

@@ -20,6 +20,7 @@ from chalicelib.domain.deployments import HistoryItem
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.listings import AgentListing, Found, PublishedVersion
 from chalicelib.domain.pages import PAGES
+from chalicelib.domain.release import CONTEXT, Strategy, strategy_of
 from chalicelib.domain.search import trend_of
 from chalicelib.domain.tenancy import Action, Membership, Principal
 from chalicelib.domain.versions import Source, SourceKind, Version, VersionState
@@ -143,7 +144,6 @@ class Copies:
             )
             self._artifacts.copy_source(version.source_key, built.source.key)
             return replace(copy, version=built)
-        self._lay_out(version, copy.version)
         return self._deployed(copy) if deploy else copy
 
     def updates(self, principal: Principal, agent_id: str) -> Update:
@@ -204,8 +204,8 @@ class Copies:
         said = AuditEvent.by(
             principal, Audited.VERSION_CREATED, version.id, after={"copy_of": latest.version_id}
         )
-        self._audit.commit(said, *changes)
         self._lay_out(latest, version)
+        self._audit.commit(said, *changes)
         copy = Copy(changed, version, None)
         return self._deployed(copy) if deploy else copy
 
@@ -264,6 +264,7 @@ class Copies:
         version = _version(offered, agent, principal, 1, now, deploy=True)
         changes: list[Change] = []
         if not fork:
+            self._lay_out(offered, version)
             changes += [Put(version), Put(_item(version, principal))]
         if values:
             wanted = _values(offered.manifest, values)
@@ -311,7 +312,11 @@ class Copies:
         return [Put(run), Tally(listing.org_id, listing.agent_id, amounts)]
 
     def _lay_out(self, offered: PublishedVersion, version: Version) -> None:
-        """What people read of a version that was built elsewhere: where it came from, its pages."""
+        """What people read of a version that was built elsewhere, where it came from and its pages;
+        and what the host builds, where it builds. It is there before the version is: whoever takes
+        up one whose maker has died must find all of it."""
+        if strategy_of(offered.image) is Strategy.SOURCE:
+            self._artifacts.copy_built(f"{offered.prefix}{CONTEXT}", f"{version.prefix}{CONTEXT}")
         self._artifacts.put_json(
             f"{version.prefix}report.json",
             {

@@ -69,8 +69,7 @@ class Marketplace:
 
     def newest(self) -> tuple[Entry, ...]:
         """What was published or updated lately, the latest first."""
-        found = self._catalogue.search(SearchQuery(sort=Sort.NEWEST, limit=FEED_LENGTH)).items
-        return tuple(sorted(found, key=lambda entry: entry.refreshed_at, reverse=True))
+        return self._catalogue.search(SearchQuery(sort=Sort.UPDATED, limit=FEED_LENGTH)).items
 
     def pages(self) -> list[tuple[str, datetime]]:
         """Every public agent's slug and when its page last changed, as far as a sitemap goes."""

@@ -22,7 +22,7 @@ from chalicelib.domain.deployments import (
     Environment,
 )
 from chalicelib.domain.operations import Difference, ReconcilerRun, ServiceClaim
-from chalicelib.domain.release import is_image_of
+from chalicelib.domain.release import is_image_of, may_be_image_of
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import ChangedMeanwhile, PlatformError
 from chalicelib.ports import (
@@ -368,9 +368,12 @@ class Reconciler:
             return deployment
         newest = next((d for d in recent if hosting.verdict(d) is not hosting.Verdict.DOWN), None)
         if newest is not None and newest.id != deployment.host.deployment_id:
-            if is_image_of(deployment, newest.image):
-                # While it is still coming, the next look decides.
-                return self._turns.adopt(deployment, newest) if hosting.runs(newest) else deployment
+            others = self._turns.others(deployment)
+            if not hosting.runs(newest) and may_be_image_of(deployment, newest, others):
+                # While it is still coming, and perhaps not named yet, the next look decides.
+                return deployment
+            if is_image_of(deployment, newest, others):
+                return self._turns.adopt(deployment, newest)
             if hosting.runs(newest):
                 self._orphans.report_deployment(deployment, newest)
         says = hosting.word(seen)

@@ -6,7 +6,7 @@ chooses where to go. Deadlines are kept here by our own clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -21,7 +21,13 @@ from chalicelib.domain.deployments import (
     Trigger,
     Trouble,
 )
-from chalicelib.domain.release import Strategy, is_image_of, strategy_of
+from chalicelib.domain.release import (
+    Strategy,
+    image_named,
+    is_image_of,
+    is_of_another,
+    strategy_of,
+)
 from chalicelib.domain.versions import Reason
 from chalicelib.errors import HostRefused, HostUnavailable, PlatformError, Unavailable
 from chalicelib.ports import Clock, Host, HostDeployment
@@ -221,7 +227,7 @@ class Releases:
             if seen.id == deployment.host.deployment_id:
                 return None
             up = hosting.verdict(seen) is not hosting.Verdict.DOWN
-            if up and is_image_of(deployment, seen.image):
+            if up and is_image_of(deployment, seen, self._turns.others(deployment)):
                 return seen
         return None
 
@@ -230,7 +236,7 @@ class Releases:
         return asked is None or self._clock.now() - asked > APPEARS_WITHIN
 
     def _released(self, deployment: Deployment, found: HostDeployment) -> Outcome:
-        proof = _proof_by_host(deployment, found)
+        proof = _proof_by_host(deployment, found, self._turns.others)
         if isinstance(proof, Reason):
             return self._roll_back(deployment, proof)
         if found.stopped:
@@ -239,7 +245,7 @@ class Releases:
             deployment,
             DeploymentEvent.RELEASED,
             host_status=found.status,
-            confirmed_image=found.image,
+            confirmed_image=image_named(found),
             confirmed_at=self._clock.now(),
             instances=found.instances,
             proof=proof,
@@ -385,11 +391,23 @@ def waits(watch_seconds: Sequence[float], gone: float) -> Iterator[float]:
             yield max(0.0, min(delay, at - gone))
 
 
-def _proof_by_host(deployment: Deployment, found: HostDeployment) -> dict[str, str] | Reason:
+def _proof_by_host(
+    deployment: Deployment,
+    found: HostDeployment,
+    others: Callable[[Deployment], Sequence[Deployment]],
+) -> dict[str, str] | Reason:
     """That the host runs what was asked for, from its own record; or what is wrong."""
     if strategy_of(deployment.image) is Strategy.SOURCE:
-        # The host built it: the only record is that this deployment is the one we sent it for.
-        return {"host_deployment": found.id, **({"host_image": found.image} if found.image else {})}
+        # The host built it: that this deployment is the one we sent it for is its only record,
+        # beside the name of what it built.
+        named = image_named(found)
+        if is_of_another(deployment, found, others(deployment)):
+            return Reason(
+                "wrong_image",
+                f"The host runs {named}, which it has built of another version's source. Deploy "
+                "again; the version itself is unharmed.",
+            )
+        return {"host_deployment": found.id, **({"host_image": named} if named else {})}
     digest = deployment.image.rpartition("@")[2]
     if found.image is None and not found.digest:
         return Reason(

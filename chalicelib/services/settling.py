@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain import hosting
 from chalicelib.domain.deployments import Deployment, Environment, Leftover
 from chalicelib.domain.operations import Difference
-from chalicelib.domain.release import is_image_of
+from chalicelib.domain.release import is_image_of, may_be_image_of
 from chalicelib.errors import HostRefused, PlatformError
 from chalicelib.ports import Clock, Host, HostDeployment, Store
 from chalicelib.services.turns import Turns
@@ -113,11 +113,12 @@ class Settling:
         environment = self._turns.environment(deployment)
         if environment.moving is not None:
             return seen
-        known = self._known(environment, deployment)
+        others = self._turns.others(deployment)
+        known = {one.host.deployment_id for one in others}
         for one in recent:
             if one.id == host_id:
                 break
-            if one.id not in known and _goes_on(one) and is_image_of(deployment, one.image):
+            if one.id not in known and _goes_on(one) and is_image_of(deployment, one, others):
                 return one
         return seen
 
@@ -135,18 +136,8 @@ class Settling:
         asked = hosting.asked_at(deployment.timings.get("host_asked"))
         if not service_id or asked is None:
             return None
-        ours = self._known(environment, deployment)
-        return _begun_since(self._host.recent(service_id), deployment.image, asked, ours)
-
-    def _known(self, environment: Environment, deployment: Deployment) -> set[str]:
-        """The host's ids of this environment's other deployments."""
-        others = (environment.serving, environment.moving, *environment.last_good[:3])
-        found = (
-            self._store.get(Deployment, environment.org_id, one)
-            for one in others
-            if one and one != deployment.id
-        )
-        return {one.host.deployment_id for one in found if one is not None}
+        recent = self._host.recent(service_id)
+        return _begun_since(recent, deployment, asked, self._turns.others(deployment))
 
 
 def _goes_on(seen: HostDeployment | None) -> bool:
@@ -156,10 +147,14 @@ def _goes_on(seen: HostDeployment | None) -> bool:
 
 
 def _begun_since(
-    recent: Sequence[HostDeployment], image: str, asked: datetime, known: set[str]
+    recent: Sequence[HostDeployment],
+    deployment: Deployment,
+    asked: datetime,
+    others: Sequence[Deployment],
 ) -> HostDeployment | None:
+    known = {one.host.deployment_id for one in others}
     for seen in recent:
-        if seen.id in known or (seen.image is not None and seen.image != image):
+        if seen.id in known or not may_be_image_of(deployment, seen, others):
             continue
         if seen.created_at is None or seen.created_at >= asked:
             return seen

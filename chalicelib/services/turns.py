@@ -112,6 +112,17 @@ class Turns:
             updated_at=self._clock.now(),
         )
 
+    def others(self, deployment: Deployment) -> list[Deployment]:
+        """What else was live, or is on its way, in this environment lately."""
+        environment = self.environment(deployment)
+        named = (environment.serving, environment.moving, *environment.last_good[:3])
+        found = (
+            self._store.get(Deployment, deployment.org_id, one)
+            for one in dict.fromkeys(named)
+            if one and one != deployment.id
+        )
+        return [one for one in found if one is not None]
+
     def end(
         self,
         deployment: Deployment,

@@ -135,7 +135,7 @@ class Verification:
         answer = self._caller.call("GET", f"{deployment.url}{AGENT_CARD}", timeout_seconds=5)
         try:
             version = str(json.loads(answer.body).get("version") or "")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return {}
         number = str(deployment.version_number)
         if version and version in (number, f"v{number}", deployment.version_label):

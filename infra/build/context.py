@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import tarfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -28,7 +29,10 @@ _NOT_SENT = frozenset({"railway.json", "railway.toml", ".railway", ".slipway", "
 def pack_context(job: Job, to: Path) -> None:
     """Writes the packed source to `to`."""
     files = _files(job)
-    files["Dockerfile"] = _dockerfile(job, sorted(files)).encode()
+    dockerfile = _dockerfile(job, sorted(files)).rstrip()
+    # No two sources are built into one image, not even where they differ in what is left out of
+    # it: what a host has built of an older one is known by its digest.
+    files["Dockerfile"] = f"{dockerfile}\nLABEL slipway.source={_digest(files)}\n".encode()
     # For whatever stands in for the host and has no container engine.
     files[PLAN] = json.dumps(job.order.plan.to_json(), sort_keys=True).encode()
     with (
@@ -60,6 +64,18 @@ def _files(job: Job) -> dict[str, bytes | Path]:
         if path.is_file() and not path.is_symlink() and name.split("/")[0] not in _NOT_SENT:
             found[name] = path
     return found
+
+
+def _digest(files: Mapping[str, bytes | Path]) -> str:
+    whole = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        whole.update(f"{len(name)}:{name}".encode())
+        if isinstance(content, bytes):
+            whole.update(hashlib.sha256(content).digest())
+            continue
+        with content.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 def _dockerfile(job: Job, names: list[str]) -> str:

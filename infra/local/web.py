@@ -41,6 +41,7 @@ from infra.local.cloud import Cloud
 from infra.local.layout import ROOT, Layout
 from infra.local.mailbox import read_mail
 from infra.local.yard.access import peer_is_us
+from infra.publish import robots
 from infra.synthesis import load_headers, load_pages, page_of
 
 STATIC = ROOT / "infra" / "local" / "static"
@@ -105,6 +106,7 @@ class Web:
         routes = [
             Route("/api/{path:path}", self.api, methods=methods),
             Route("/media/{path:path}", self.media),
+            Route("/robots.txt", self.robots),
             Route("/local/mailbox", self.mailbox),
             Route("/local/status", self.status),
             Route("/local/ready", lambda _request: Response(status_code=204)),
@@ -113,6 +115,10 @@ class Web:
         ]
         guard = Middleware(Guard, port=self.layout.ports.web, upload_origin=self.layout.aws_url)
         return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+
+    async def robots(self, _request: Request) -> Response:
+        """As it is published on AWS."""
+        return Response(robots(self.layout.web_url).body, media_type="text/plain")
 
     # -- the API -----------------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ def test_a_route_of_the_marketplace_makes_as_many_calls_as_documented(endpoint: 
         _, query, body = matrix.PUBLIC[endpoint.name]
         known = {"slug": PUBLIC_SLUG}
         values = {name: known[name] for name in re.findall(r"{(\w+)}", endpoint.path)}
-        if endpoint.name in ("preview_shared", "get_linked_page"):
+        if endpoint.name in ("preview_shared", "get_linked_page", "look_up_linked_pages"):
             body = {**body, "token": built.link}
         world.store.calls = 0
         reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.release import CONTEXT, Upload, plan_release
 from tests.api.conftest import Client
 from tests.api.test_marketplace import PASSED, SOURCE, WORDS, prepared, published
 from tests.conftest import World
@@ -44,6 +45,34 @@ def test_a_copy_is_the_published_image_deployed_with_the_caller_s_variables(
     live = world.run_machine(me, made["deployment_id"])
     assert live.state == "live"
     assert world.platform.deployments.opened_variables(live) == VALUES["variables"]
+
+
+def test_a_copy_of_what_the_host_builds_has_the_packed_source_too(
+    world: World, client: Client, stranger: Client
+) -> None:
+    agent_id = published(world, client)
+    author = world.platform.access.principal(client.token or "")
+    agent = world.platform.agents.get(author, agent_id)
+    copies = []
+    for number in range(2):
+        image = f"source@sha256:{number:064d}"
+        version = world.finish_build(world.upload(author, agent, SOURCE), **PASSED, image=image)
+        world.artifacts.objects[f"{version.prefix}{CONTEXT}"] = image.encode()
+        assert client("POST", "/agents/{agent_id}/publish", {}, agent_id=agent_id).status == 200
+        made = (
+            stranger(
+                "POST", "/agents/{agent_id}/updates/accept", {}, agent_id=copies[0]["agent"]["id"]
+            )
+            if copies
+            else stranger("POST", COPIES, VALUES, slug=SLUG)
+        )
+        assert made.status == 201, made.text
+        copies.append(made.json)
+        me = world.platform.access.principal(stranger.token or "")
+        deployment = world.platform.deployments.get(me, made.json["deployment_id"])
+        [*_, last] = plan_release(deployment, {})
+        assert isinstance(last, Upload)
+        assert world.artifacts.read(last.key) == image.encode()
 
 
 def test_required_variables_are_asked_for_and_unknown_ones_named(

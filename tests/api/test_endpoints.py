@@ -37,6 +37,8 @@ BODIES = {
     "delete_organisation": {"confirm": "x"},
     "update_member": {"role": "viewer"},
     "transfer_organisation": {"user_id": new_id("usr")},
+    "ask_new_address": {"email": "x@example.com"},
+    "confirm_new_address": {"token": "x"},
     "create_invitation": {"email": "x@example.com"},
     "accept_invitation": {"token": "x"},
     "update_me": {"name": "x"},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 from tests.api.conftest import Client
 from tests.api.test_marketplace import published
 from tests.conftest import World
+from tests.unit.test_search import entry
 
 WILD = {"name": "Tom & <b>Jerry</b>", "summary": "Says \"hello\" & 'bye' ]]> <script>x</script>"}
 
@@ -24,6 +26,20 @@ def test_feed_and_sitemap_are_xml_and_name_the_page(
     sitemap = ET.fromstring(nobody("GET", "/marketplace/sitemap.xml").text)  # noqa: S314
     places = [e.text for e in sitemap.iter() if e.tag.endswith("loc")]
     assert "http://localhost:8800/marketplace/site-crawler" in places
+
+
+def test_an_old_agent_that_was_updated_leads_the_feed_however_many_are_newer(
+    world: World, nobody: Client
+) -> None:
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    newer = [entry(f"agent-{n}", refreshed_at=now, published_at=now) for n in range(60)]
+    long_ago = now - timedelta(days=900)
+    old = entry("old", published_at=long_ago, refreshed_at=now + timedelta(hours=1))
+    world.catalogue.rebuild([*newer, old])
+    feed = ET.fromstring(nobody("GET", "/marketplace/feed.xml").text)  # noqa: S314 - made here
+    titles = [one.text for one in feed.iterfind("channel/item/title")]
+    assert titles[0] == "Old"
+    assert len(titles) == 40
 
 
 def test_the_social_card_holds_text_only(world: World, client: Client, nobody: Client) -> None:

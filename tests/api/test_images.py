@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from base64 import b64encode
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image as Pillow
 
 from tests.api.conftest import Client, Reply
 from tests.api.test_marketplace import WORDS, prepared, published
+from tests.api.test_reviews import runs, write
 from tests.conftest import World
 
 PATH = "/agents/{agent_id}/listing"
@@ -38,6 +40,23 @@ def put_icon(client: Client, agent_id: str, data: str = ICON, **more: Any) -> Re
 def add(client: Client, agent_id: str, alt: str = "", data: str = SCREENSHOT) -> Reply:
     body = {"data": data, "alt": alt}
     return client("POST", f"{PATH}/screenshots", body, agent_id=agent_id)
+
+
+def test_a_preview_shows_title_summary_rating_and_picture_together(
+    world: World, client: Client, nobody: Client, stranger: Client
+) -> None:
+    agent_id = published(world, client)
+    add(client, agent_id, "The start page")
+    runs(world, stranger)
+    write(stranger, 4)
+    page = nobody("GET", "/marketplace/agents/{slug}/social", slug=WORDS["slug"]).text
+    told = dict(re.findall(r'<meta property="([^"]+)" content="([^"]*)">', page))
+    assert WORDS["name"] in told["og:title"]
+    assert told["og:title"].endswith("★ 4.0 (1)")
+    assert told["og:description"] == WORDS["summary"]
+    assert told["og:image"].startswith("http://localhost:8800/media/")
+    drawn = nobody("GET", "/marketplace/agents/{slug}/picture.svg", slug=WORDS["slug"]).text
+    assert "★ 4.0" in drawn
 
 
 def test_pictures_are_shown_in_lists_on_the_page_and_in_previews(

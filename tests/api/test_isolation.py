@@ -304,6 +304,7 @@ def body_of(scene: Scene, endpoint: Endpoint) -> Any:
         },
         "preview_shared": {"token": link},
         "get_linked_page": {"token": link, "path": "reference"},
+        "look_up_linked_pages": {"token": link, "q": "crawl"},
         "create_agent": {"name": "Same"},
         "update_agent": {"name": "Changed"},
         "create_version": random.choice(
@@ -599,6 +600,7 @@ PERSONAL = {
     "Identity",
     "PendingLink",
     "SignInLink",
+    "EmailChange",
     "Handshake",
     "Trip",
     "ApiToken",  # found by its hash, before any organisation is known

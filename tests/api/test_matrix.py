@@ -20,6 +20,7 @@ from chalicelib.api.http import ENDPOINTS, Endpoint
 from chalicelib.domain.connections import TRIP_LIFETIME, Trip
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.reviews import Decision
+from chalicelib.domain.sign_in import SIGN_IN_LIFETIME, EmailChange
 from chalicelib.domain.tenancy import (
     PERMISSIONS,
     SCOPES,
@@ -123,11 +124,13 @@ ROWS: dict[str, Row] = {
     "approve_preview": Row(lambda stage, _: {"sha": stage.fork_sha}),
     "add_screenshot": Row(_body({"data": SCREENSHOT})),
     "arrange_screenshots": Row(_body({"items": []})),
+    "ask_new_address": Row(_body({"email": "moving@example.com"})),
     "build_version": Row(_body({}), _version("held")),
     "cancel": Row(path=lambda stage, _: {"deployment_id": stage.moving.id}),
     "cancel_version": Row(path=_version("held")),
     "complete_installation": Row(_body({"state": "s", "code": "c", "installation_id": 88})),
     "confirm_identity": Row(),
+    "confirm_new_address": Row(_body({"token": "s"})),
     "create_agent": Row(_body({"name": "New"})),
     "create_copy": Row(_body({"name": "Mine", "variables": VARIABLES})),
     "create_deployment": Row(lambda stage, _: {"version_id": stage.live.version_id}),
@@ -253,6 +256,7 @@ PUBLIC: dict[str, tuple[int, str, Any]] = {
     "get_social_picture": (200, "", None),
     "github_webhook": (401, "", {"zen": "x"}),
     "get_linked_page": (404, "", {"token": "none", "path": "reference"}),
+    "look_up_linked_pages": (404, "", {"token": "none", "q": "crawl"}),
     "list_providers": (200, "", None),
     "look_up_pages": (200, "?q=crawl", None),
     "list_reviews": (200, "", None),
@@ -393,6 +397,11 @@ def prepared(endpoint: Endpoint, built: Stage, caller: Caller, *, token: bool) -
         until = world.clock.now() + TRIP_LIFETIME
         world.store.commit(Put(Trip(hash_secret("s"), caller.user_id, org_id, until)))
         world.code_host.install(88, "else", "c")
+    if endpoint.name == "confirm_new_address" and caller.email:
+        who = world.platform.access.principal(caller.bearer or "")
+        now, until = world.clock.now(), world.clock.now() + SIGN_IN_LIFETIME
+        asked = (who.user_id, str(who.session_id), caller.email, "moved@example.com")
+        world.store.commit(Put(EmailChange(hash_secret("s"), *asked, now, until)))
     if endpoint.name == "restore_listing":
         operator = world.sign_in("operator@example.com")
         world.platform.moderators.decide(

@@ -18,6 +18,7 @@ SHARED = "/marketplace/shared"
 ONE = "/marketplace/shared/{offer_id}"
 COPIES = "/marketplace/shared/copies"
 PREVIEW = "/marketplace/shared/preview"
+PAGES = "/marketplace/shared/pages"
 VALUES = {"variables": {"START_URL": "https://example.com"}}
 
 
@@ -161,6 +162,23 @@ def test_a_link_shows_it_to_whoever_holds_it_until_it_is_revoked(
     assert (update["listed"], update["offer_id"]) == (False, None)
     events = client("GET", "/audit?subject=" + agent.id).json["items"]
     assert {"agent.shared", "agent.unshared"} <= {event["action"] for event in events}
+
+
+def test_a_link_opens_the_documentation_to_be_searched(
+    client: Client, nobody: Client, agent: Agent
+) -> None:
+    made = share(client, agent, **{"with": "link"}).json
+    for asked in ("Crawls", "crawl", "crwal"):
+        found = nobody("POST", PAGES, {"token": made["token"], "q": asked})
+        assert found.status == 200, found.text
+        assert found.json["items"], asked
+        assert found.headers["x-robots-tag"] == "noindex, nofollow"
+    listed = nobody("POST", PAGES, {"token": made["token"]}).json["items"]
+    assert {"readme", "reference"} <= {one["path"] for one in listed}
+    for wrong in ({}, {"token": made["token"], "q": "x" * 201}):
+        assert nobody("POST", PAGES, wrong).status == 422
+    client("DELETE", f"{SHARES}/{{share_id}}", agent_id=agent.id, share_id=made["id"])
+    assert nobody("POST", PAGES, {"token": made["token"], "q": "crawl"}).status == 404
 
 
 @pytest.mark.parametrize(

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
-from infra.local.demo import publish_gallery
-from infra.local.first import Person, sign_in
-from infra.local.layout import Layout
-from tests.browser.visitor import Visitor, answer_with, launched, open_window
-from tests.conftest import zipped
-from tests.e2e.conftest import end, new_cloud
+from infra.local.first import sign_in
+from tests.browser.scene import Scene, running, stage
+from tests.browser.shots import Shot, drop, hindered, shots
+from tests.browser.visitor import Visitor, launched, open_window
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / ".local" / "screenshots"
@@ -33,239 +30,8 @@ LANDING = ROOT / "frontend" / "src" / "features" / "landing" / "pictures"
 DOCS = ROOT / "docs" / "pictures"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1440, 390)
-API = re.compile(r"/api/v1/(?!auth/)")
-
-
-@dataclass
-class Scene:
-    """What there is to see: people, and their agents in different states."""
-
-    web_url: str
-    ada: str
-    nobody: str
-    agents: dict[str, dict[str, Any]]
-
-    def address(self, text: str) -> str:
-        """A path with the ids of this scene."""
-        gist, weather = self.agents["Gist"], self.agents["Weather report"]
-        return text.format(
-            agent=gist["id"],
-            deployment=gist["deployment_id"],
-            version=gist["version_id"],
-            failed_agent=weather["id"],
-            failed_version=weather["version_id"],
-            offer=SHOWN[0],
-        )
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One page in one state."""
-
-    name: str
-    path: str
-    who: Literal["ada", "nobody", ""] = "ada"
-    state: str = "success"
-    ready: str = ""
-    """Text that is there when the page is."""
-    act: Callable[[Page], None] | None = None
-
-
-def _loading(page: Page) -> None:
-    page.route(API, lambda _route: None)
-
-
-def _failing(page: Page) -> None:
-    def fail(route: Route) -> None:
-        detail = "This is our fault, not yours. Quote the trace id when you report it."
-        answer_with(route, 500, {"title": "Something went wrong here", "detail": detail})
-
-    page.route(API, fail)
-
-
-# Of the ready-made agents, those that stand in the pictures' marketplace.
-SHOWN = [
-    "site-watch",
-    "text-summary",
-    "cron-explainer",
-    "json-diff",
-    "log-triage",
-    "sitemap-reader",
-]
-
-BEFORE: dict[str, Callable[[Page], None]] = {"loading": _loading, "error": _failing}
-
-# name, path, text that shows the page is there
-PAGES = [
-    ("agents", "/agents", "Gist"),
-    ("deployments", "/deployments", "Gist"),
-    ("agent", "/agents/{agent}", "Live"),
-    ("agent-deployments", "/agents/{agent}/deployments", "Live"),
-    ("agent-versions", "/agents/{agent}/versions", ""),
-    ("agent-logs", "/agents/{agent}/logs", ""),
-    ("agent-metrics", "/agents/{agent}/metrics", ""),
-    ("agent-variables", "/agents/{agent}/variables", ""),
-    ("agent-listing", "/agents/{agent}/listing", ""),
-    ("agent-repository", "/agents/{agent}/repository", ""),
-    ("agent-settings", "/agents/{agent}/settings", ""),
-    ("deployment", "/agents/{agent}/deployments/{deployment}", "Live"),
-    ("version-failed", "/agents/{failed_agent}/versions/{failed_version}", ""),
-    ("launch-failed", "/deploy/{failed_agent}/{failed_version}", "It did not go live"),
-    ("launch", "/deploy/{agent}/{version}", "is live"),
-    ("deploy", "/deploy", "Webhook router"),
-    ("marketplace", "/marketplace", "Site watch"),
-    ("offer", "/marketplace/{offer}", "Deploy my own copy"),
-    ("copy", "/marketplace/{offer}/copy", ""),
-    ("organisation", "/organisation", ""),
-    ("organisation-invitations", "/organisation/invitations", ""),
-    ("organisation-audit", "/organisation/audit", ""),
-    ("organisation-settings", "/organisation/settings", ""),
-    ("organisation-new", "/organisations/new", ""),
-    ("profile", "/profile", ""),
-    ("profile-sign-in", "/profile/sign-in", ""),
-    ("profile-sessions", "/profile/sessions", ""),
-    ("profile-tokens", "/profile/tokens", ""),
-]
-
-
-def shots() -> Iterator[Shot]:
-    """Every picture there is to take."""
-    yield Shot("landing", "/", who="", ready="Launch it here")
-    yield Shot("sign-in", "/sign-in", who="", ready="local mailbox")
-    yield Shot(
-        "sign-in", "/sign-in?error=provider_declined", who="", state="error", ready="declined"
-    )
-    yield Shot(
-        "sign-in", "/sign-in", who="", state="sent", ready="local mailbox", act=_ask_for_link
-    )
-    yield Shot("sign-in-link", "/sign-in/email#token=x", who="", ready="Sign in on this browser")
-    yield Shot("not-found", "/nowhere", who="", ready="Nothing is moored here")
-    for name, path, ready in PAGES:
-        yield Shot(name, path, ready=ready)
-        yield Shot(name, path, state="loading")
-        yield Shot(name, path, state="error")
-    yield Shot("agents", "/agents", who="nobody", state="empty", ready="No agents yet")
-    yield Shot("agents", "/agents?q=nothing+like+that", state="none-found", ready="None of your")
-    yield Shot(
-        "palette",
-        "/agents",
-        state="open",
-        ready="Gist",
-        act=lambda p: p.keyboard.press("Control+k"),
-    )
-    yield Shot(
-        "shortcuts", "/agents", state="open", ready="Gist", act=lambda p: p.keyboard.press("?")
-    )
-    yield Shot("deploy-refused", "/deploy", ready="Webhook router", act=_drop_nothing)
-    yield Shot("confirm", "/deploy", ready="Webhook router", act=_drop)
-
-
-def _press(keys: str) -> Callable[[Page], None]:
-    return lambda page: page.keyboard.press(keys)
-
-
-def _ask_for_link(page: Page) -> None:
-    page.get_by_label("Email").fill("ada@example.org")
-    page.get_by_role("button", name="Send me a link").click()
-    page.get_by_text("Look into your mail").wait_for()
-
-
-def _drop_nothing(page: Page) -> None:
-    page.get_by_test_id("files").set_input_files(
-        {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}
-    )
-    page.get_by_role("alert").wait_for()
-
-
-def _drop(page: Page) -> None:
-    folder = ROOT / ".local" / "scene" / "harbour-guide"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in GUIDE.items():
-        (folder / name).write_text(text)
-    page.get_by_test_id("folder").set_input_files(folder)
-    page.get_by_role("button", name="Launch", exact=True).wait_for()
-
-
-GUIDE = {
-    "main.py": (
-        "import os\n\nfrom fastapi import FastAPI\n\napp = FastAPI()\n"
-        "KEY = os.environ['OPENAI_API_KEY']\n\n\n"
-        "@app.get('/')\ndef root():\n    return {'ok': True}\n"
-    ),
-    "requirements.txt": "fastapi\nuvicorn\n",
-    ".env": "OPENAI_API_KEY=sk-not-a-real-key\nHARBOUR=Husum\n",
-    ".env.example": "OPENAI_API_KEY=\nHARBOUR=Husum\n",
-    ".gitignore": "*.log\n",
-}
-WEATHER = {
-    "requirements.txt": "fastapi\nuvicorn\n",
-    "main.py": "from fastapi import FastAPI\nimport httpx2\n\napp = FastAPI()\n",
-}
-
-
-def stage(web_url: str) -> Scene:
-    """Somebody with agents of every kind, and somebody who has none."""
-    known = ROOT / ".local" / "scene" / f"{web_url.rpartition(':')[2]}.json"
-    if known.exists():
-        scene = Scene(**json.loads(known.read_text()))
-        with sign_in(web_url, scene.ada) as ada:
-            if ada.ask("GET", "/agents")["items"]:
-                return scene
-    ada_email = f"ada@harbour-{time.time_ns()}.example"
-    agents: dict[str, dict[str, Any]] = {}
-    with sign_in(web_url, ada_email) as ada:
-        for template, name, told in (
-            ("static", "Prompt bench", "Write a prompt, see what it comes to in tokens."),
-            (
-                "nodejs",
-                "Webhook router",
-                "Sends each webhook on, where the rules say.",
-            ),
-            ("python", "Gist", "Summarises a text in its own sentences."),
-        ):
-            agents[name] = _from_template(ada, template, name, told)
-        agents["Weather report"] = _failing_agent(ada)
-        ada.create("/agents", {"name": "Tide tables", "description": "Not deployed yet."})
-        _make_noise(agents["Gist"]["url"])
-    _fill_marketplace(web_url)
-    scene = Scene(web_url, ada_email, f"nobody-{time.time_ns()}@example.org", agents)
-    known.parent.mkdir(parents=True, exist_ok=True)
-    known.write_text(json.dumps(vars(scene)))
-    return scene
-
-
-def _fill_marketplace(web_url: str) -> None:
-    """Ready-made agents for the pictures of the marketplace, in a cloud of our own."""
-    layout = Layout.from_env()
-    if layout.web_url != web_url:
-        return
-    publish_gallery(layout, lambda _said: None, SHOWN)
-
-
-def _from_template(ada: Person, template: str, name: str, told: str) -> dict[str, Any]:
-    agent = ada.create("/agents", {"name": name, "description": told})
-    order = {"source": "template", "template": template, "deploy": True}
-    version = ada.create(f"/agents/{agent['id']}/versions", order)
-    live = ada.wait_for_live(agent["id"], version["id"])
-    more = {"version_id": version["id"], "deployment_id": live["id"], "url": live["url"]}
-    return {"id": agent["id"], **more}
-
-
-def _failing_agent(ada: Person) -> dict[str, Any]:
-    agent = ada.create("/agents", {"name": "Weather report", "description": "Rain or shine."})
-    version = ada.upload(agent["id"], "weather.zip", zipped(WEATHER))
-    ada.wait_for_version(agent["id"], version["id"], 120)
-    return {"id": agent["id"], "version_id": version["id"]}
-
-
-def _make_noise(url: str) -> None:
-    """Something for logs and metrics to show."""
-    import httpx  # noqa: PLC0415 - only here
-
-    text = "The slipway launches ships. Lunch was served at noon. Ships need the slipway."
-    for _ in range(40):
-        httpx.post(f"{url}/summarise", json={"text": text, "sentences": 1, "keyphrases": 1})
-        httpx.get(f"{url}/health")
+CHOOSE = "(chosen) => localStorage.setItem('slipway.organisation', chosen)"
+PEOPLE = ("", "ada", "grace", "nobody", "operator")
 
 
 class Album:
@@ -293,46 +59,71 @@ class Album:
         visitor.context.close()
 
 
-def picture(album: Album, wanted: list[Shot]) -> None:
-    """Take them all, a window for each theme, width and person."""
+def picture(album: Album, patterns: list[str]) -> int:
+    """Take all whose names are wanted, a window for each theme, width and person; how many."""
     OUT.mkdir(parents=True, exist_ok=True)
+    there = [shot for shot in shots() if album.scene.has(shot.path)]
+    taken = 0
     for theme in THEMES:
         for width in WIDTHS:
-            for who in ("", "ada", "nobody"):
-                mine = [shot for shot in wanted if shot.who == who]
+            wanted = {f"{shot.name}-{shot.state}-{theme}-{width}": shot for shot in there}
+            wanted = {
+                name: shot
+                for name, shot in wanted.items()
+                if any(fnmatchcase(name, pattern) for pattern in patterns)
+            }
+            for who in PEOPLE:
+                mine = {name: shot for name, shot in wanted.items() if shot.who == who}
                 if not mine:
                     continue
                 with album.window(who, theme, width) as visitor:
-                    for shot in mine:
-                        _take(album.scene, visitor, shot, f"{theme}-{width}")
-            tidy(album.scene)
+                    for name, shot in mine.items():
+                        _take(album.scene, visitor, shot, OUT / f"{name}.png")
+                taken += len(mine)
+            if wanted:
+                tidy(album.scene)
+    return taken
 
 
-def _take(scene: Scene, visitor: Visitor, shot: Shot, look: str) -> None:
+def _take(scene: Scene, visitor: Visitor, shot: Shot, path: Path) -> None:
     page = visitor.page
-    page.unroute_all(behavior="ignoreErrors")
-    if before := BEFORE.get(shot.state):
-        before(page)
-    visitor.go(scene.address(shot.path))
-    try:
-        if shot.ready:
-            page.get_by_text(shot.ready).first.wait_for(timeout=15_000)
-        if shot.state == "success":
-            _settle(page)
-        if shot.act:
-            shot.act(page)
-        page.wait_for_timeout(5000 if shot.state == "error" and shot.who else 450)
-    except Exception as problem:  # noqa: BLE001 - a picture of what is there instead is worth more
-        print(f"  {shot.name} {shot.state} {look}: {str(problem).splitlines()[0]}", file=sys.stderr)
-    path = OUT / f"{shot.name}-{shot.state}-{look}.png"
-    page.screenshot(path=path, full_page=shot.state not in ("open", "loading"))
+    organisation = scene.ids.get(shot.organisation)
+    if shot.who:
+        # Chosen before the page is there: as somebody who comes back.
+        chosen = {"state": {"id": organisation}, "version": 0}
+        page.evaluate(CHOOSE, json.dumps(chosen))
+    with hindered(page, shot):
+        visitor.go(scene.address(shot.path))
+        # Another fragment alone would leave the former page standing.
+        page.reload()
+        try:
+            _wait_for(page, shot)
+        except Exception as problem:  # noqa: BLE001 - a picture of what is there instead is worth more
+            said = str(problem).splitlines()[0]
+            print(f"  {path.stem}: {said}", file=sys.stderr)
+        page.screenshot(path=path, full_page=shot.state not in ("open", "loading", "part-loading"))
+
+
+def _wait_for(page: Page, shot: Shot) -> None:
+    if shot.ready:
+        page.get_by_text(shot.ready).first.wait_for(timeout=15_000)
+    if shot.fails:
+        page.get_by_role("alert").first.wait_for(timeout=20_000)
+    if not shot.waits:
+        _settle(page)
+    if shot.act:
+        shot.act(page)
+    page.wait_for_timeout(450)
 
 
 def _settle(page: Page) -> None:
-    """Wait until nothing loads any more."""
+    """Wait until the page stands there and nothing loads any more, twice looked at."""
+    page.locator("h1").first.wait_for(timeout=15_000)
     deadline = time.monotonic() + 15
-    while page.locator("[aria-busy=true]").count() and time.monotonic() < deadline:
-        page.wait_for_timeout(100)
+    calm = 0
+    while calm < 2 and time.monotonic() < deadline:
+        page.wait_for_timeout(250)
+        calm = calm + 1 if page.locator("[aria-busy=true]").count() == 0 else 0
 
 
 def tidy(scene: Scene) -> None:
@@ -363,7 +154,7 @@ def publish(album: Album) -> None:
             page.get_by_text("Webhook router").wait_for()
             page.wait_for_timeout(400)
             _webp(page, LANDING / f"choose-{theme}.webp")
-            _drop(page)
+            drop(page)
             page.wait_for_timeout(600)
             _webp(page, LANDING / f"confirm-{theme}.webp")
             visitor.go(scene.address("/agents/{agent}"))
@@ -389,34 +180,29 @@ def _webp(page: Page, path: Path) -> None:
     session.detach()
 
 
-@contextmanager
-def running() -> Iterator[str]:
-    """The address of the local cloud that runs, or of a fresh one."""
-    layout = Layout.from_env()
-    if layout.read(layout.supervisor).get("state") == "live":
-        yield layout.web_url
-        return
-    cloud = new_cloud()
-    try:
-        cloud.up()
-        yield cloud.web_url
-    finally:
-        end(cloud)
-
-
 def main() -> None:
-    """`python -m tests.browser.screenshots [publish | words in the names of pages]`."""
+    """`python -m tests.browser.screenshots [publish | patterns of names, as offer*dark-390]`."""
     words = sys.argv[1:]
-    with running() as web_url, launched() as browser:
-        album = Album(browser, stage(web_url))
+    with running() as ground, launched() as browser:
+        scene = stage(ground, lambda url: _seen(browser, url))
+        album = Album(browser, scene)
         if words != ["publish"]:
-            wanted = [
-                s for s in shots() if not words or any(w in f"{s.name}-{s.state}" for w in words)
-            ]
-            picture(album, wanted)
-            print(f"{len(wanted) * len(THEMES) * len(WIDTHS)} pictures in {OUT}")
+            taken = picture(album, [f"*{word}*" for word in words or [""]])
+            print(f"{taken} pictures in {OUT}")
         if not words or words == ["publish"]:
             publish(album)
+
+
+def _seen(browser: Browser, url: str) -> bytes:
+    """A page of an agent, in the size of a listing's picture."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    try:
+        page.goto(url)
+        page.wait_for_load_state("networkidle")
+        seen: bytes = page.screenshot()
+        return seen
+    finally:
+        page.close()
 
 
 if __name__ == "__main__":

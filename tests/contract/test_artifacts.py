@@ -13,7 +13,7 @@ from moto import mock_aws
 from chalicelib.adapters import aws
 from chalicelib.adapters.artifacts import PART, S3Artifacts
 from chalicelib.adapters.memory import MemoryArtifacts
-from chalicelib.errors import CodeHostUnavailable
+from chalicelib.errors import CodeHostUnavailable, NotFound
 from chalicelib.ports import Artifacts
 
 MANY = 1001
@@ -65,6 +65,16 @@ def test_all_of_one_organisation_goes_and_nothing_of_another(kept: Kept) -> None
     assert artifacts.get_json("org_11/agt_1/order.json") == 1
     assert artifacts.source_size("org_11/agt_1/ver_1/source") == 1
     artifacts.remove_all("org_1/")
+
+
+def test_what_a_build_left_is_copied_and_outlives_the_original(kept: Kept) -> None:
+    artifacts = kept.artifacts
+    artifacts.put_json("org_1/agt_1/ver_1/context", [1])
+    artifacts.copy_built("org_1/agt_1/ver_1/context", "org_2/agt_2/ver_2/context")
+    artifacts.remove_all("org_1/")
+    assert artifacts.get_json("org_2/agt_2/ver_2/context") == [1]
+    with pytest.raises(NotFound):
+        artifacts.copy_built("org_1/agt_1/ver_1/context", "org_2/agt_2/ver_3/context")
 
 
 @pytest.mark.parametrize("size", [0, 3, PART, PART + 1, 2 * PART + 5])

@@ -384,7 +384,7 @@ def test_a_log_without_end_is_cut(tmp_path: Path, bus: Bus) -> None:
 
 def test_builds_wait_for_their_turn(tmp_path: Path, bus: Bus) -> None:
     with running(tmp_path, **settings(bus, tmp_path, concurrency=1)) as yard:
-        first, second = start(yard, "sleep 1"), start(yard)
+        first, second = start(yard, "sleep 8"), start(yard)
         time.sleep(0.5)
         assert read(yard, second)["currentPhase"] == "QUEUED"
         assert ended(yard, second)["endTime"] > ended(yard, first)["endTime"]

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse, print_ast
 from graphql.language import FragmentSpreadNode, Visitor, visit
 
+from tests.contract.railway_schema import DOCUMENTS
 from tests.contract.yard_harness import ENVIRONMENT, PROJECT, Yard, running, server
 
-DOCUMENTS = Path(__file__).resolve().parents[3] / "shared" / "railway" / "documents.graphql"
-pytestmark = pytest.mark.skipif(
-    not DOCUMENTS.exists(), reason="Railway's documents are not beside this project"
-)
 WORKSPACE = "00000000-0000-4000-8000-000000000001"
 LONG_AGO, FAR_OFF = "2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00Z"
 

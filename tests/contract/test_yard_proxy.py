@@ -180,8 +180,11 @@ def test_a_body_that_the_agent_did_not_read_is_nobody_elses_request(yard: Yard) 
         with connect(deaf) as one:
             head = b"%b /first HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
             one.sendall(head % (method, len(hidden)) + hidden)
-            time.sleep(0.3)
-            assert one.recv(65_536).endswith(b"/first")
+            said = b""
+            while not said.endswith(b"/first"):
+                part = one.recv(65_536)
+                assert part, said
+                said += part
             for n in range(3):
                 assert deaf.get(f"/other/{n}").text == f"/other/{n}"
 

@@ -18,6 +18,7 @@ from tests.contract.yard_harness import (
     GraphQLFailed,
     Service,
     Yard,
+    eventually,
     running,
     server,
 )
@@ -39,14 +40,6 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def image(yard: Yard) -> str:
     return yard.push(server(), command=RUN)
-
-
-def eventually(check: Any, seconds: float = 60) -> None:
-    """Tries again until the check holds."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
 
 
 def steps(service: Service, deployment: str) -> list[str]:
@@ -443,7 +436,7 @@ class TestSleeping:
         service.wait(deployment, "SLEEPING")
         eventually(lambda: service.read(deployment)["instances"][0]["status"] == "STOPPED")
         assert service.get("/").status_code == 200
-        service.wait(deployment, "SUCCESS")
+        service.wait(deployment, "SUCCESS", "SLEEPING")
 
 
 class TestLogsAndMetrics:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +13,13 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    build_client_schema,
     build_schema,
     parse,
     validate,
 )
 
 from infra.local.yard.wire import SCHEMA_FILE
-
-RAILWAY = Path(__file__).resolve().parents[3] / "shared" / "railway"
-needs_railway = pytest.mark.skipif(
-    not (RAILWAY / "schema.json").exists(),
-    reason="Railway's schema.json is not beside this project: the subset cannot be checked",
-)
+from tests.contract.railway_schema import DOCUMENTS, railway_schema
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +29,7 @@ def ours() -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def theirs() -> GraphQLSchema:
-    raw = json.loads((RAILWAY / "schema.json").read_text())
-    # Railway's schema breaks a rule of newer validators; clients are not concerned by it.
-    return build_client_schema(raw.get("data", raw), assume_valid=True)
+    return railway_schema()
 
 
 def arguments(field: Any) -> dict[str, str]:
@@ -80,7 +70,6 @@ def field_differences(mine: Any, real: Any) -> list[str]:
     return found
 
 
-@needs_railway
 def test_every_type_field_argument_and_value_is_exactly_railways(
     ours: GraphQLSchema, theirs: GraphQLSchema
 ) -> None:
@@ -97,11 +86,10 @@ def test_every_type_field_argument_and_value_is_exactly_railways(
     assert found == []
 
 
-@needs_railway
 def test_every_query_and_mutation_document_is_valid_against_the_subset(
     ours: GraphQLSchema,
 ) -> None:
-    document = parse((RAILWAY / "documents.graphql").read_text())
+    document = parse(DOCUMENTS.read_text())
     fragments = [one for one in document.definitions if one.kind == "fragment_definition"]
     bad = []
     for one in document.definitions:

@@ -109,6 +109,14 @@ class GraphQLFailed(Exception):
         self.errors = errors
 
 
+def eventually(check: Any, seconds: float = 60) -> None:
+    """Tries again until the check holds."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+
+
 @dataclass
 class Yard:
     """One running yard."""
@@ -361,9 +369,9 @@ class Service:
             time.sleep(0.02)
 
     def up(self) -> str:
-        """Deploys and waits for SUCCESS; returns the id."""
+        """Deploys and waits until it is up (what may sleep may do so already); returns the id."""
         deployment = self.deploy()
-        self.wait(deployment, "SUCCESS")
+        self.wait(deployment, "SUCCESS", "SLEEPING")
         return deployment
 
     def deployments(self) -> list[dict[str, Any]]:

@@ -237,7 +237,8 @@ import time
 box = Sandbox(probe(Path({str(state)!r})), Path({str(state)!r}))
 run = box.start(Spec(app=Path(sys.argv[1]), command=["sleep", "600"]))
 from infra.local.sandbox import processes
-time.sleep(0.2)
+while len(processes.tree(run.inner)) < 2:
+    time.sleep(0.01)
 print(*processes.tree(run.inner), run.pid, box._nursery.pid, flush=True)
 time.sleep(600)
 """

@@ -23,6 +23,7 @@ from chalicelib.domain.tenancy import Organisation
 from chalicelib.settings import Settings
 from infra import package, synthesis
 from infra.deploy import Deployment
+from tests.service.test_stream_filter import stream_patterns
 
 Resources = dict[str, dict[str, Any]]
 
@@ -260,6 +261,7 @@ def test_what_is_to_be_done_is_kept_until_it_is_done(resources: Resources) -> No
     assert changes["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert changes["DestinationConfig"]["OnFailure"] == dead
     kinds = [json.loads(one["Pattern"]) for one in changes["FilterCriteria"]["Filters"]]
+    assert kinds == stream_patterns("WorkChanges")
     named = {kind for one in kinds for kind in one["dynamodb"]["NewImage"]["kind"]["S"]}
     assert named == {"Receipt", "Version", "Deployment", "PullRequest"}
     tasks = resources["TaskRetries"]["Properties"]

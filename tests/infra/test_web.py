@@ -208,6 +208,14 @@ def test_an_emulator_that_is_starting_again_is_said_to_be(
     assert answer.headers["retry-after"] == "1"
 
 
+def test_search_engines_are_told_where_the_sitemap_is(browser: Browser) -> None:
+    answer = browser.request("GET", "/robots.txt")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert f"Sitemap: http://localhost:{LAYOUT_PORT}/api/v1/marketplace/sitemap.xml" in lines
+    assert lines.index("Allow: /api/v1/marketplace/") < lines.index("Disallow: /api/")
+
+
 def test_a_picture_comes_from_where_it_is_kept_and_can_do_nothing(
     browser: Browser, upstream: Upstream, layout: Layout
 ) -> None:

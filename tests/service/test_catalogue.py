@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.adapters.memory import MemoryCatalogue
 from chalicelib.domain.listings import AgentListing
 from chalicelib.domain.search import SearchQuery, Withdrawn
 from chalicelib.services.catalogue import SWEEP_EVERY, Indexing
@@ -75,10 +76,32 @@ def test_a_long_index_is_gone_through_in_steps(world: World) -> None:
     )
     shown = [published(world, n) for n in range(7)]
     world.platform.indexing.rebuild()
+    for one in shown[:5]:
+        world.platform.listings.unpublish(world.sign_in(), one.agent_id)
+    assert indexing.sweep() == 5
+    assert found(world) == {one.slug for one in shown[5:]}
+
+
+def test_a_run_of_the_reconciler_gives_it_so_much_time_and_the_next_goes_on(world: World) -> None:
+    class Slow(MemoryCatalogue):
+        def held(self, after: str, limit: int) -> list[tuple[str, str]]:
+            world.clock.sleep(8)
+            return super().held(after, limit)
+
+    catalogue = Slow()
+    indexing = Indexing(
+        store=world.store,
+        artifacts=world.artifacts,
+        catalogue=catalogue,
+        clock=world.clock,
+        swept_at_once=1,
+    )
+    shown = [published(world, n) for n in range(7)]
+    indexing.rebuild()
     for one in shown:
         world.platform.listings.unpublish(world.sign_in(), one.agent_id)
-    assert sum(indexing.sweep() for _ in range(60)) == 7
-    assert found(world) == set()
+    assert [indexing.sweep() for _ in range(3)] == [3, 3, 1]
+    assert catalogue.search(SearchQuery()).total == 0
 
 
 def test_the_reconciler_sweeps_and_makes_a_missing_index(world: World) -> None:

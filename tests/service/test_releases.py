@@ -12,8 +12,8 @@ import pytest
 from chalicelib.adapters.memory_host import MemoryHost
 from chalicelib.domain.deployments import DeploymentState, Environment, Trigger, differences
 from chalicelib.errors import HostUnavailable, NotFound
-from chalicelib.ports import REPAIRS, UNSETTLED, Answer, every
-from tests.conftest import World
+from chalicelib.ports import REPAIRS, UNSETTLED, Answer, Put, every
+from tests.conftest import PYTHON_AGENT, World
 
 
 def environment(world: World, agent_id: str, org_id: str) -> Environment:
@@ -268,6 +268,31 @@ def test_an_agent_that_says_another_version_is_not_called_live(world: World) -> 
     assert live.proof["version_header"] == "v2"
 
 
+@pytest.mark.parametrize(
+    ("card", "proves"),
+    [
+        (b'{"version": "1"}', True),
+        (b'{"version": "9.9.9"}', False),
+        (b"[]", False),
+        (b"<html>", False),
+        (b"[" * 100_000, False),
+    ],
+    ids=["ours", "another", "a list", "a page", "a bomb"],
+)
+def test_the_card_of_an_a2a_agent_is_a_proof_where_it_names_the_version(
+    world: World, card: bytes, proves: bool
+) -> None:
+    who = world.sign_in()
+    agent = world.agent(who)
+    manifest = f"{PYTHON_AGENT.get('agent.yaml', '')}\nprotocol: a2a\n"
+    world.caller.answer = Answer(200, {}, card)
+    files = {**PYTHON_AGENT, "agent.yaml": manifest}
+    version = world.finish_build(world.upload(who, agent, files, deploy=True))
+    live = world.run_machine(who, str(version.deployment_id))
+    assert live.state is DeploymentState.LIVE, live.reasons
+    assert ("agent_card" in live.proof) is proves
+
+
 def test_an_agent_that_stops_answering_is_told_of_and_a_sleeper_is_left_alone(
     world: World,
 ) -> None:
@@ -388,6 +413,30 @@ def test_an_agent_that_the_host_moves_is_followed(world: World, image: str | Non
     world.host.begin(live.host.service_id, "ghcr.io/somebody/else@sha256:2")
     world.platform.reconciler.run()
     assert world.platform.deployments.get(who, live.id).state is DeploymentState.STOPPED
+
+
+def test_what_the_host_still_builds_is_waited_for_before_anything_is_said_of_it(
+    world: World,
+) -> None:
+    """A build has no name until it is done: it may be ours, moved, or somebody else's."""
+    who = world.sign_in()
+    agent = world.agent(who)
+    named = f"source@sha256:{'0' * 64}"
+    version = world.finish_build(world.upload(who, agent, deploy=True), image=named)
+    live = world.run_machine(who, str(version.deployment_id))
+    running = world.host.running
+    here = live.host.deployment_id
+    world.store.commit(Put(replace(live, confirmed_image="@sha256:aa", revision=live.revision + 1)))
+    coming = world.host.begin(live.host.service_id, None)
+    running[here] = replace(running[here], status="REMOVED")
+    running[coming] = replace(running[coming], status="BUILDING")
+    world.platform.reconciler.run()
+    said = world.platform.deployments.get(who, live.id)
+    assert (said.state, said.host.deployment_id) == (DeploymentState.LIVE, here)
+    running[coming] = replace(running[coming], status="SUCCESS", digest="sha256:aa")
+    world.platform.reconciler.run()
+    said = world.platform.deployments.get(who, live.id)
+    assert (said.state, said.host.deployment_id) == (DeploymentState.LIVE, coming)
 
 
 def test_what_the_host_confirms_and_what_the_url_answers_are_one_write(world: World) -> None:

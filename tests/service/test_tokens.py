@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.credentials import MAX_TOKENS, ApiToken, hash_secret
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.tenancy import Membership, Principal, Role, Scope
+from chalicelib.domain.tenancy import Membership, Organisation, Principal, Role, Scope
 from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
@@ -174,3 +174,53 @@ def test_the_last_use_is_noted_in_the_one_call_that_reads_the_token(world: World
     assert later.last_used_at is not None
     assert later.last_used_at > first.last_used_at
     assert later.revision == token.revision
+
+
+def in_tier(world: World, org_id: str, tier: str) -> None:
+    organisation = world.store.get(Organisation, org_id)
+    assert organisation is not None
+    world.store.commit(Put(replace(organisation, tier=tier, revision=organisation.revision + 1)))
+
+
+def test_a_changed_tier_reaches_a_token_within_a_minute_and_costs_no_call(world: World) -> None:
+    who = world.sign_in()
+    _, secret = make(world, who)
+    access = world.platform.access
+    assert {access.principal(secret).tier for _ in range(3)} == {"free"}
+    in_tier(world, who.org_id, "pro")
+    world.clock.sleep(60)
+    world.store.calls = 0
+    assert [access.principal(secret).tier for _ in range(3)] == ["pro"] * 3
+    assert world.store.calls == 3
+    in_tier(world, who.org_id, "free")
+    world.clock.sleep(60)
+    assert access.principal(secret).tier == "free"
+
+
+def test_a_token_that_is_used_rarely_gets_its_tier_and_its_last_use_in_turn(world: World) -> None:
+    who = world.sign_in()
+    _, secret = make(world, who)
+    in_tier(world, who.org_id, "pro")
+    seen = []
+    world.store.calls = 0
+    for _ in range(5):
+        seen.append(world.platform.access.principal(secret).tier)
+        world.clock.sleep(400)
+    assert world.store.calls == 5
+    assert seen[1:] == ["pro"] * 4
+    token = world.store.get(ApiToken, hash_secret(secret))
+    assert token is not None
+    assert token.last_used_at is not None
+    assert token.last_used_at >= world.clock.now() - timedelta(seconds=1000)
+
+
+def test_a_revoked_token_ends_at_once_whichever_way_it_is_read(world: World) -> None:
+    who = world.sign_in()
+    for waited in (0, 60, 300):
+        token, secret = make(world, who)
+        for _ in range(3):
+            world.platform.access.principal(secret)
+        world.clock.sleep(waited)
+        world.platform.tokens.revoke(who, token.id)
+        with pytest.raises(Unauthenticated):
+            world.platform.access.principal(secret)

@@ -12,9 +12,11 @@ from typing import Any
 
 from infra.local.yard.bundles import Bundle, Bundles, Credentials, PullFailed
 from infra.local.yard.runs import Hear, Job, Run, Usage
+from infra.local.yard.uploads import BuildFailed, BuildLog, Uploads
 
 PORT = 8000
 REGISTRY = "registry.test/slipway"
+HOST_BUILD_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Images:
     """The images there are, and what their agents do."""
 
     known: dict[str, Behaviour] = field(default_factory=dict)
+    sources: dict[str, Behaviour] = field(default_factory=dict)
+    built: dict[str, str] = field(default_factory=dict)
+    """Of which source an image was built."""
 
     def make(self, behaviour: Behaviour) -> str:
         """A new image."""
@@ -49,6 +54,22 @@ class Images:
         image = f"{REGISTRY}/agent@{digest}"
         self.known[image] = behaviour
         return image
+
+    def pack(self, behaviour: Behaviour) -> str:
+        """A new source, and what stands for its image."""
+        source = f"source@sha256:{len(self.sources) + 1:064x}"
+        self.sources[source] = behaviour
+        return source
+
+    def build(self, source: str) -> str:
+        """What a host makes of it: another image every time, as a base image may be newer."""
+        image = self.make(self.sources[source])
+        self.built[image] = source
+        return image
+
+    def called(self, image: str | None) -> str | None:
+        """What Slipway calls it: the source, where the host has built it."""
+        return self.built.get(image, image) if image else image
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,27 @@ class SimulatedBundles(Bundles):
     def available(self, image: str) -> bool:
         """Whether it can be had."""
         return image in self.images.known
+
+
+class SimulatedUploads(Uploads):
+    """Sources whose only file names them; built in a while, into images that only differ."""
+
+    images: Images
+
+    def unpack(self, packed: Path, folder: Path) -> None:
+        """Nothing is packed."""
+        folder.mkdir()
+        packed.rename(folder / "source")
+
+    async def build(self, deployment_id: str, service_id: str, log: BuildLog) -> str:
+        """Raises BuildFailed for what is not there any more, as a build from nothing does."""
+        folder = self.place().parent / deployment_id
+        try:
+            source = (folder / "source").read_text()
+        except OSError as exc:
+            raise BuildFailed("The source is gone") from exc
+        await asyncio.sleep(HOST_BUILD_SECONDS)
+        return self.images.build(source)
 
 
 class SimulatedRun:

@@ -33,6 +33,7 @@ def figures() -> Iterator[Callable[[World, Sequence[str]], None]]:
     def count(world: World, lies: Sequence[str]) -> None:
         _TALLY.update(world.tally)
         _TALLY["runs"] += 1
+        _TALLY[f"runs by {world.strategy}"] += 1
         _TALLY["lies"] += len(lies)
         _TALLY["virtual seconds"] += round(world.loop.time())
         _TALLY["calls of agents"] += sum(line.calls for line in world.callers.lines.values())

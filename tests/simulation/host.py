@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +21,22 @@ from infra.local.yard.edge import Edge
 from infra.local.yard.events import Events
 from infra.local.yard.faults import Fault
 from infra.local.yard.store import Row
+from infra.local.yard.upload_api import UploadApi
 from infra.local.yard.webhooks import Webhooks
 from infra.local.yard.wire import Resolvers, attach, make_schema
-from tests.simulation.agents import Images, SimulatedBundles, SimulatedGround, SimulatedRun
+from tests.simulation.agents import (
+    Images,
+    SimulatedBundles,
+    SimulatedGround,
+    SimulatedRun,
+    SimulatedUploads,
+)
 from tests.simulation.virtual import wait
 
 PROJECT = "11111111-1111-4111-8111-111111111111"
 ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
 PLATFORM_TOKEN = "platform-token"
+_UP = re.compile(r"/project/(?P<project>[^/]+)/environment/(?P<environment>[^/]+)/up")
 REQUEST_PATIENCE = 30.0
 """Seconds after which a client of an agent gives up."""
 
@@ -81,8 +90,10 @@ class SimulatedYard(Yard):
     edge_type = _Edge
     webhooks_type = _Webhooks
     events_type = _Events
+    uploads_type = SimulatedUploads
     ground: SimulatedGround
     bundles: SimulatedBundles
+    uploads: SimulatedUploads
 
     def __init__(self, folder: Path, images: Images, hosting: Hosting) -> None:
         self.calls_made = 0
@@ -102,6 +113,8 @@ class SimulatedYard(Yard):
         )
         super().__init__(config, SimulatedGround(images))
         self.bundles.images = images
+        self.uploads.images = images
+        self.upload_api = UploadApi(self.core, self.uploads, self.wire)
         self.wire._cache = _DOCUMENTS
 
     make_schema = staticmethod(_schema)
@@ -125,8 +138,8 @@ class SimulatedYard(Yard):
 
     # ---- as Railway's API ----
 
-    async def post(self, body: bytes, token: str, seconds: float) -> httpx.Response:
-        """One GraphQL request; httpx.ReadTimeout when there is no answer in time."""
+    async def post(self, url: httpx.URL, body: bytes, token: str, seconds: float) -> httpx.Response:
+        """One request of its API; httpx.ReadTimeout when there is no answer in time."""
         left = asyncio.Event()
 
         async def receive() -> dict[str, Any]:
@@ -140,11 +153,15 @@ class SimulatedYard(Yard):
         scope = {
             "type": "http",
             "method": "POST",
-            "path": "/graphql/v2",
-            "query_string": b"",
+            "path": url.path,
+            "query_string": url.query,
             "headers": [(b"authorization", f"Bearer {token}".encode())],
         }
-        answering = asyncio.ensure_future(self.wire.answer(Request(scope, receive)))
+        answers = self.wire.answer
+        if found := _UP.fullmatch(url.path):
+            scope["path_params"] = found.groupdict()
+            answers = self.upload_api.answer
+        answering = asyncio.ensure_future(answers(Request(scope, receive)))
         done, _ = await asyncio.wait({answering}, timeout=seconds)
         if not done:
             # What the host has begun it goes on with: only the caller has left.
@@ -168,7 +185,7 @@ class SimulatedYard(Yard):
             token = request.headers["authorization"].removeprefix("Bearer ")
             gate("host")
             self.calls_made += 1
-            response = wait(self.post(request.content, token, timeout))
+            response = wait(self.post(request.url, request.content, token, timeout))
             gate("host")
             return response
 

@@ -88,7 +88,8 @@ class Callers:
             if not line.images or line.images[-1] != image:
                 line.images.append(image)
             # What answers before it is called live may have to give way again.
-            if image == self._said(line.domain) and began >= line.excused_at:
+            said = self._said(line.domain)
+            if self._yard.images.called(image) == said and began >= line.excused_at:
                 line.excuse = ""
         elif not (line.excuse or self._own_fault(line, behaviour)):
             line.failures.append(f"{line.domain} answered {status} at {began:.3f}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from chalicelib.domain.release import Strategy
 from tests.simulation import rules
 from tests.simulation.truth import lies
 from tests.simulation.world import World
@@ -101,12 +102,16 @@ def _step(dice: random.Random) -> Step:
             return ("mend",)
 
 
-def carry_out(program: Program, report: Callable[[World], None] | None = None) -> list[str]:
+def carry_out(
+    program: Program,
+    report: Callable[[World], None] | None = None,
+    strategy: Strategy = Strategy.IMAGE,
+) -> list[str]:
     """What is untrue after it, once all is quiet."""
     dice, steps = program
     shared = Path("/dev/shm")
     folder = tempfile.mkdtemp(prefix="slipway-", dir=shared if shared.is_dir() else None)
-    world = World(Path(folder), dice)
+    world = World(Path(folder), dice, strategy)
     try:
         agents = begin(world)
         for step in steps:

@@ -34,13 +34,15 @@ OPERATIONS = (
     "domains",
     "serviceDomainCreate",
     "serviceInstanceDeployV2",
+    "up",
     "deployments",
     "deployment",
     "deploymentStop",
     "deploymentCancel",
     "deploymentRestart",
 )
-"""Where a fault on the wire may strike; None is anywhere."""
+"""Where a fault on the wire may strike; None is anywhere. `up` takes a source, in place of
+`serviceInstanceDeployV2`, which takes an image."""
 WIRE: dict[str, dict[str, Any]] = {
     "rate_limit": {"retry_after": 7},
     "create_throttle": {},

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from chalicelib.domain.release import Strategy
 from tests.simulation import programs, rules
 from tests.simulation.truth import lies
 from tests.simulation.world import World
@@ -24,6 +25,8 @@ from tests.simulation.world import World
 SEED = int(os.environ.get("SLIPWAY_SEED", "20260101"))
 RUNS = int(os.environ.get("SLIPWAY_RUNS", "520"))
 SHARDS = 4
+SOURCES = 2
+"""Shards more, whose runs have a host that builds what is sent to it."""
 STEPS = 12
 
 agents = st.integers(0, 1)
@@ -49,13 +52,14 @@ class Runs(RuleBasedStateMachine):
     """One run: anything, in any order; then quiet, then the truth."""
 
     report: Any = None
+    strategy = Strategy.IMAGE
 
     @initialize(dice=st.integers(0, 2**16))
     def begin(self, dice: int) -> None:
         shared = Path("/dev/shm")
         folder = tempfile.mkdtemp(prefix="slipway-", dir=shared if shared.is_dir() else None)
         self.folder = Path(folder)
-        self.world = World(self.folder, dice)
+        self.world = World(self.folder, dice, self.strategy)
         self.dice = dice
         self.steps: list[programs.Step] = []
         self.agents = programs.begin(self.world)
@@ -135,7 +139,8 @@ class Runs(RuleBasedStateMachine):
             found = self.truth()
             if Runs.report is not None:
                 Runs.report(self.world, found)
-            told = "\n".join([*found, f"program: {(self.dice, tuple(self.steps))}"])
+            program = f"program, by {self.strategy}: {(self.dice, tuple(self.steps))}"
+            told = "\n".join([*found, program])
             assert not found, told
         finally:
             self.world.close()
@@ -144,6 +149,15 @@ class Runs(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_whatever_happens_nothing_is_said_that_is_not_true(shard: int, figures: Any) -> None:
+    _run(shard, Strategy.IMAGE, figures)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS, SHARDS + SOURCES))
+def test_nor_where_the_host_builds_what_is_sent_to_it(shard: int, figures: Any) -> None:
+    _run(shard, Strategy.SOURCE, figures)
+
+
+def _run(shard: int, strategy: Strategy, figures: Any) -> None:
     chosen = settings(
         max_examples=RUNS // SHARDS,
         stateful_step_count=STEPS,
@@ -153,7 +167,14 @@ def test_whatever_happens_nothing_is_said_that_is_not_true(shard: int, figures: 
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    Runs.report = staticmethod(figures)
-    print(f"SLIPWAY_SEED={SEED}, shard {shard}")
-    seeded = seed(SEED + shard)(type("Runs", (Runs,), {}))
+    over: list[int] = []
+
+    def count(world: World, found: list[str]) -> None:
+        over.append(len(found))
+        figures(world, found)
+
+    Runs.report = staticmethod(count)
+    print(f"SLIPWAY_SEED={SEED}, shard {shard}, by {strategy}")
+    seeded = seed(SEED + shard)(type("Runs", (Runs,), {"strategy": strategy}))
     run_state_machine_as_test(seeded, settings=chosen)
+    assert len(over) >= RUNS // SHARDS, "as many runs as are promised"

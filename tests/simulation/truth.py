@@ -11,6 +11,7 @@ from chalicelib.domain.deployments import Deployment, DeploymentState, Environme
 from chalicelib.domain.release import service_name
 from chalicelib.services.reconciler import CONFIRM_EVERY
 from infra.local.yard.live import Live
+from infra.local.yard.records import Snapshot
 from tests.simulation.host import ENVIRONMENT
 from tests.simulation.world import RECONCILE_EVERY, World
 
@@ -79,8 +80,11 @@ def _compare(
         return
     if live.id != said.host.deployment_id:
         yield f"{what} of {said.host.deployment_id}, and the host runs {live.id} ({runs})"
-    if live.snapshot.image != said.image or said.confirmed_image not in (None, said.image):
-        yield f"{what} of {said.image}, and the host runs {live.snapshot.image}"
+    image = world.images.called(live.snapshot.image)
+    if image != said.image:
+        yield f"{what} of {said.image}, and the host runs {image}"
+    if said.confirmed_image not in _names_of(live.snapshot):
+        yield f"{what}, confirmed as {said.confirmed_image}, and it is {live.snapshot.image}"
     expected = {
         DeploymentState.LIVE: ("live",),
         DeploymentState.ASLEEP: ("asleep", "dozing"),
@@ -93,6 +97,13 @@ def _compare(
     yield from _compare_address(world, said, live)
 
 
+def _names_of(snapshot: Snapshot) -> tuple[str | None, ...]:
+    """What may be said of its image: what was built has no name that anybody knows, but a digest;
+    None is that nothing has been confirmed yet."""
+    named = snapshot.image or ""
+    return (None, "@" + named.rpartition("@")[2] if snapshot.built else named)
+
+
 def _compare_address(world: World, said: Deployment, live: Live) -> Iterator[str]:
     what = f"{said.id} says {said.state}"
     domains = world.yard.edge.domains(*live.place.slot)
@@ -101,7 +112,7 @@ def _compare_address(world: World, said: Deployment, live: Live) -> Iterator[str
     elif said.state is DeploymentState.LIVE:
         domain = world.yard.edge.name(domains[0])
         _, _, image = world.wait(world.yard.request(domain, "/"))
-        if image != said.image:
+        if world.images.called(image) != said.image:
             yield f"{what} of {said.image}, and its address answers with {image or 'nothing'}"
 
 

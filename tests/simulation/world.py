@@ -35,6 +35,7 @@ from chalicelib.bootstrap import Adapters, wire
 from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
+from chalicelib.domain.release import CONTEXT, Strategy
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
 from chalicelib.errors import PlatformError
@@ -195,6 +196,8 @@ class SimulatedBuilder:
         if self.builds[build_id] != "IN_PROGRESS":
             return
         image = self._world.image_of(version)
+        if self._world.strategy is Strategy.SOURCE:
+            self._world.packed[f"{version.prefix}{CONTEXT}"] = image.encode()
         report = {"state": "succeeded", "image": image, "size_bytes": 1}
         self._world.artifacts.put_json(f"{version.prefix}report.json", report)
         self.builds[build_id] = "SUCCEEDED"
@@ -246,7 +249,7 @@ class SimulatedSchedule:
 class World:
     """One run. Everything a person, a host or chance can do to it is a method."""
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int = 0, strategy: Strategy = Strategy.IMAGE) -> None:
         self.loop = VirtualLoop()
         self.loop.allow(LIFETIME)
         self.loop.set_exception_handler(self._broke)
@@ -255,11 +258,14 @@ class World:
         self.dice = random.Random(seed)
         self.tally: Counter[str] = Counter()
         self.dooms: dict[str, int] = {}
+        self.strategy = strategy
         self.images = Images()
         self.artifacts = MemoryArtifacts()
         self.store = SimulatedStore(self.gate, self._environment_changed)
         self.schedule = SimulatedSchedule()
         self.clock = SimulatedClock(self.loop)
+        self.packed: dict[str, bytes] = {}
+        """What builds have left for a host that builds, by its key."""
         self._behaviours: dict[str, str] = {}
         self._seen: tuple[int, list[Environment]] = (-1, [])
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -295,6 +301,7 @@ class World:
             settings(),
             railway_project_id=PROJECT,
             railway_environment_id=ENVIRONMENT,
+            release_strategy=self.strategy.value,
             watch_seconds=(2, 3, 5, 8, 13, 20),
             release_limit_seconds=RELEASE_LIMIT,
             verify_limit_seconds=VERIFY_LIMIT,
@@ -322,6 +329,7 @@ class World:
                 environment_id=ENVIRONMENT,
                 credentials=lambda: ("builder", "secret"),
                 lease=lease,
+                read_source=self.packed.get,
                 now=self.clock.now,
                 sleep=self.clock.sleep,
             ),
@@ -499,7 +507,8 @@ class World:
         version = self.person(create)
         if version is None:
             return None
-        self._behaviours[version.id] = self.images.make(behaviour)
+        make = self.images.pack if self.strategy is Strategy.SOURCE else self.images.make
+        self._behaviours[version.id] = make(behaviour)
         self.artifacts.sources[version.source.key] = SOURCES[behaviour.sleeps]
         self.tally["versions"] += 1
         self.spawn(self._receive(version))

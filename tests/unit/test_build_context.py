@@ -93,12 +93,25 @@ def test_a_dockerfile_of_its_own_is_the_one_that_is_sent(tmp_path: Path) -> None
         packed(made)
     (made.source / "deploy").mkdir()
     (made.source / "deploy" / "Dockerfile").write_text("FROM scratch\n")
-    assert members(packed(made))["Dockerfile"] == b"FROM scratch\n"
+    sent = members(packed(made))["Dockerfile"]
+    assert sent.startswith(b"FROM scratch\nLABEL slipway.source=")
     (made.source / "deploy" / "Dockerfile").unlink()
     (tmp_path / "outside").write_text("FROM elsewhere\n")
     (made.source / "deploy" / "Dockerfile").symlink_to(tmp_path / "outside")
     with pytest.raises(Failed, match="names no Dockerfile"):
         packed(made)
+
+
+def test_two_sources_are_never_built_into_one_image(tmp_path: Path) -> None:
+    """What differs need not reach the image, so the image is told which source it was built of."""
+    made = job(tmp_path)
+    (made.source / "index.html").write_text("hello")
+    labels = []
+    for words in ("one", "other", "one"):
+        (made.source / "README.md").write_text(words)
+        labels.append(members(packed(made))["Dockerfile"].splitlines()[-1])
+    assert labels[0].startswith(b"LABEL slipway.source=")
+    assert labels[0] == labels[2] != labels[1]
 
 
 def test_a_build_publishes_the_packed_source_and_no_image(

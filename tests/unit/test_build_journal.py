@@ -52,7 +52,7 @@ def test_lines_arrive_in_order_and_the_report_comes_last() -> None:
     assert numbers == [f"build-log/{n:06d}.jsonl" for n in range(1, len(numbers) + 1)]
 
 
-def test_the_first_line_is_there_at_once_and_later_ones_within_half_a_second() -> None:
+def test_the_first_line_is_there_at_once_and_later_ones_without_waiting_for_the_end() -> None:
     shelf = Shelf()
     journal = Journal(shelf.put, Masker(), log_bytes=10_000)
     journal.info("first")
@@ -61,8 +61,9 @@ def test_the_first_line_is_there_at_once_and_later_ones_within_half_a_second() -
         time.sleep(0.005)
     assert shelf.lines()[0]["message"] == "first"
     journal.info("second")
-    time.sleep(0.5)
-    assert len(shelf.lines()) == 2
+    while len(shelf.lines()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert [line["message"] for line in shelf.lines()] == ["first", "second"]
     journal.close()
 
 

@@ -13,13 +13,15 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
+from jwt.utils import der_to_raw_signature
 
 from chalicelib.adapters.keyring import RING_SECONDS, UNKNOWN_SECONDS
 from chalicelib.adapters.secrets import AesVault, JwtSigner
@@ -88,7 +90,20 @@ def test_a_token_says_what_was_signed(ring: Parameter) -> None:
     signer = ring.signer()
     token = signer.sign(claims())
     assert signer.verify(token)["sub"] == "usr_1"
+    assert jwt.get_unverified_header(token)["alg"] == "ES256"
+
+
+def test_an_older_kind_of_key_goes_on_signing_until_it_is_rotated_out() -> None:
+    older = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    ring = Parameter(older.decode())
+    token = ring.signer().sign(claims())
     assert jwt.get_unverified_header(token)["alg"] == "EdDSA"
+    assert ring.signer().verify(token)["sub"] == "usr_1"
+    ring.value = rotated_signing_keys(ring.value)
+    assert ring.signer().verify(token)["sub"] == "usr_1"
+    assert jwt.get_unverified_header(ring.signer().sign(claims()))["alg"] == "ES256"
 
 
 @pytest.mark.parametrize(
@@ -115,9 +130,10 @@ def test_a_token_with_wrong_claims_is_refused(
     key_id = jwt.get_unverified_header(signer.sign(claims()))["kid"]
     said = {**claims(), "aud": WEB, "iss": "slipway", **wrong}
     said = {name: value for name, value in said.items() if value is not None}
-    header = encode({"alg": "EdDSA", "kid": key_id})
+    header = encode({"alg": "ES256", "kid": key_id})
     signed = f"{header}.{encode(said)}"
-    signature = first_key(ring).sign(signed.encode())
+    der = first_key(ring).sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+    signature = der_to_raw_signature(der, ec.SECP256R1())
     token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
     assert code(signer, token) == expected
 
@@ -129,7 +145,7 @@ def forgeries(ring: Parameter) -> dict[str, str]:
     key_id = jwt.get_unverified_header(good)["kid"]
     said = {**claims(), "aud": WEB, "iss": "slipway"}
     public = key.public_key()
-    raw = public.public_bytes_raw()
+    raw = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header, body, signature = good.split(".")
 
@@ -138,7 +154,8 @@ def forgeries(ring: Parameter) -> dict[str, str]:
         digest = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
         return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
-    strange = Ed25519PrivateKey.generate()
+    strange = ec.generate_private_key(ec.SECP256R1())
+    edwards = Ed25519PrivateKey.generate()
     own = rsa.generate_private_key(65537, 2048)
     return {
         "alg none": f"{encode({'alg': 'none', 'kid': key_id})}.{encode(said)}.",
@@ -147,13 +164,17 @@ def forgeries(ring: Parameter) -> dict[str, str]:
         "HS256 with the public key": confused("HS256", pem),
         "HS256 with the raw public key": confused("HS256", raw),
         "RS256 of another's": jwt.encode(said, own, "RS256", headers={"kid": key_id}),
-        "another's key, our id": jwt.encode(said, strange, "EdDSA", headers={"kid": key_id}),
-        "another's key and id": jwt.encode(said, strange, "EdDSA", headers={"kid": "00000000"}),
+        "another's key, our id": jwt.encode(said, strange, "ES256", headers={"kid": key_id}),
+        "another's key and id": jwt.encode(said, strange, "ES256", headers={"kid": "00000000"}),
         "a key of its own": jwt.encode(
-            said, strange, "EdDSA", headers={"jwk": {"kty": "OKP"}, "jku": "https://evil.example"}
+            said, strange, "ES256", headers={"jwk": {"kty": "EC"}, "jku": "https://evil.example"}
         ),
-        "no id": jwt.encode(said, key, "EdDSA"),
-        "cut off": jwt.encode(said, key, "EdDSA", headers={"kid": "x"})[:-1],
+        "another kind of key, our id": jwt.encode(said, edwards, "EdDSA", headers={"kid": key_id}),
+        "signed by our key, said to be of another kind": "".join(
+            (encode({"alg": "EdDSA", "kid": key_id}), good[good.index(".") :])
+        ),
+        "no id": jwt.encode(said, key, "ES256"),
+        "cut off": jwt.encode(said, key, "ES256", headers={"kid": "x"})[:-1],
         "changed body": f"{header}.{encode({**said, 'sub': 'usr_2'})}.{signature}",
         "changed signature": f"{header}.{body}.{'A' * len(signature)}",
         "oversized": good + "A" * 5000,
@@ -162,8 +183,8 @@ def forgeries(ring: Parameter) -> dict[str, str]:
         "not text": "\x00.\xff.\u2028",
         "deep": f"{base64.urlsafe_b64encode(b'[' * 2000).decode()}.e30.e30",
         "a list for a header": f"{base64.urlsafe_b64encode(b'[]').decode()}.e30.e30",
-        "a number for an id": f"{encode({'alg': 'EdDSA', 'kid': 7})}.{encode(said)}.{signature}",
-        "critical": f"{encode({'alg': 'EdDSA', 'kid': key_id, 'crit': ['x']})}.{body}.{signature}",
+        "a number for an id": f"{encode({'alg': 'ES256', 'kid': 7})}.{encode(said)}.{signature}",
+        "critical": f"{encode({'alg': 'ES256', 'kid': key_id, 'crit': ['x']})}.{body}.{signature}",
     }
 
 

@@ -100,6 +100,7 @@ def test_service_names_fit_a_dns_label_and_differ_by_environment() -> None:
         ({"json": {"a": {"b": 1}}}, 200, b'{"a": {"b": 1, "c": 2}}', ""),
         ({"json": {"a": {"b": 1}}}, 200, b'{"a": {"b": 2}}', "$.a.b is 2, not 1"),
         ({"json": {"a": 1}}, 200, b"<html>", "is not JSON"),
+        ({"json": {"a": 1}}, 200, b"[" * 100_000, "is not JSON"),
         ({"json": [1, 2]}, 200, b"[1]", "not a list of 2"),
         ({"headers": {"content-type": "json"}}, 200, b"", "content-type"),
     ],

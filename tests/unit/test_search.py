@@ -137,12 +137,13 @@ def test_orders() -> None:
     one_five = Counts(deployments=1, ratings=1, stars=5, trend=trend_of(NOW))
     entries = (
         entry("old", counts=many, published_at=NOW - timedelta(days=9)),
-        entry("new", counts=one_five),
+        entry("new", counts=one_five, refreshed_at=NOW - timedelta(days=1)),
     )
     assert found("", entries, sort=Sort.RATING) == ["old", "new"]
     assert found("", entries, sort=Sort.DEPLOYMENTS) == ["old", "new"]
     assert found("", entries, sort=Sort.NEWEST) == ["new", "old"]
     assert found("", entries, sort=Sort.TRENDING) == ["new", "old"]
+    assert found("", entries, sort=Sort.UPDATED) == ["old", "new"]
 
 
 def test_pages_follow_each_other_without_gap_or_repeat() -> None:

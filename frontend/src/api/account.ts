@@ -26,6 +26,13 @@ export const identitiesQuery = queryOptions({
 
 export const renameMe = (name: string) => api.patch("/me", { body: { name }, asMyself: true });
 
+/** Has a link sent to the address that the account is to have. */
+export const askNewAddress = (email: string) =>
+  api.post("/me/email", { body: { email }, asMyself: true });
+
+export const confirmNewAddress = (token: string) =>
+  api.post("/me/email/confirm", { body: { token }, asMyself: true });
+
 export const endSession = (id: string) =>
   api.delete("/me/sessions/{session_id}", { path: { session_id: id }, asMyself: true });
 

@@ -86,6 +86,8 @@ describe("calling the API", () => {
       retryAfter: 2000,
     });
     expect(problem?.field("name")).toBe("Too long.");
+    expect(problem?.beside("name", "colour")).toBeUndefined();
+    expect(problem?.beside("colour")).toBe(problem);
     expect(problem?.passing).toBe(false);
   });
 

@@ -42,16 +42,26 @@ export class ApiProblem extends Error {
     this.retryAfter = init.retryAfter;
   }
 
-  /** What is wrong with one field of the form, if the API named it. */
+  /** What is wrong with one field of the form, or within it, if the API named it. */
   field(name: string): string | undefined {
-    return this.fields.find((fault) => fault.field === name || fault.field.endsWith(`.${name}`))
-      ?.detail;
+    return this.fields.find((fault) => isAt(fault, name))?.detail;
+  }
+
+  /** Itself, unless every fault that it names has its place at one of these fields. */
+  beside(...names: string[]): ApiProblem | undefined {
+    const placed = this.fields.filter((fault) => names.some((name) => isAt(fault, name)));
+    return placed.length > 0 && placed.length === this.fields.length ? undefined : this;
   }
 
   /** Whether asking again may help. */
   get passing(): boolean {
     return [0, 408, 429, 502, 503, 504].includes(this.status);
   }
+}
+
+/** A fault within a list or below a name is the field's own: "tags.2", "items.0.name". */
+function isAt({ field }: FieldFault, name: string): boolean {
+  return field === name || field.startsWith(`${name}.`) || field.endsWith(`.${name}`);
 }
 
 /** Reads a refused answer, whatever it holds. */

@@ -79,6 +79,10 @@ export function readLinkedPage(token: string, path: string, signal: AbortSignal)
   return api.post("/marketplace/shared/page", { body: { token, path }, signal });
 }
 
+export function lookUpLinked(token: string, q: string, signal: AbortSignal) {
+  return api.post("/marketplace/shared/pages", { body: { token, q }, signal });
+}
+
 export type SharedOrder = Body<"/marketplace/shared/copies", "post">;
 
 export function makeSharedCopy(body: SharedOrder, idempotencyKey: string) {

@@ -28,7 +28,7 @@ const SIZES: Record<Size, string> = {
 
 export function buttonClass({ variant = "plain", size = "md" }: Look, className?: string): string {
   return clsx(
-    "inline-flex shrink-0 items-center justify-center rounded border font-[560] whitespace-nowrap select-none",
+    "inline-flex max-w-full shrink-0 items-center justify-center rounded border font-[560] whitespace-nowrap select-none",
     "transition-colors duration-100 disabled:opacity-55 aria-disabled:opacity-55",
     VARIANTS[variant],
     SIZES[size],

@@ -52,16 +52,12 @@ export function CodeBlock({
   className?: string;
 }) {
   return (
-    <div className={clsx("group relative rounded border border-line bg-sunk", className)}>
+    <div className={clsx("flex items-start rounded border border-line bg-sunk", className)}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <pre tabIndex={0} className="overflow-x-auto py-3 pr-12 pl-3.5 text-sm leading-relaxed">
+      <pre tabIndex={0} className="min-w-0 flex-1 overflow-x-auto py-3 pl-3.5 text-sm">
         <code>{text}</code>
       </pre>
-      <CopyButton
-        text={text}
-        label={label ?? "Copy"}
-        className="absolute! top-1.5 right-1.5 bg-sunk"
-      />
+      <CopyButton text={text} label={label ?? "Copy"} className="mx-1.5 mt-1.5" />
     </div>
   );
 }

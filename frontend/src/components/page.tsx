@@ -182,7 +182,8 @@ export function Plate({
           {actions ? <div className="flex flex-wrap items-center gap-2">{actions}</div> : null}
         </header>
       ) : null}
-      <div className={flush ? "" : "p-4"}>{children}</div>
+      {/* Rows reach the edges; what went wrong stands apart from them. */}
+      <div className={flush ? "[&>[role=alert]]:m-4" : "p-4"}>{children}</div>
     </section>
   );
 }

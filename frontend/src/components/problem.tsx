@@ -13,6 +13,7 @@ interface Shown {
   detail: string;
   traceId?: string | undefined;
   status?: number;
+  fields?: { field: string; detail: string }[];
 }
 
 function shown(error: unknown): Shown {
@@ -46,7 +47,9 @@ export function Problem({
   compact?: boolean;
   className?: string;
 }) {
-  const { title, detail, traceId } = shown(error);
+  const { title, detail, traceId, fields = [] } = shown(error);
+  // Some problems tell of their fields in their own words.
+  const untold = fields.filter((one) => !detail.includes(one.detail));
   return (
     <div
       role="alert"
@@ -60,6 +63,15 @@ export function Problem({
       <p className="mt-0.5 break-words text-ink">
         <Prose text={detail} />
       </p>
+      {untold.length > 0 ? (
+        <ul className="mt-1.5 space-y-0.5">
+          {untold.map((one) => (
+            <li key={`${one.field} ${one.detail}`} className="break-words">
+              <code>{one.field}</code>: {one.detail}
+            </li>
+          ))}
+        </ul>
+      ) : null}
       {traceId ? (
         <p className="mt-1.5 flex items-center gap-1 text-xs text-ink-2">
           Trace <code className="break-all">{traceId}</code>

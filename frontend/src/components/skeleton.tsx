@@ -41,3 +41,29 @@ export function SkeletonRows({ rows = 6, height = "h-14" }: { rows?: number; hei
     </Loading>
   );
 }
+
+/** A page in two columns: what it is about, and what is known of it beside. */
+export function ColumnsOutline({
+  what,
+  columns = "lg:grid-cols-[minmax(0,1fr)_22rem]",
+  main = "h-96",
+  side = "h-80",
+}: {
+  what: string;
+  columns?: string;
+  main?: string;
+  side?: string;
+}) {
+  return (
+    <Loading what={what}>
+      <div className={clsx("grid gap-5", columns)}>
+        <div className={clsx("plate space-y-4 p-5", main)}>
+          <Skeleton className="h-5 w-40" />
+          <Skeleton className="h-3.5 w-full" />
+          <Skeleton className="h-3.5 w-3/4" />
+        </div>
+        <div className={clsx("plate", side)} />
+      </div>
+    </Loading>
+  );
+}

@@ -163,7 +163,7 @@ function Stop({
       </span>
     </>
   );
-  const layout = "relative flex w-full items-center gap-3 py-1 @xl:block @xl:pb-1.5";
+  const layout = "relative flex w-full items-center gap-3 px-2 py-1 @xl:block @xl:px-0 @xl:pb-1.5";
   if (!onSelect) return <div className={layout}>{inside}</div>;
   return (
     <button

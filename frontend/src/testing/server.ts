@@ -23,6 +23,7 @@ export function refuse(
   status: number,
   detail: string,
   code = "refused",
+  errors: { field: string; detail: string }[] = [],
 ): void {
   const problem = {
     type: `https://slipway.dev/errors/${code}`,
@@ -31,6 +32,7 @@ export function refuse(
     code,
     detail,
     trace_id: "trace-of-the-test",
+    ...(errors.length > 0 ? { errors } : {}),
   };
   answer(method, path, problem, {
     status,

@@ -66,6 +66,7 @@ class Yard:
     edge_type: type[Edge] = Edge
     webhooks_type: type[Webhooks] = Webhooks
     events_type: type[Events] = Events
+    uploads_type: type[Uploads] = Uploads
     make_schema = staticmethod(make_schema)
 
     def __init__(self, config: Config, ground: Ground | None = None) -> None:
@@ -89,7 +90,7 @@ class Yard:
             faults=self.faults,
             environment=self._environment,
         )
-        self.uploads = slots.uploads = Uploads(config)
+        self.uploads = slots.uploads = self.uploads_type(config)
         self.fleet = Fleet(slots)
         self.traffic = Traffic(self.store)
         self.proxy = Proxy(self.fleet, self.traffic, config.hosting)

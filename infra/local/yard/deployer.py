@@ -77,6 +77,7 @@ class Deployer:
             settings=old.settings,
             limits=json.loads(instance["limits"] or "{}"),
             variables=self._render(instance["service_id"], instance["environment_id"]),
+            built=old.built,
         )
         return await self._begin(instance, snapshot, reason)
 
@@ -85,7 +86,9 @@ class Deployer:
         return await self._begin(instance, Snapshot.of(former), reason)
 
     async def _begin(self, instance: Row, snapshot: Snapshot, reason: str) -> str:
-        meta = {"image": snapshot.image, "reason": reason, "standIn": True}
+        # What was built here has no name to pull it by: its record names the digest alone.
+        image = None if snapshot.built else snapshot.image
+        meta = {"image": image, "reason": reason, "standIn": True}
         deployment_id = await self._records.create(instance, instance["project_id"], snapshot, meta)
         self._fleet.begin(deployment_id)
         return deployment_id

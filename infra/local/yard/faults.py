@@ -34,7 +34,8 @@ KINDS: dict[str, str] = {
     "message": "HTTP 200 with the error text in `message`, before the effect",
     # host
     "slow_visibility": '"ServiceInstance not found" for `seconds` after serviceCreate',
-    "stale_image": "serviceInstanceDeployV2 runs the image that was live before another one",
+    "stale_image": "a deployment runs the image that was live before, as does what is built of a"
+    " source",
     "queued": "the deployment stays QUEUED for `seconds`",
     "health_status": "the health probe sees `status` whatever the agent answers",
     "crash_before_live": "the agent ends with `exit_code` (default 1) `seconds` after its start",

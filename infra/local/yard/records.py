@@ -27,6 +27,8 @@ class Snapshot:
     settings: Mapping[str, Any]
     limits: Mapping[str, Any]
     variables: Mapping[str, str]
+    built: bool = False
+    """Whether the image was built here, of a source that was sent."""
 
     @classmethod
     def of(cls, row: Row) -> Snapshot:
@@ -80,6 +82,7 @@ class Records:
                 "settings": dict(snapshot.settings),
                 "limits": dict(snapshot.limits),
                 "variables": dict(snapshot.variables),
+                "built": snapshot.built,
             }
         )
         await self._store.execute(
@@ -147,6 +150,7 @@ class Records:
             "image": snapshot.image,
             "username": snapshot.username,
             "password": snapshot.password,
+            "built": True,
         }
         await self._store.execute(
             "UPDATE deployments SET snapshot = ? WHERE id = ?", dump(stored), deployment_id

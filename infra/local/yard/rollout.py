@@ -107,8 +107,11 @@ class Rollouts:
             return snapshot
         await self._slots.records.status(row["id"], "BUILDING", event="building")
         step = await self._slots.records.begin_step(row["id"], "BUILD_IMAGE")
+        services = self._slots.named(row["service_id"])
         try:
             image = await uploads.build(row["id"], row["service_id"], build)
+            if self._slots.faults.take("stale_image", services=services):
+                image = self._older(row) or image
         except BuildFailed as exc:
             await self._slots.records.end_step(step, error=str(exc))
             raise _Failed(str(exc)) from exc
@@ -119,9 +122,15 @@ class Rollouts:
             image=image,
             username=config.registry_username,
             password=config.registry_password,
+            built=True,
         )
         await self._slots.records.built(row["id"], built)
         return built
+
+    def _older(self, row: Row) -> str | None:
+        """What was built here before, as a cache gives it back that should not have been used."""
+        lived = self._slots.records.lived(row["service_id"], row["environment_id"])
+        return next((one.image for one in map(Snapshot.of, lived) if one.built), None)
 
     async def _pull(self, row: Row, snapshot: Snapshot, build: Journal) -> Bundle:
         if not snapshot.image:

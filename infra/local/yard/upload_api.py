@@ -36,7 +36,8 @@ class UploadApi:
         async def work(call: Call) -> Response:
             return await self._take(request, call)
 
-        return await self._wire.guard(request, OPERATION, work)
+        subject = {"serviceId": request.query_params.get("serviceId", "")}
+        return await self._wire.guard(request, OPERATION, work, subject)
 
     async def _take(self, request: Request, call: Call) -> Response:
         try:

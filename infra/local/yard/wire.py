@@ -181,11 +181,8 @@ class Wire:
         call = Call(principal, operations, "project-access-token" in request.headers)
         response = await self._execute(prepared, variables, name, call)
         await self._after(operations, variables)
-        if principal and (revoked := self._faults.take("token_revoked", operations=operations)):
-            self._revoked[revoked.id] = (
-                principal.key,
-                clock.seconds() + (math.inf if revoked.seconds is None else revoked.seconds),
-            )
+        if principal:
+            self._revoke(principal, operations)
         if fault:
             return await _after(request, fault)
         return response
@@ -195,6 +192,7 @@ class Wire:
         request: Request,
         operation: str,
         work: Callable[[Call], Awaitable[Response]],
+        subject: Mapping[str, Any] | None = None,
     ) -> Response:
         """For what is not GraphQL: the same tokens, the same budget, the same faults."""
         principal = self._gate.principal(request.headers)
@@ -205,15 +203,24 @@ class Wire:
             return _too_many(budget)
         fault = self._faults.take(*_WIRE_FAULTS, operations=(operation,))
         if fault and (early := await self._before(request, fault, (operation,), budget)):
-            return early
+            return _plainly(early)
         call = Call(principal, (operation,), "project-access-token" in request.headers)
         response = await work(call)
-        await self._after((operation,), None)
+        await self._after((operation,), subject)
+        if principal:
+            self._revoke(principal, (operation,))
         if fault:
-            response = await _after(request, fault)
+            response = _plainly(await _after(request, fault))
         for name, value in budget.headers().items():
             response.headers.setdefault(name, value)
         return response
+
+    def _revoke(self, principal: Principal, operations: Sequence[str]) -> None:
+        if revoked := self._faults.take("token_revoked", operations=operations):
+            self._revoked[revoked.id] = (
+                principal.key,
+                clock.seconds() + (math.inf if revoked.seconds is None else revoked.seconds),
+            )
 
     def _is_revoked(self, principal: Principal) -> bool:
         moment = clock.seconds()
@@ -408,6 +415,16 @@ def _refused(message: str, operations: Sequence[str]) -> Response:
         "traceId": trace_id(),
     }
     return _json(200, {"data": None, "errors": [error]})
+
+
+def _plainly(response: Response) -> Response:
+    """The same refusal as what is not GraphQL says it: a status and a message."""
+    said = json.loads(bytes(response.body)) if response.status_code == 200 else {}
+    if not said.get("errors"):
+        return response
+    message = said["errors"][0]["message"]
+    status = {"Not Authorized": 401, "Problem processing request": 500}.get(message, 400)
+    return JSONResponse({"message": message}, status)
 
 
 def _problem() -> Response:

@@ -116,6 +116,16 @@ describe("an agent", () => {
     ).toEqual(["7", "2"]);
   });
 
+  it("says nothing of how it runs that could not be read", async () => {
+    refuse("get", "/agents/agt_1/versions/ver_1", 500, "This is our fault.");
+    open("/settings");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.queryByText("Instances")).toBeNull();
+    answer("get", "/agents/agt_1/versions/ver_1", version());
+    await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByText("Instances")).toBeInTheDocument();
+  });
+
   it("asks for its name before it is deleted for good", async () => {
     let deleted = false;
     server.use(

@@ -10,7 +10,7 @@ import { ButtonLink, buttonClass } from "@/components/button";
 import { type Command, useOffer } from "@/components/commands";
 import { Page, Tabs } from "@/components/page";
 import { Boundary, Problem } from "@/components/problem";
-import { Loading, Skeleton } from "@/components/skeleton";
+import { ColumnsOutline } from "@/components/skeleton";
 import { Status } from "@/components/status";
 import { usePlaces } from "./agent";
 
@@ -46,14 +46,12 @@ export function AgentPage() {
             }
           />
         ) : (
-          <Loading what="Reading the agent">
-            <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-              <div className="plate h-56">
-                <Skeleton className="m-5 h-5 w-40" />
-              </div>
-              <div className="plate h-56" />
-            </div>
-          </Loading>
+          <ColumnsOutline
+            what="Reading the agent"
+            columns="lg:grid-cols-[minmax(0,1fr)_19rem]"
+            main="h-56"
+            side="h-56"
+          />
         )}
       </Page>
     );

@@ -1,12 +1,11 @@
 /** The form of a listing. What was typed stays, also when somebody else saves meanwhile. */
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
 import { CATEGORIES, CATEGORY_IDS } from "@/api/categories";
+import { useEdit } from "@/api/edit";
 import { changeListing, listingKeys, listingQuery } from "@/api/listing";
 import { offerKeys } from "@/api/marketplace";
-import { asProblem } from "@/api/problem";
 import type { Category, Listing } from "@/api/types";
-import { Button } from "@/components/button";
+import { BothSides, SaveRow } from "@/components/edit-form";
 import { CheckField, TextArea, TextField } from "@/components/field";
 import { Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -24,41 +23,22 @@ const MAX_CATEGORIES = 3;
 
 export function ListingForm({ draft }: { draft: Listing }) {
   const client = useQueryClient();
-  const [base, setBase] = useState(draft);
-  const [values, setValues] = useState(() => valuesOf(draft));
-  const [theirs, setTheirs] = useState<Listing>();
-  const fields = changedFields(valuesOf(base), values);
-  useEffect(() => {
-    if (draft.revision <= base.revision) return;
-    // Publishing makes a revision too, and changes nothing of what is being typed.
-    const untouched = changedFields(valuesOf(base), valuesOf(draft)).length === 0;
-    if (fields.length === 0) setValues(valuesOf(draft));
-    if (fields.length === 0 || untouched) setBase(draft);
-  }, [draft, base, fields.length]);
-  const save = useMutation({
-    mutationFn: (revision: number) =>
+  const edit = useEdit<Listing, Values>({
+    saved: draft,
+    valuesOf,
+    differ: changedFields,
+    write: (values, fields, revision) =>
       changeListing(draft.agent_id, changeOf(values, fields), revision),
-    onSuccess: (saved) => {
+    read: () => client.fetchQuery({ ...listingQuery(draft.agent_id), staleTime: 0 }),
+    onSaved: (saved) => {
       client.setQueryData(listingKeys.one(draft.agent_id), saved);
       void client.invalidateQueries({ queryKey: offerKeys.one(saved.slug) });
-      setBase(saved);
-      setValues(valuesOf(saved));
-      setTheirs(undefined);
       toast.done("Listing saved");
     },
-    onError: async (error) => {
-      if (asProblem(error).status !== 412) return;
-      setTheirs(await client.fetchQuery({ ...listingQuery(draft.agent_id), staleTime: 0 }));
-    },
   });
-  const set = <F extends keyof Values>(field: F, value: Values[F]) =>
-    setValues((now) => ({ ...now, [field]: value }));
-  const problem = save.error && !theirs ? asProblem(save.error) : undefined;
-  // A fault within a list is named with its place: "tags.2".
-  const fault = (field: keyof Values) =>
-    problem?.fields.find((one) => one.field === field || one.field.startsWith(`${field}.`))?.detail;
-  const told = (Object.keys(LABELS) as (keyof Values)[]).some((field) => fault(field));
-  const general = problem && problem.status !== 412 && !told;
+  const { base, values, set, fields, problem, theirs } = edit;
+  const fault = (field: keyof Values) => problem?.field(field);
+  const beside = problem?.beside(...Object.keys(LABELS).filter((one) => !/fork|demo/.test(one)));
   const text = (
     field: "name" | "slug" | "tags" | "icon" | "publisher" | "licence" | "source_url" | "pricing",
   ) => ({
@@ -74,7 +54,7 @@ export function ListingForm({ draft }: { draft: Listing }) {
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (fields.length > 0) save.mutate(base.revision);
+          if (fields.length > 0) edit.save();
         }}
       >
         <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_6rem]">
@@ -148,37 +128,13 @@ export function ListingForm({ draft }: { draft: Listing }) {
           checked={values.demo}
           onChange={(event) => set("demo", event.target.checked)}
         />
-        {general ? <Problem compact error={problem} /> : null}
+        {beside ? <Problem compact error={beside} /> : null}
         {theirs ? (
-          <BothSides
-            mine={values}
-            theirs={theirs}
-            fields={fields}
-            busy={save.isPending}
-            onMine={() => save.mutate(theirs.revision)}
-            onTheirs={() => {
-              setBase(theirs);
-              setValues(valuesOf(theirs));
-              setTheirs(undefined);
-              save.reset();
-            }}
-          />
+          <BothSides busy={edit.busy} onMine={edit.saveMine} onTheirs={edit.takeTheirs}>
+            <Compared mine={values} theirs={valuesOf(theirs)} fields={fields} />
+          </BothSides>
         ) : (
-          <div className="flex justify-end gap-2">
-            {fields.length > 0 ? (
-              <Button variant="quiet" onClick={() => setValues(valuesOf(base))}>
-                Discard
-              </Button>
-            ) : null}
-            <Button
-              type="submit"
-              variant="primary"
-              disabled={fields.length === 0}
-              busy={save.isPending}
-            >
-              Save
-            </Button>
-          </div>
+          <SaveRow changed={fields.length > 0} busy={edit.busy} onDiscard={edit.discard} />
         )}
       </form>
     </Plate>
@@ -222,46 +178,24 @@ function Categories({
   );
 }
 
-function BothSides({
+function Compared({
   mine,
   theirs,
   fields,
-  busy,
-  onMine,
-  onTheirs,
 }: {
   mine: Values;
-  theirs: Listing;
+  theirs: Values;
   fields: (keyof Values)[];
-  busy: boolean;
-  onMine: () => void;
-  onTheirs: () => void;
 }) {
-  const other = valuesOf(theirs);
   return (
-    <section
-      role="alert"
-      aria-label="Somebody saved while you were editing"
-      className="rounded border border-lantern/50 border-l-4 border-l-lantern bg-lantern-wash p-4 text-sm"
-    >
-      <p className="font-[620]">Somebody saved while you were editing</p>
-      <dl className="mt-2 space-y-2">
-        {fields.map((field) => (
-          <div key={field}>
-            <dt className="text-ink-2">{LABELS[field]}</dt>
-            <dd className="break-words">Yours: {shownField(mine, field)}</dd>
-            <dd className="break-words">Theirs: {shownField(other, field)}</dd>
-          </div>
-        ))}
-      </dl>
-      <div className="mt-3 flex flex-wrap justify-end gap-2">
-        <Button size="sm" onClick={onTheirs}>
-          Take theirs
-        </Button>
-        <Button size="sm" variant="primary" busy={busy} onClick={onMine}>
-          Save mine
-        </Button>
-      </div>
-    </section>
+    <dl className="mt-2 space-y-2">
+      {fields.map((field) => (
+        <div key={field}>
+          <dt className="text-ink-2">{LABELS[field]}</dt>
+          <dd className="break-words">Yours: {shownField(mine, field)}</dd>
+          <dd className="break-words">Theirs: {shownField(theirs, field)}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

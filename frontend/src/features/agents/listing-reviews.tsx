@@ -115,7 +115,7 @@ function Answered({ agentId, slug, review }: { agentId: string; slug: string; re
             error={fault}
             onChange={(event) => setText(event.target.value)}
           />
-          {problem && !fault ? <Problem compact error={problem} /> : null}
+          {problem?.beside("text") ? <Problem compact error={problem} /> : null}
           <div className="flex flex-wrap justify-end gap-2">
             <Button onClick={() => setText(null)}>Leave it</Button>
             <Button

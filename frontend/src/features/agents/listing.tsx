@@ -13,7 +13,7 @@ import { Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Prose } from "@/components/prose";
 import { QueryView } from "@/components/query-view";
-import { Loading, Skeleton } from "@/components/skeleton";
+import { ColumnsOutline } from "@/components/skeleton";
 import { Light, Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
@@ -27,7 +27,10 @@ export function Listing() {
   const agent = useAgent();
   const query = useQuery(listingQuery(agent.id));
   return (
-    <QueryView query={query} loading={<Outline />}>
+    <QueryView
+      query={query}
+      loading={<ColumnsOutline what="Reading the listing" main="h-[34rem]" side="h-96" />}
+    >
       {(draft) => (
         <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
           <div className="min-w-0 space-y-5 lg:order-2">
@@ -173,20 +176,5 @@ function State({ draft }: { draft: Draft }) {
     <Status tone="live" label="Published" />
   ) : (
     <Status tone="ended" label="Not published" />
-  );
-}
-
-function Outline() {
-  return (
-    <Loading what="Reading the listing">
-      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
-        <div className="plate h-[34rem] space-y-4 p-5">
-          <Skeleton className="h-5 w-32" />
-          <Skeleton className="h-9 w-full" />
-          <Skeleton className="h-9 w-full" />
-        </div>
-        <div className="plate h-96" />
-      </div>
-    </Loading>
   );
 }

@@ -134,7 +134,11 @@ export function Logs() {
             value={value}
             onChange={(event) => choose(event.target.value)}
           >
-            <Unknown value={value} known={[...ran, ...built]} />
+            <Unknown
+              value={value}
+              known={[...ran, ...built]}
+              read={deployments.isSuccess && versions.isSuccess}
+            />
             {ran.length > 0 ? (
               <optgroup label="Output of deployments">
                 {ran.map((one) => (
@@ -163,12 +167,25 @@ export function Logs() {
 }
 
 /** A link may name a log that is further back than what was read of the lists. */
-function Unknown({ value, known }: { value: string; known: (Deployment | Version)[] }) {
+function Unknown({
+  value,
+  known,
+  read,
+}: {
+  value: string;
+  known: (Deployment | Version)[];
+  /** Whether the lists are there at all. */
+  read: boolean;
+}) {
   const [kind, id] = value.split(" ");
   if (known.some((one) => one.id === id)) return null;
   return (
     <option value={value}>
-      {id === "undefined" ? "…" : kind === "version" ? "An earlier build" : "An earlier deployment"}
+      {id === "undefined" || !read
+        ? "…"
+        : kind === "version"
+          ? "An earlier build"
+          : "An earlier deployment"}
     </option>
   );
 }

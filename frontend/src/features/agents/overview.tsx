@@ -331,7 +331,7 @@ function About({ agent, place }: { agent: AgentDetail; place: Place | undefined 
       plan.health_path ? <code key="h">{String(plan.health_path)}</code> : "any answer on /",
     ]);
     facts.push(["Memory", `${resources?.memory_mb ?? 512} MB`]);
-    facts.push(["Copies", resources?.replicas ?? 1]);
+    facts.push(["Instances", resources?.replicas ?? 1]);
     facts.push(["Sleeps", resources?.sleep ? "when nobody calls it" : "never"]);
   }
   facts.push(["Made", <Ago key="m" at={agent.created_at} />]);

@@ -7,7 +7,7 @@ import { deliveriesQuery, redeliver, repositoryKeys } from "@/api/repositories";
 import type { Delivery } from "@/api/types";
 import { Button } from "@/components/button";
 import { Plate } from "@/components/page";
-import { QueryView } from "@/components/query-view";
+import { PagedList } from "@/components/paged-list";
 import { SkeletonRows } from "@/components/skeleton";
 import { Status, Tag, type Tone } from "@/components/status";
 import { Ago, bytes, Until } from "@/components/time";
@@ -40,35 +40,18 @@ export function Deliveries({ agentId }: { agentId: string }) {
   });
   return (
     <Plate title="Deliveries" note="of the last 30 days" flush>
-      <QueryView
+      <PagedList
         query={query}
         loading={<SkeletonRows rows={4} height="h-16" />}
-        isEmpty={(data) => data.pages.every((page) => page.items.length === 0)}
+        more="Earlier deliveries"
         empty={
           <p className="px-4 py-8 text-center text-sm text-ink-2">
             GitHub has told nothing yet. Push a commit, and it stands here within seconds.
           </p>
         }
       >
-        {(data) => (
-          <>
-            <ul className="divide-y divide-line">
-              {data.pages
-                .flatMap((page) => page.items)
-                .map((one) => (
-                  <Row key={one.id} agentId={agentId} delivery={one} />
-                ))}
-            </ul>
-            {query.hasNextPage ? (
-              <div className="flex justify-center border-t border-line p-3">
-                <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                  Earlier deliveries
-                </Button>
-              </div>
-            ) : null}
-          </>
-        )}
-      </QueryView>
+        {(one) => <Row key={one.id} agentId={agentId} delivery={one} />}
+      </PagedList>
     </Plate>
   );
 }
@@ -126,6 +109,7 @@ function Row({ agentId, delivery }: { agentId: string; delivery: Delivery }) {
           size="sm"
           variant="quiet"
           icon={RotateCw}
+          className="-ml-2.5 sm:ml-0"
           busy={again.isPending}
           onClick={() => again.mutate()}
           aria-label={`Look again at ${delivery.event} ${delivery.sha.slice(0, 7)}`}

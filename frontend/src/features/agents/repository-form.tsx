@@ -50,6 +50,7 @@ const valuesOf = (before: RepositoryConnection): Values => ({
   waitForChecks: before.wait_for_checks,
   previews: before.previews === "on",
 });
+const FIELDS = ["repository", "branch", "root", "watch"];
 const wishOf = (values: Values): RepositoryWish => ({
   repository: repositoryName(values.repository),
   installation_id: values.installation,
@@ -84,6 +85,8 @@ export function RepositoryForm({
     },
   });
   const problem = save.error ? asProblem(save.error) : undefined;
+  // Through what it is connected is chosen once; a fault of it is told below, later.
+  const beside = problem?.beside(...FIELDS, ...(before ? [] : ["installation_id"]));
   const named = isRepositoryName(repositoryName(values.repository));
   const same =
     before !== null && JSON.stringify(wishOf(values)) === JSON.stringify(wishOf(valuesOf(before)));
@@ -160,11 +163,11 @@ export function RepositoryForm({
           onChange={(event) => set("previews", event.target.checked)}
         />
       </div>
-      {problem && problem.fields.length === 0 ? (
+      {beside ? (
         <Problem
           compact
-          error={problem}
-          {...(problem.status === 412
+          error={beside}
+          {...(beside.status === 412
             ? { retry: () => client.invalidateQueries({ queryKey: repositoryKeys.of(agentId) }) }
             : {})}
         />

@@ -10,7 +10,7 @@ import type { DeploymentState, Preview } from "@/api/types";
 import { Button } from "@/components/button";
 import { ConfirmDialog } from "@/components/dialog";
 import { Plate } from "@/components/page";
-import { QueryView } from "@/components/query-view";
+import { PagedList } from "@/components/paged-list";
 import { SkeletonRows } from "@/components/skeleton";
 import { Status, type StatusProps, Tag } from "@/components/status";
 import { Ago } from "@/components/time";
@@ -28,35 +28,18 @@ export function Previews({ agentId }: { agentId: string }) {
   const query = useInfiniteQuery({ ...previewsQuery(agentId), refetchInterval: 5000 });
   return (
     <Plate title="Previews" note="of pull requests" flush>
-      <QueryView
+      <PagedList
         query={query}
         loading={<SkeletonRows rows={3} height="h-16" />}
-        isEmpty={(data) => data.pages.every((page) => page.items.length === 0)}
+        more="Earlier pull requests"
         empty={
           <p className="px-4 py-8 text-center text-sm text-ink-2">
             No pull request yet. Each gets an environment and an address of its own.
           </p>
         }
       >
-        {(data) => (
-          <>
-            <ul className="divide-y divide-line">
-              {data.pages
-                .flatMap((page) => page.items)
-                .map((one) => (
-                  <Row key={one.number} agentId={agentId} preview={one} />
-                ))}
-            </ul>
-            {query.hasNextPage ? (
-              <div className="flex justify-center border-t border-line p-3">
-                <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                  Earlier pull requests
-                </Button>
-              </div>
-            ) : null}
-          </>
-        )}
-      </QueryView>
+        {(one) => <Row key={one.number} agentId={agentId} preview={one} />}
+      </PagedList>
     </Plate>
   );
 }

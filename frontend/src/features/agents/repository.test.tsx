@@ -159,6 +159,26 @@ describe("an agent without a repository", () => {
     );
   });
 
+  it("says at the way it is connected through that this installation is not there any more", async () => {
+    unconnected();
+    const fault = {
+      field: "installation_id",
+      detail: "The app is not installed at acme any more.",
+    };
+    refuse("put", "/agents/agt_1/repository", 422, "It cannot be connected so.", "gone", [fault]);
+    answer("get", "/github/installations/4711/repositories", list([]));
+    open();
+    await screen.findByRole("option", { name: "the app, at acme" });
+    const through = screen.getByLabelText("Through");
+    await userEvent.selectOptions(through, "the app, at acme");
+    await userEvent.type(screen.getByLabelText("Repository"), "acme/tides");
+    await userEvent.click(screen.getByRole("button", { name: "Connect" }));
+    await waitFor(() => expect(through).toHaveAttribute("aria-invalid", "true"));
+    expect(through).toHaveAccessibleDescription(/not installed at acme any more/);
+    expect(screen.getByLabelText("Repository")).toHaveValue("acme/tides");
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
   it("keeps what was typed when it is refused", async () => {
     unconnected();
     refuse("put", "/agents/agt_1/repository", 409, "This repository is not public.");
@@ -172,6 +192,26 @@ describe("an agent without a repository", () => {
 
 describe("an agent with a repository", () => {
   beforeEach(() => answer("get", "/agents/agt_1/repository", repository()));
+
+  it("says in the form what is wrong with the installation, though it is chosen no more", async () => {
+    const fault = { field: "installation_id", detail: "The app is not installed there any more." };
+    refuse("put", "/agents/agt_1/repository", 422, "It cannot be connected so.", "gone", [fault]);
+    open();
+    await userEvent.click(await screen.findByLabelText("Wait for the commit's other checks"));
+    await userEvent.click(screen.getByRole("button", { name: "Save" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent(/not installed there any more/);
+  });
+
+  it("says at the watched paths which of them is none", async () => {
+    const fault = { field: "watch.1", detail: "This may not be empty." };
+    refuse("put", "/agents/agt_1/repository", 422, "Some fields are wrong.", "invalid", [fault]);
+    open();
+    const watched = await screen.findByLabelText(/Watched paths/);
+    await userEvent.type(watched, "src/**{Enter}!");
+    await userEvent.click(screen.getByRole("button", { name: "Save" }));
+    await waitFor(() => expect(watched).toHaveAccessibleDescription(/may not be empty/));
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
 
   it("shows deliveries with size, outcome and reason, and looks at one again", async () => {
     answer("get", "/agents/agt_1/deliveries", list([delivery()]));

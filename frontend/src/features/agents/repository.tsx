@@ -9,7 +9,7 @@ import { CodeBlock } from "@/components/copy";
 import { ConfirmDialog } from "@/components/dialog";
 import { Facts, Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
-import { SkeletonRows } from "@/components/skeleton";
+import { ColumnsOutline } from "@/components/skeleton";
 import { Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
@@ -26,7 +26,15 @@ export function Repository() {
   // What is shown of a secret is shown here alone, and gone with the page.
   const [secret, setSecret] = useState<string | null>(null);
   return (
-    <QueryView query={query} loading={<SkeletonRows rows={5} />}>
+    <QueryView
+      query={query}
+      loading={
+        <ColumnsOutline
+          what="Reading the connection"
+          columns="xl:grid-cols-[minmax(0,1fr)_22rem]"
+        />
+      }
+    >
       {(connection) =>
         connection ? (
           <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">

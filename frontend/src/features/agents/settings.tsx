@@ -1,16 +1,15 @@
 /** What an agent is called and who sees it, how its manifest runs it, and its end. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { type AgentChange, agentKeys, agentQuery, changeAgent, deleteAgent } from "@/api/agents";
 import { CATEGORIES } from "@/api/categories";
 import { deploymentQuery } from "@/api/deployments";
-import { asProblem } from "@/api/problem";
+import { useEdit } from "@/api/edit";
 import type { AgentDetail, Category, Visibility } from "@/api/types";
 import { versionQuery, versionsQuery } from "@/api/versions";
-import { Button } from "@/components/button";
 import { CodeBlock } from "@/components/copy";
-import { ConfirmDialog } from "@/components/dialog";
+import { DangerZone } from "@/components/danger-zone";
+import { BothSides, SaveRow } from "@/components/edit-form";
 import { SelectField, TextArea, TextField } from "@/components/field";
 import { Facts, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -52,46 +51,32 @@ const valuesOf = ({ name, description, category, visibility }: AgentDetail): Val
   visibility,
 });
 
+function differ(before: Values, now: Values): Field[] {
+  return FIELDS.filter((field) => now[field] !== before[field]);
+}
+
 function General({ agent }: { agent: AgentDetail }) {
   const client = useQueryClient();
-  const [base, setBase] = useState(agent);
-  const [values, setValues] = useState<Values>(() => valuesOf(agent));
-  const [theirs, setTheirs] = useState<AgentDetail>();
-  const changed = FIELDS.filter((field) => values[field] !== base[field]);
-  useEffect(() => {
-    if (changed.length === 0 && agent.revision > base.revision) {
-      setBase(agent);
-      setValues(valuesOf(agent));
-    }
-  }, [agent, base.revision, changed.length]);
-  const save = useMutation({
-    mutationFn: ({ revision, fields }: { revision: number; fields: Field[] }) =>
-      changeAgent(
-        agent.id,
-        Object.fromEntries(fields.map((field) => [field, values[field]])) as AgentChange,
-        revision,
-      ),
-    onSuccess: (saved) => {
-      const next = { ...agent, ...saved };
-      client.setQueryData(agentKeys.one(agent.id), next);
+  const edit = useEdit<AgentDetail, Values>({
+    saved: agent,
+    valuesOf,
+    differ,
+    write: async (values, fields, revision) => {
+      const change = Object.fromEntries(fields.map((field) => [field, values[field]]));
+      return { ...agent, ...(await changeAgent(agent.id, change as AgentChange, revision)) };
+    },
+    read: () => client.fetchQuery({ ...agentQuery(agent.id), staleTime: 0 }),
+    onSaved: (saved) => {
+      client.setQueryData(agentKeys.one(agent.id), saved);
       void client.invalidateQueries({ queryKey: agentKeys.list });
-      setBase(next);
-      setValues(valuesOf(next));
-      setTheirs(undefined);
       toast.done("Settings saved");
     },
-    onError: async (error) => {
-      if (asProblem(error).status !== 412 && asProblem(error).code !== "changed_meanwhile") return;
-      setTheirs(await client.fetchQuery({ ...agentQuery(agent.id), staleTime: 0 }));
-    },
   });
-  const set = <F extends Field>(field: F, value: Values[F]) =>
-    setValues((now) => ({ ...now, [field]: value }));
-  const problem = save.error && !theirs ? asProblem(save.error) : undefined;
+  const { values, set, fields, problem, theirs } = edit;
+  const named = values.name.trim() !== "";
+  const beside = problem?.beside(...FIELDS);
   const fault = (field: Field) =>
-    problem?.field(field) ??
-    (field === "name" && values.name.trim() === "" ? "An agent needs a name." : undefined);
-  const general = problem && problem.fields.length === 0 && problem.status !== 412;
+    problem?.field(field) ?? (field === "name" && !named ? "An agent needs a name." : undefined);
   return (
     <Plate title="General">
       <form
@@ -99,9 +84,7 @@ function General({ agent }: { agent: AgentDetail }) {
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (changed.length > 0 && values.name.trim() !== "") {
-            save.mutate({ revision: base.revision, fields: changed });
-          }
+          if (fields.length > 0 && named) edit.save();
         }}
       >
         <TextField
@@ -150,7 +133,7 @@ function General({ agent }: { agent: AgentDetail }) {
           >
             {Object.entries(VISIBILITIES)
               // Public it becomes by being published, in no other way.
-              .filter(([value]) => value !== "public" || base.visibility === "public")
+              .filter(([value]) => value !== "public" || edit.base.visibility === "public")
               .map(([value, label]) => (
                 <option key={value} value={value}>
                   {label}
@@ -158,98 +141,50 @@ function General({ agent }: { agent: AgentDetail }) {
               ))}
           </SelectField>
         </div>
-        {general ? <Problem compact error={problem} /> : null}
+        {beside ? <Problem compact error={beside} /> : null}
         {theirs ? (
-          <BothSides
-            mine={values}
-            theirs={theirs}
-            fields={changed}
-            busy={save.isPending}
-            onMine={() => save.mutate({ revision: theirs.revision, fields: changed })}
-            onTheirs={() => {
-              setBase(theirs);
-              setValues(valuesOf(theirs));
-              setTheirs(undefined);
-              save.reset();
-            }}
-          />
+          <BothSides busy={edit.busy} onMine={edit.saveMine} onTheirs={edit.takeTheirs}>
+            <Compared mine={values} theirs={theirs} fields={fields} />
+          </BothSides>
         ) : (
-          <div className="flex justify-end gap-2">
-            {changed.length > 0 ? (
-              <Button variant="quiet" onClick={() => setValues(valuesOf(base))}>
-                Discard
-              </Button>
-            ) : null}
-            <Button
-              type="submit"
-              variant="primary"
-              disabled={changed.length === 0}
-              busy={save.isPending}
-            >
-              Save
-            </Button>
-          </div>
+          <SaveRow
+            changed={fields.length > 0}
+            fit={named}
+            busy={edit.busy}
+            onDiscard={edit.discard}
+          />
         )}
       </form>
     </Plate>
   );
 }
 
-function BothSides({
-  mine,
-  theirs,
-  fields,
-  busy,
-  onMine,
-  onTheirs,
-}: {
-  mine: Values;
-  theirs: AgentDetail;
-  fields: Field[];
-  busy: boolean;
-  onMine: () => void;
-  onTheirs: () => void;
-}) {
+function Compared({ mine, theirs, fields }: { mine: Values; theirs: Values; fields: Field[] }) {
   return (
-    <section
-      role="alert"
-      aria-label="Somebody saved while you were editing"
-      className="rounded border border-lantern/50 border-l-4 border-l-lantern bg-lantern-wash p-4 text-sm"
-    >
-      <p className="font-[620]">Somebody saved while you were editing</p>
-      <table className="mt-2 w-full table-fixed">
-        <thead className="text-left text-xs text-ink-2">
-          <tr>
-            <td className="w-24" />
-            <th scope="col" className="py-1 pr-3 font-[560]">
-              Yours
+    <table className="mt-2 w-full table-fixed">
+      <thead className="text-left text-xs text-ink-2">
+        <tr>
+          <td className="w-24" />
+          <th scope="col" className="py-1 pr-3 font-[560]">
+            Yours
+          </th>
+          <th scope="col" className="py-1 font-[560]">
+            Theirs
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {fields.map((field) => (
+          <tr key={field} className="align-top">
+            <th scope="row" className="py-1 text-left font-normal text-ink-2">
+              {NAMES[field]}
             </th>
-            <th scope="col" className="py-1 font-[560]">
-              Theirs
-            </th>
+            <td className="py-1 pr-3 break-words">{mine[field] || "–"}</td>
+            <td className="py-1 break-words">{theirs[field] || "–"}</td>
           </tr>
-        </thead>
-        <tbody>
-          {fields.map((field) => (
-            <tr key={field} className="align-top">
-              <th scope="row" className="py-1 text-left font-normal text-ink-2">
-                {NAMES[field]}
-              </th>
-              <td className="py-1 pr-3 break-words">{mine[field] || "–"}</td>
-              <td className="py-1 break-words">{theirs[field] || "–"}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <div className="mt-3 flex flex-wrap justify-end gap-2">
-        <Button size="sm" onClick={onTheirs}>
-          Take theirs
-        </Button>
-        <Button size="sm" variant="primary" busy={busy} onClick={onMine}>
-          Save mine
-        </Button>
-      </div>
-    </section>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -261,7 +196,9 @@ function Running({ agent }: { agent: AgentDetail }) {
   const newest = list.data?.pages[0]?.items.find((one) => one.plan !== null);
   const id = current.data?.version_id ?? newest?.id;
   const version = useQuery({ ...versionQuery(agent.id, id ?? ""), enabled: id !== undefined });
-  const loading = current.isLoading || list.isLoading || version.isLoading;
+  const steps = [current, list, version];
+  const loading = steps.some((one) => one.isLoading);
+  const failed = steps.find((one) => one.isError && !one.data);
   const { plan, manifest } = version.data ?? {};
   const resources = {
     cpu: 1,
@@ -284,6 +221,8 @@ function Running({ agent }: { agent: AgentDetail }) {
     >
       {loading ? (
         <SkeletonRows rows={4} height="h-8" />
+      ) : failed ? (
+        <Problem compact error={failed.error} retry={() => failed.refetch()} />
       ) : (
         <div className="grid gap-5 sm:grid-cols-2">
           <div>
@@ -291,7 +230,7 @@ function Running({ agent }: { agent: AgentDetail }) {
               items={[
                 ["Processor", `${resources.cpu} ${resources.cpu === 1 ? "core" : "cores"}`],
                 ["Memory", `${resources.memory_mb} MB`],
-                ["Copies", resources.replicas],
+                ["Instances", resources.replicas],
                 ["Sleeps", resources.sleep ? "when nobody calls it" : "never"],
                 [
                   "Health",
@@ -322,7 +261,6 @@ function Running({ agent }: { agent: AgentDetail }) {
 function Danger({ agent }: { agent: AgentDetail }) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [asking, setAsking] = useState(false);
   const remove = useMutation({
     mutationFn: () => deleteAgent(agent.id),
     onSuccess: () => {
@@ -331,36 +269,18 @@ function Danger({ agent }: { agent: AgentDetail }) {
       void client.invalidateQueries({ queryKey: agentKeys.list });
       toast.done(`${agent.name} is deleted`);
     },
-    onError: (error) => {
-      setAsking(false);
-      toast.failed(error);
-    },
+    onError: (error) => toast.failed(error),
   });
   return (
-    <section aria-label="Danger zone" className="plate border-port/40">
-      <div className="flex flex-wrap items-center justify-between gap-4 p-4">
-        <div className="min-w-0 flex-1 basis-72">
-          <h2 className="text-base text-port">Delete this agent</h2>
-          <p className="mt-0.5 text-sm text-ink-2">
-            Everything that runs of it stops at once. Its versions, logs and variables are gone, and
-            its address is given up.
-          </p>
-        </div>
-        <Button variant="danger" onClick={() => setAsking(true)}>
-          Delete agent
-        </Button>
-      </div>
-      <ConfirmDialog
-        open={asking}
-        onOpenChange={setAsking}
-        title={`Delete ${agent.name}?`}
-        action="Delete it"
-        phrase={agent.slug}
-        busy={remove.isPending}
-        onConfirm={() => remove.mutate()}
-      >
-        <p>This stops it everywhere and cannot be undone.</p>
-      </ConfirmDialog>
-    </section>
+    <DangerZone
+      title="Delete this agent"
+      told="Everything that runs of it stops at once. Its versions, logs and variables are gone, and its address is given up."
+      action="Delete agent"
+      question={`Delete ${agent.name}?`}
+      phrase={agent.slug}
+      warning="This stops it everywhere and cannot be undone."
+      busy={remove.isPending}
+      onConfirm={() => remove.mutateAsync()}
+    />
   );
 }

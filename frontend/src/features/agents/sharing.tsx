@@ -298,7 +298,7 @@ function NewShareDialog({
             </option>
           ))}
         </SelectField>
-        {problem && !fault ? <Problem compact error={problem} /> : null}
+        {problem?.beside(field) ? <Problem compact error={problem} /> : null}
       </form>
     </Dialog>
   );

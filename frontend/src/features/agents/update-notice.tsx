@@ -24,7 +24,14 @@ export function UpdateNotice({ agent }: { agent: AgentDetail }) {
   const update = query.data;
   if (!copied) return null;
   if (query.error && !update) {
-    return <Problem compact error={query.error} retry={() => query.refetch()} className="mb-5" />;
+    return (
+      <p className="mb-4 flex flex-wrap items-center gap-x-2 text-sm text-ink-3">
+        Whether its author has something newer could not be read.
+        <Button size="sm" variant="quiet" onClick={() => query.refetch()}>
+          Try again
+        </Button>
+      </p>
+    );
   }
   if (!update) return null;
   return update.available && update.latest ? (
@@ -93,6 +100,7 @@ function Offered({
     },
   });
   const problem = accept.error ? asProblem(accept.error) : undefined;
+  const beside = problem?.beside(...inputs.map(({ name }) => `variables.${name}`));
   const fault = (name: string) =>
     problem?.field(`variables.${name}`) ??
     (tried && !values[name] ? "The new version does not start without it." : undefined);
@@ -138,7 +146,7 @@ function Offered({
               />
             </div>
           ) : null}
-          {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+          {beside ? <Problem compact error={beside} /> : null}
           <div className="flex flex-wrap items-center justify-end gap-3">
             <p className="text-sm text-ink-3">You can roll back like from any version.</p>
             <Button type="submit" variant="primary" busy={accept.isPending}>

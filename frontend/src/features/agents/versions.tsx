@@ -4,12 +4,13 @@ import { Link, useSearchParams } from "react-router";
 import { versionStanding } from "@/api/states";
 import type { Version } from "@/api/types";
 import { versionMoves, versionQuery, versionsQuery } from "@/api/versions";
-import { Button, ButtonLink } from "@/components/button";
+import { ButtonLink } from "@/components/button";
 import { CommitLine } from "@/components/commit";
 import { Empty } from "@/components/empty";
 import { SelectField } from "@/components/field";
 import { ManifestDiff } from "@/components/manifest-diff";
 import { Plate } from "@/components/page";
+import { PagedList } from "@/components/paged-list";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Status, Tag } from "@/components/status";
@@ -27,10 +28,11 @@ export function Versions() {
   return (
     <div className="space-y-5">
       <Plate title="Versions" note="each one is built once and never changes" flush>
-        <QueryView
+        <PagedList
+          ordered
           query={query}
           loading={<SkeletonRows rows={8} height="h-15" />}
-          isEmpty={() => items.length === 0}
+          more="Earlier versions"
           empty={
             <Empty
               title="No versions yet"
@@ -44,23 +46,8 @@ export function Versions() {
             </Empty>
           }
         >
-          {() => (
-            <>
-              <ol className="divide-y divide-line">
-                {items.map((version) => (
-                  <VersionRow key={version.id} version={version} />
-                ))}
-              </ol>
-              {query.hasNextPage ? (
-                <div className="flex justify-center border-t border-line p-3">
-                  <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                    Earlier versions
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          )}
-        </QueryView>
+          {(version) => <VersionRow key={version.id} version={version} />}
+        </PagedList>
       </Plate>
       {items.length > 1 ? <Compare agentId={agent.id} versions={items} /> : null}
     </div>

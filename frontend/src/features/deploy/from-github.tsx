@@ -62,6 +62,7 @@ export function FromGithub({
     onSuccess: onMade,
   });
   const problem = make.error ? asProblem(make.error) : undefined;
+  const beside = problem?.beside("repository", "ref", "root");
   return (
     <section aria-labelledby="from-github" className={first ? "mb-10" : "mt-10"}>
       <h2 id="from-github" className="text-lg">
@@ -120,9 +121,7 @@ export function FromGithub({
             Fetch it
           </Button>
         </div>
-        {problem && problem.fields.length === 0 ? (
-          <Problem compact error={problem} className="mt-4" />
-        ) : null}
+        {beside ? <Problem compact error={beside} className="mt-4" /> : null}
       </form>
     </section>
   );

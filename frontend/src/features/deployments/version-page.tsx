@@ -14,6 +14,7 @@ import { CommitFact } from "@/components/commit";
 import { CodeBlock } from "@/components/copy";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
+import { runtimeName } from "@/components/runtime";
 import { Status, Tag } from "@/components/status";
 import { Ago, bytes, Duration } from "@/components/time";
 import { toast } from "@/components/toast";
@@ -205,7 +206,7 @@ function factsOf(version: Version): [string, React.ReactNode][] {
     facts.push(["Branch", commit.branch], ["Author", commit.author]);
   }
   if (version.label !== `v${version.number}`) facts.push(["Label", version.label]);
-  if (plan?.runtime) facts.push(["Runtime", String(plan.runtime)]);
+  if (plan?.runtime) facts.push(["Runtime", runtimeName(String(plan.runtime))]);
   const end = timings.ready ?? timings.failed ?? timings.rejected;
   if (timings.building && end) {
     facts.push(["Build took", <Duration key="b" from={timings.building} to={end} />]);

@@ -99,10 +99,7 @@ function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) 
     (tried && missing.some((one) => one.name === input)
       ? "The agent does not start without it."
       : undefined);
-  const general =
-    problem &&
-    (problem.fields.length === 0 ||
-      !problem.fields.every(({ field }) => /name|variables/.test(field)));
+  const general = problem?.beside("name", ...offer.inputs.map((one) => `variables.${one.name}`));
   return (
     <form
       ref={form}

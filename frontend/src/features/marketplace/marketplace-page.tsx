@@ -14,7 +14,7 @@ import { QueryView } from "@/components/query-view";
 import { Loading, Skeleton, SkeletonRows } from "@/components/skeleton";
 import { GridCard, ListRow } from "./card";
 import { FacetRail, type Layout, Tools } from "./filters";
-import { SharedResults } from "./shared-results";
+import { SharedResults, useShared } from "./shared-results";
 import { isNarrowed, useWanted } from "./wanted";
 
 const NOTHING = { q: "", category: "", runtime: "", tag: "" };
@@ -24,6 +24,11 @@ export function MarketplacePage() {
   const [wanted, change] = useWanted();
   const [layout, setLayout] = useLayout();
   const query = useInfiniteQuery(searchQuery(wanted));
+  const shared = useShared(wanted);
+  const again = () => {
+    void query.refetch();
+    if (shared.error) void shared.refetch();
+  };
   const first = query.data?.pages[0];
   const cards = useMemo(() => distinct(query.data?.pages ?? []), [query.data]);
   const told = first ? totalOf(first.total, first.total_is_exact, isNarrowed(wanted)) : "";
@@ -43,6 +48,7 @@ export function MarketplacePage() {
       <div className="flex gap-8">
         <FacetRail wanted={wanted} facets={first?.facets} onChange={change} />
         <div className="min-w-0 flex-1">
+          <SharedResults query={shared} quiet={query.isError && !query.data} />
           <div className="mb-3 flex min-h-7 flex-wrap items-center gap-x-3 gap-y-1 text-sm text-ink-2">
             <p role="status" className="figures">
               {told}
@@ -55,10 +61,12 @@ export function MarketplacePage() {
               ) : null}
             </p>
             <Chosen wanted={wanted} onChange={change} />
+            <a href="/api/v1/marketplace/feed.xml" className="ml-auto text-sea underline">
+              RSS feed
+            </a>
           </div>
-          <SharedResults wanted={wanted} />
           <QueryView
-            query={query}
+            query={{ ...query, refetch: again }}
             loading={<Outline layout={layout} />}
             isEmpty={() => cards.length === 0}
             empty={<None wanted={wanted} onShowAll={() => change(NOTHING)} />}

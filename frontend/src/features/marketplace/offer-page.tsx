@@ -1,6 +1,6 @@
 /** A public agent: what it does, what it asks for, what is known of it, and what people say. */
 import { useQuery } from "@tanstack/react-query";
-import { Copy as CopyIcon, ExternalLink, Flag } from "lucide-react";
+import { ExternalLink, Flag } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { categoryName } from "@/api/categories";
@@ -12,14 +12,13 @@ import { Button, ButtonLink, buttonClass } from "@/components/button";
 import { useOffer as useCommandOffer } from "@/components/commands";
 import { CopyButton } from "@/components/copy";
 import { Empty } from "@/components/empty";
-import { Facts, Page, Plate } from "@/components/page";
+import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
-import { runtimeName } from "@/components/runtime";
-import { Loading, Skeleton } from "@/components/skeleton";
 import { Rating } from "@/components/stars";
-import { Light, Tag } from "@/components/status";
+import { Tag } from "@/components/status";
 import { Ago } from "@/components/time";
-import { copies, Emblem } from "./card";
+import { copies } from "./card";
+import { About, Checked, CRUMBS, OfferFrame, Outline } from "./offer-frame";
 import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
 import { ReportDialog, type Reported } from "./report-dialog";
 import { Reviews } from "./reviews";
@@ -30,7 +29,6 @@ const place = (slug: string): Place => ({
   lookUp: (q, signal, version) => lookUpPages(slug, q, signal, version),
   older: true,
 });
-const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
 
 export function OfferPage() {
   const { slug = "" } = useParams();
@@ -108,24 +106,12 @@ function Told({
     ),
   );
   return (
-    <Page
-      title={offer.name}
-      heading={
-        <span className="flex items-center gap-3.5">
-          <Emblem picture={offer.picture} icon={offer.icon} name={offer.name} large />
-          <span className="min-w-0">
-            <bdi className="block break-words">{offer.name}</bdi>
-            <span className="mt-1 block text-sm font-normal tracking-normal text-ink-3">
-              by <bdi>{offer.publisher}</bdi>
-            </span>
-          </span>
-        </span>
-      }
-      lead={<p className="break-words">{offer.summary}</p>}
-      crumbs={CRUMBS}
-      actions={
-        <>
-          {offer.demo_url ? (
+    <>
+      <OfferFrame
+        offer={offer}
+        copyAt={copyAt}
+        actions={
+          offer.demo_url ? (
             <a
               href={offer.demo_url}
               target="_blank"
@@ -135,67 +121,59 @@ function Told({
               <ExternalLink size={16} aria-hidden="true" />
               Try it
             </a>
-          ) : null}
-          <ButtonLink to={copyAt} icon={CopyIcon} variant="primary">
-            Deploy my own copy
-          </ButtonLink>
-        </>
-      }
-    >
-      {problem ? <Problem compact error={problem} retry={retry} className="mb-4" /> : null}
-      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-        <div className="min-w-0 space-y-5">
-          <Screenshots shots={offer.screenshots} name={offer.name} />
-          <Reading offer={offer} place={place(offer.slug)} />
-          <Inputs offer={offer} />
-          <Versions offer={offer} older />
-          <Reviews offer={offer} onReport={(review) => tellOf({ review })} />
-        </div>
-        <aside aria-label="About this agent" className="min-w-0 space-y-5">
-          <About offer={offer} />
-          <Checked />
-          <Button variant="quiet" size="sm" icon={Flag} onClick={() => tellOf({})}>
-            Report this agent
-          </Button>
-        </aside>
-      </div>
+          ) : null
+        }
+        above={problem ? <Problem compact error={problem} retry={retry} className="mb-4" /> : null}
+        aside={
+          <>
+            <Counted offer={offer} />
+            <Checked />
+            <Button variant="quiet" size="sm" icon={Flag} onClick={() => tellOf({})}>
+              Report this agent
+            </Button>
+          </>
+        }
+      >
+        <Screenshots shots={offer.screenshots} name={offer.name} />
+        <Reading offer={offer} place={place(offer.slug)} />
+        <Inputs offer={offer} />
+        <Versions offer={offer} older />
+        <Reviews offer={offer} onReport={(review) => tellOf({ review })} />
+      </OfferFrame>
       <ReportDialog slug={offer.slug} what={reported} onClose={() => setReported(undefined)} />
-    </Page>
+    </>
   );
 }
 
-function About({ offer }: { offer: Offer }) {
+function Counted({ offer }: { offer: Offer }) {
   const { counts } = offer;
   const number = (value: number) => value.toLocaleString("en");
   const social = `${window.location.origin}/api/v1/marketplace/agents/${offer.slug}/social`;
   return (
-    <Plate title="About">
-      <Facts
-        items={[
-          [
-            "Rating",
-            <a key="r" href="#reviews" className="hover:underline">
-              <Rating {...counts} />
-            </a>,
-          ],
-          ["Used", used(counts)],
-          ["This month", inUse(offer.active_users)],
-          ["Looked at", `${number(counts.views)} ${counts.views === 1 ? "time" : "times"}`],
-          ["Runtime", runtimeName(offer.runtime) || "–"],
-          ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
-          ["Licence", <Licence key="l" offer={offer} />],
-          ["Source", <Source key="s" offer={offer} />],
-          ["Costs", offer.pricing || "Nothing beyond running it"],
-          ["Published", <Ago key="p" at={offer.published_at} />],
-          ["Newest", <Ago key="n" at={offer.refreshed_at} />],
-          [
-            "Share",
-            <span key="c" className="inline-flex items-center">
-              Link <CopyButton text={social} label="Copy a link with a preview" />
-            </span>,
-          ],
-        ]}
-      />
+    <About
+      offer={offer}
+      before={[
+        [
+          "Rating",
+          <a key="r" href="#reviews" className="hover:underline">
+            <Rating {...counts} />
+          </a>,
+        ],
+        ["Used", used(counts)],
+        ["This month", inUse(offer.active_users)],
+        ["Looked at", `${number(counts.views)} ${counts.views === 1 ? "time" : "times"}`],
+      ]}
+      after={[
+        ["Published", <Ago key="p" at={offer.published_at} />],
+        ["Newest", <Ago key="n" at={offer.refreshed_at} />],
+        [
+          "Share",
+          <span key="c" className="inline-flex items-center">
+            Link <CopyButton text={social} label="Copy a link with a preview" />
+          </span>,
+        ],
+      ]}
+    >
       <ul aria-label="Found under" className="mt-4 flex flex-wrap gap-1.5">
         {offer.categories.map((category) => (
           <li key={category}>
@@ -212,7 +190,7 @@ function About({ offer }: { offer: Offer }) {
           </li>
         ))}
       </ul>
-    </Plate>
+    </About>
   );
 }
 
@@ -222,73 +200,6 @@ function used({ deployments, users }: Offer["counts"]): string {
 }
 
 function inUse(people: number): string {
-  if (people === 0) return "Runs at nobody's";
-  return `Runs at ${people.toLocaleString("en")} ${people === 1 ? "person's" : "people's"}`;
-}
-
-export function Licence({ offer }: { offer: Offer }) {
-  if (!offer.licence_text) return offer.licence || "–";
-  return (
-    <details>
-      <summary className="text-sea hover:underline">{offer.licence}</summary>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <pre tabIndex={0} className="mt-2 max-h-64 overflow-auto text-xs whitespace-pre-wrap">
-        {offer.licence_text}
-      </pre>
-    </details>
-  );
-}
-
-export function Source({ offer }: { offer: Offer }) {
-  if (!/^https:\/\//.test(offer.source_url)) {
-    return offer.fork ? "Comes with a fork" : "Not published";
-  }
-  return (
-    <a
-      href={offer.source_url}
-      target="_blank"
-      rel="noopener noreferrer nofollow ugc"
-      className="break-all text-sea underline"
-    >
-      {new URL(offer.source_url).host}
-    </a>
-  );
-}
-
-/** What the check list guarantees of everything that is published. */
-const CHECKS: readonly string[] = [
-  "Built by Slipway from its source",
-  "Scan found nothing of high or critical severity",
-  "All its tests passed in the build",
-  "Its health path answers",
-];
-
-export function Checked({ checks = CHECKS }: { checks?: readonly string[] }) {
-  return (
-    <Plate title="Checked before publishing">
-      <ul className="space-y-2 text-sm">
-        {checks.map((check) => (
-          <li key={check} className="flex items-start gap-2">
-            <Light tone="live" className="mt-1" />
-            {check}
-          </li>
-        ))}
-      </ul>
-    </Plate>
-  );
-}
-
-export function Outline() {
-  return (
-    <Loading what="Reading about the agent">
-      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-        <div className="plate h-96 space-y-4 p-5">
-          <Skeleton className="h-5 w-64" />
-          <Skeleton className="h-3.5 w-full" />
-          <Skeleton className="h-3.5 w-3/4" />
-        </div>
-        <div className="plate h-80" />
-      </div>
-    </Loading>
-  );
+  if (people === 0) return "Nobody runs it";
+  return people === 1 ? "One person runs it" : `${people.toLocaleString("en")} people run it`;
 }

@@ -254,7 +254,7 @@ function ReviewForm({
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
-      {problem && !fault ? <Problem compact error={problem} /> : null}
+      {problem?.beside("text") ? <Problem compact error={problem} /> : null}
       <div className="flex flex-wrap justify-end gap-2">
         {before ? (
           <Button variant="quiet" onClick={() => setAsking(true)}>

@@ -43,6 +43,23 @@ describe("what is not public", () => {
     expect(screen.getByRole("link", { name: "Site watch" })).toBeInTheDocument();
   });
 
+  it("tells of a fault once, when the public ones cannot be read either, and asks for both again", async () => {
+    refuse("get", "/marketplace/agents", 500, "This is our fault.");
+    refuse("get", "/marketplace/shared", 500, "This is our fault.");
+    open("/marketplace");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByText("trace-of-the-test")).toBeInTheDocument();
+    answer("get", "/marketplace/agents", found([card()]));
+    answer("get", "/marketplace/shared", {
+      ...found([]),
+      items: [{ ...card({ name: "Tide secrets" }), offer_id: ID, shown_by: "member" }],
+    });
+    await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+    expect(await screen.findByRole("link", { name: "Site watch" })).toBeInTheDocument();
+    expect(await screen.findByRole("link", { name: "Tide secrets" })).toBeInTheDocument();
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
   it("is not asked for by who has not signed in", async () => {
     answer("get", "/marketplace/agents", found([card()]));
     let asked = 0;
@@ -117,6 +134,23 @@ describe("a secret link", () => {
     expect(sent).toEqual([{ token: "s3cret" }]);
     const copy = screen.getByRole("link", { name: "Deploy my own copy" });
     expect(copy).toHaveAttribute("href", "/shared/copy");
+  });
+
+  it("lets one search the documentation, with the secret in the body", async () => {
+    const docs = [{ path: "docs/tides.md", title: "Tides" }];
+    answer("post", "/marketplace/shared/preview", shared({ shown_by: "link", docs }));
+    const sent: unknown[] = [];
+    server.use(
+      http.post("*/api/v1/marketplace/shared/pages", async ({ request }) => {
+        sent.push(await request.json());
+        const place = { ...docs[0], heading: "Neap", excerpt: "when the moon is half" };
+        return HttpResponse.json({ items: [place] });
+      }),
+    );
+    open("/shared#token=s3cret", { signedIn: false });
+    await userEvent.type(await screen.findByLabelText("Search the documentation"), "neap");
+    expect(await screen.findByRole("link", { name: "Tides: Neap" })).toBeInTheDocument();
+    expect(sent.at(-1)).toEqual({ token: "s3cret", q: "neap" });
   });
 
   it("leads on to a copy with the secret that the tab remembers", async () => {

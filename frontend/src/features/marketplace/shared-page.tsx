@@ -1,6 +1,6 @@
 /** An agent that is not public: shown by one's organisation, by somebody else, or by a secret link. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Copy as CopyIcon, EyeOff } from "lucide-react";
+import { EyeOff } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLocation, useNavigate, useParams } from "react-router";
 import { ApiProblem } from "@/api/problem";
@@ -8,6 +8,7 @@ import { refresh, useSession, wasSignedIn } from "@/api/session";
 import {
   declineShared,
   linkedQuery,
+  lookUpLinked,
   lookUpShared,
   readLinkedPage,
   readSharedPage,
@@ -17,17 +18,14 @@ import {
 import type { SharedOffer } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
 import { Empty } from "@/components/empty";
-import { Facts, Page, Plate } from "@/components/page";
+import { Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
-import { runtimeName } from "@/components/runtime";
 import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
-import { Emblem } from "./card";
 import { keptToken } from "./link-token";
-import { Checked, Licence, Outline, Source } from "./offer-page";
+import { About, Checked, CRUMBS, OfferFrame, Outline } from "./offer-frame";
 import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
 
-const CRUMBS = [{ to: "/marketplace", label: "Marketplace" }];
 const SHOWN: Record<SharedOffer["shown_by"], string> = {
   member: "Shown to members of your organisation only",
   organisation: "Shared with your organisation",
@@ -60,14 +58,17 @@ export function LinkedPage() {
   const place: Place = {
     key: [...shareKeys.shown, "link", token],
     readPage: (path, signal) => readLinkedPage(token, path, signal),
+    lookUp: (q, signal) => lookUpLinked(token, q, signal),
   };
   if (query.data) return <Told offer={query.data} place={place} copyAt="/shared/copy" />;
   if (token === "") {
     return (
       <Page title="A part of the link is missing" crumbs={CRUMBS}>
-        <p className="text-ink-2">
-          Open the whole link, or ask whoever gave it to you for it again.
-        </p>
+        <Plate>
+          <p className="text-sm text-ink-2">
+            Open the whole link, or ask whoever gave it to you for it again.
+          </p>
+        </Plate>
       </Page>
     );
   }
@@ -128,54 +129,26 @@ function Decline({ offerId }: { offerId: string }) {
 
 function Told({ offer, place, copyAt }: { offer: SharedOffer; place: Place; copyAt: string }) {
   return (
-    <Page
-      title={offer.name}
-      heading={
-        <span className="flex items-center gap-3.5">
-          <Emblem picture={offer.picture} icon={offer.icon} name={offer.name} large />
-          <span className="min-w-0">
-            <bdi className="block break-words">{offer.name}</bdi>
-            <span className="mt-1 block text-sm font-normal tracking-normal text-ink-3">
-              by <bdi>{offer.publisher}</bdi>
-            </span>
-          </span>
-        </span>
+    <OfferFrame
+      offer={offer}
+      copyAt={copyAt}
+      above={
+        <p className="mb-5 rounded border-l-4 border-l-sea bg-sunk px-3 py-2 text-sm">
+          {SHOWN[offer.shown_by]}; it is not in the public marketplace.
+        </p>
       }
-      lead={<p className="break-words">{offer.summary}</p>}
-      crumbs={CRUMBS}
-      actions={
-        <ButtonLink to={copyAt} icon={CopyIcon} variant="primary">
-          Deploy my own copy
-        </ButtonLink>
-      }
-    >
-      <p className="mb-5 rounded border-l-4 border-l-sea bg-sunk px-3 py-2 text-sm">
-        {SHOWN[offer.shown_by]}; it is not in the public marketplace.
-      </p>
-      <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
-        <div className="min-w-0 space-y-5">
-          <Screenshots shots={offer.screenshots} name={offer.name} />
-          <Reading offer={offer} place={place} />
-          <Inputs offer={offer} />
-          <Versions offer={offer} />
-        </div>
-        <aside aria-label="About this agent" className="min-w-0 space-y-5">
-          <Plate title="About">
-            <Facts
-              items={[
-                ["Runtime", runtimeName(offer.runtime) || "–"],
-                ...(offer.protocol ? [["Speaks", offer.protocol] as [string, string]] : []),
-                ["Licence", <Licence key="l" offer={offer} />],
-                ["Source", <Source key="s" offer={offer} />],
-                ["Costs", offer.pricing || "Nothing beyond running it"],
-                ["Newest", <Ago key="n" at={offer.refreshed_at} />],
-              ]}
-            />
-          </Plate>
+      aside={
+        <>
+          <About offer={offer} after={[["Newest", <Ago key="n" at={offer.refreshed_at} />]]} />
           <Checked checks={["Built by Slipway from its source", "Scan found nothing serious"]} />
           {offer.shown_by === "person" ? <Decline offerId={offer.offer_id} /> : null}
-        </aside>
-      </div>
-    </Page>
+        </>
+      }
+    >
+      <Screenshots shots={offer.screenshots} name={offer.name} />
+      <Reading offer={offer} place={place} />
+      <Inputs offer={offer} />
+      <Versions offer={offer} />
+    </OfferFrame>
   );
 }

@@ -1,5 +1,5 @@
 /** What is found beside the public agents: of one's own organisation, and shared by others. */
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import type { Wanted } from "@/api/marketplace";
 import { useSession } from "@/api/session";
@@ -16,12 +16,24 @@ const SHOWN: Record<SharedCard["shown_by"], string> = {
   person: "shared with you",
 };
 
-export function SharedResults({ wanted }: { wanted: Wanted }) {
+/** Asked for as soon as somebody has signed in. */
+export function useShared(wanted: Wanted) {
   const signedIn = useSession(({ state }) => state === "signed-in");
-  const query = useQuery({ ...sharedQuery(wanted), enabled: signedIn });
-  if (!signedIn) return null;
+  return useQuery({ ...sharedQuery(wanted), enabled: signedIn });
+}
+
+export function SharedResults({
+  query,
+  quiet,
+}: {
+  query: UseQueryResult<{ items: SharedCard[] }>;
+  /** What keeps the public ones away is told already. */
+  quiet: boolean;
+}) {
   if (query.error && !query.data) {
-    return <Problem compact error={query.error} retry={() => query.refetch()} className="mb-5" />;
+    return quiet ? null : (
+      <Problem compact error={query.error} retry={() => query.refetch()} className="mb-5" />
+    );
   }
   const cards = query.data?.items ?? [];
   if (cards.length === 0) return null;

@@ -8,6 +8,7 @@ export const SORTS: Record<Sort, string> = {
   rating: "Best rated",
   deployments: "Most copied",
   newest: "Newest",
+  updated: "Recently updated",
   trending: "Trending",
 };
 const MAX_WORDS = 200;

@@ -2,10 +2,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { repairsQuery } from "@/api/operations";
 import type { Repair } from "@/api/types";
-import { Button } from "@/components/button";
 import { Empty } from "@/components/empty";
 import { Plate } from "@/components/page";
-import { QueryView } from "@/components/query-view";
+import { PagedList } from "@/components/paged-list";
 import { SkeletonRows } from "@/components/skeleton";
 import { Ago } from "@/components/time";
 
@@ -13,33 +12,17 @@ export function Repairs() {
   const query = useInfiniteQuery(repairsQuery);
   return (
     <Plate flush title="Repairs" note="thirty days, newest first">
-      <QueryView
+      <PagedList
+        ordered
         query={query}
         loading={<SkeletonRows rows={4} height="h-20" />}
-        isEmpty={(data) => data.pages.every(({ items }) => items.length === 0)}
+        more="Earlier repairs"
         empty={
           <Empty title="Nothing was mended">What we say and what the host says is the same.</Empty>
         }
       >
-        {(data) => (
-          <>
-            <ol className="divide-y divide-line">
-              {data.pages
-                .flatMap(({ items }) => items)
-                .map((repair) => (
-                  <Row key={repair.id} repair={repair} />
-                ))}
-            </ol>
-            {query.hasNextPage ? (
-              <div className="flex justify-center border-t border-line p-3">
-                <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                  Earlier repairs
-                </Button>
-              </div>
-            ) : null}
-          </>
-        )}
-      </QueryView>
+        {(repair) => <Row key={repair.id} repair={repair} />}
+      </PagedList>
     </Plate>
   );
 }

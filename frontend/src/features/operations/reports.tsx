@@ -10,8 +10,8 @@ import { Dialog } from "@/components/dialog";
 import { Empty } from "@/components/empty";
 import { TextField } from "@/components/field";
 import { Plate } from "@/components/page";
+import { PagedList } from "@/components/paged-list";
 import { Problem } from "@/components/problem";
-import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Tag } from "@/components/status";
 import { Ago } from "@/components/time";
@@ -24,31 +24,14 @@ export function Reports() {
   const [asking, setAsking] = useState<ReportCase>();
   return (
     <Plate flush title="Reports" note="of the marketplace, oldest first">
-      <QueryView
+      <PagedList
         query={query}
         loading={<SkeletonRows rows={2} height="h-20" />}
-        isEmpty={(data) => data.pages.every(({ items }) => items.length === 0)}
+        more="Later reports"
         empty={<Empty title="No report waits">Everything reported has been decided.</Empty>}
       >
-        {(data) => (
-          <>
-            <ul className="divide-y divide-line">
-              {data.pages
-                .flatMap(({ items }) => items)
-                .map((one) => (
-                  <Row key={one.id} report={one} onDecide={() => setAsking(one)} />
-                ))}
-            </ul>
-            {query.hasNextPage ? (
-              <div className="flex justify-center border-t border-line p-3">
-                <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                  Later reports
-                </Button>
-              </div>
-            ) : null}
-          </>
-        )}
-      </QueryView>
+        {(one) => <Row key={one.id} report={one} onDecide={() => setAsking(one)} />}
+      </PagedList>
       {asking ? (
         <Deciding key={asking.id} report={asking} onClose={() => setAsking(undefined)} />
       ) : null}

@@ -34,16 +34,16 @@ export function AcceptPage() {
   }, [state]);
   return (
     <Page title="Invitation" width="narrow">
-      <Plate>
-        {token === "" ? (
+      {token === "" ? (
+        <Plate>
           <p className="text-sm text-ink-2">
             A part of the link is missing. Open the whole link from the mail, once more if you have
             just signed in, or ask whoever invited you to send it again.
           </p>
-        ) : (
-          <Offer token={token} />
-        )}
-      </Plate>
+        </Plate>
+      ) : (
+        <Offer token={token} />
+      )}
     </Page>
   );
 }
@@ -67,94 +67,96 @@ function Offer({ token }: { token: string }) {
   if (query.error) return <Refused error={query.error} retry={() => query.refetch()} />;
   const problem = accept.error ? asProblem(accept.error) : undefined;
   return (
-    <QueryView query={query} loading={<SkeletonRows rows={3} height="h-10" />}>
-      {(invitation) => {
-        const signedIn = state === "signed-in";
-        const another =
-          problem?.code === "invitation_for_another" ||
-          (signedIn && user !== null && !sameAddress(user.email, invitation.email));
-        return (
-          <>
-            <p className="text-lg">
-              <strong>{invitation.invited_by}</strong> invites you to{" "}
-              <strong>{invitation.organisation.name}</strong>.
-            </p>
-            <dl className="mt-4 grid grid-cols-[auto_1fr] gap-x-5 gap-y-2 text-sm">
-              <dt className="text-ink-3">As</dt>
-              <dd>
-                {ROLES[invitation.role].name}: {ROLES[invitation.role].may}
-                {invitation.restricted ? ", on some agents only" : ""}
-              </dd>
-              <dt className="text-ink-3">For</dt>
-              <dd className="min-w-0 break-words">{invitation.email}</dd>
-              <dt className="text-ink-3">Ends</dt>
-              <dd>
-                <Until at={invitation.expires_at} />
-              </dd>
-            </dl>
-            <div className="mt-6 border-t border-line pt-5">
-              {!signedIn ? (
-                <>
-                  <p className="mb-3 text-sm text-ink-2">
-                    Sign in with this address to accept; you come back here.
-                  </p>
-                  <ButtonLink to="/sign-in?return_to=/invitations" variant="primary">
-                    Sign in as {invitation.email}
-                  </ButtonLink>
-                </>
-              ) : another ? (
-                <Another
-                  email={invitation.email}
-                  own={user?.email ?? ""}
-                  onLeave={async () => {
-                    await signOut();
-                    forgetAnswers();
-                    choose(null);
-                    client.clear();
-                    navigate("/sign-in?return_to=/invitations");
-                  }}
-                />
-              ) : (
-                <>
-                  {problem ? (
-                    <Problem
-                      compact
-                      error={problem}
-                      className="mb-4"
-                      action={
-                        problem.code === "already_member" ? (
-                          <Button
-                            size="sm"
-                            onClick={() => {
-                              choose(invitation.organisation.id);
-                              navigate("/organisation", { replace: true });
-                            }}
-                          >
-                            Go there
-                          </Button>
-                        ) : null
-                      }
-                    />
-                  ) : null}
-                  <div className="flex flex-wrap items-center gap-2">
-                    <Button
-                      variant="primary"
-                      busy={accept.isPending}
-                      onClick={() => accept.mutate()}
-                    >
-                      Accept
-                    </Button>
-                    <ButtonLink to="/agents" variant="quiet">
-                      Not now
+    <Plate>
+      <QueryView query={query} loading={<SkeletonRows rows={3} height="h-10" />}>
+        {(invitation) => {
+          const signedIn = state === "signed-in";
+          const another =
+            problem?.code === "invitation_for_another" ||
+            (signedIn && user !== null && !sameAddress(user.email, invitation.email));
+          return (
+            <>
+              <p className="text-lg">
+                <strong>{invitation.invited_by}</strong> invites you to{" "}
+                <strong>{invitation.organisation.name}</strong>.
+              </p>
+              <dl className="mt-4 grid grid-cols-[auto_1fr] gap-x-5 gap-y-2 text-sm">
+                <dt className="text-ink-3">As</dt>
+                <dd>
+                  {ROLES[invitation.role].name}: {ROLES[invitation.role].may}
+                  {invitation.restricted ? ", on some agents only" : ""}
+                </dd>
+                <dt className="text-ink-3">For</dt>
+                <dd className="min-w-0 break-words">{invitation.email}</dd>
+                <dt className="text-ink-3">Ends</dt>
+                <dd>
+                  <Until at={invitation.expires_at} />
+                </dd>
+              </dl>
+              <div className="mt-6 border-t border-line pt-5">
+                {!signedIn ? (
+                  <>
+                    <p className="mb-3 text-sm text-ink-2">
+                      Sign in with this address to accept; you come back here.
+                    </p>
+                    <ButtonLink to="/sign-in?return_to=/invitations" variant="primary">
+                      <span className="truncate">Sign in as {invitation.email}</span>
                     </ButtonLink>
-                  </div>
-                </>
-              )}
-            </div>
-          </>
-        );
-      }}
-    </QueryView>
+                  </>
+                ) : another ? (
+                  <Another
+                    email={invitation.email}
+                    own={user?.email ?? ""}
+                    onLeave={async () => {
+                      await signOut();
+                      forgetAnswers();
+                      choose(null);
+                      client.clear();
+                      navigate("/sign-in?return_to=/invitations");
+                    }}
+                  />
+                ) : (
+                  <>
+                    {problem ? (
+                      <Problem
+                        compact
+                        error={problem}
+                        className="mb-4"
+                        action={
+                          problem.code === "already_member" ? (
+                            <Button
+                              size="sm"
+                              onClick={() => {
+                                choose(invitation.organisation.id);
+                                navigate("/organisation", { replace: true });
+                              }}
+                            >
+                              Go there
+                            </Button>
+                          ) : null
+                        }
+                      />
+                    ) : null}
+                    <div className="flex flex-wrap items-center gap-2">
+                      <Button
+                        variant="primary"
+                        busy={accept.isPending}
+                        onClick={() => accept.mutate()}
+                      >
+                        Accept
+                      </Button>
+                      <ButtonLink to="/agents" variant="quiet">
+                        Not now
+                      </ButtonLink>
+                    </div>
+                  </>
+                )}
+              </div>
+            </>
+          );
+        }}
+      </QueryView>
+    </Plate>
   );
 }
 

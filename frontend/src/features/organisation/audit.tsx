@@ -164,7 +164,7 @@ function Filters({
           label="Who"
           value={now.actor}
           list="audit-actors"
-          placeholder="usr_…, tok_…, system"
+          placeholder="usr_…, system"
           onChange={(event) => type({ actor: event.target.value })}
           onBlur={send}
         />

@@ -61,7 +61,7 @@ export function CreatePage() {
               if (create.error) create.reset();
             }}
           />
-          {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+          {problem?.beside("name") ? <Problem compact error={problem} /> : null}
           <div className="flex justify-end gap-2">
             <ButtonLink to="/organisation" variant="quiet">
               Not now

@@ -25,6 +25,8 @@ export function Invitations() {
   });
   const [inviting, setInviting] = useState(false);
   const open = organisation.closes_at === null;
+  // Then the way to the first one stands in its middle.
+  const none = query.data?.items.length === 0;
   const button = (
     <Button size="sm" variant="primary" icon={MailPlus} onClick={() => setInviting(true)}>
       Invite somebody
@@ -47,7 +49,7 @@ export function Invitations() {
     );
   }
   return (
-    <Plate flush title="Invitations" actions={open ? button : null}>
+    <Plate flush title="Invitations" actions={open && !none ? button : null}>
       <QueryView
         query={query}
         loading={<SkeletonRows rows={3} height="h-16" />}

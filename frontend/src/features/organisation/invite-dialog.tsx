@@ -11,7 +11,7 @@ import { Dialog } from "@/components/dialog";
 import { TextField } from "@/components/field";
 import { Problem } from "@/components/problem";
 import { toast } from "@/components/toast";
-import { RightsFields } from "./rights-fields";
+import { RIGHTS, RightsFields } from "./rights-fields";
 
 export function InviteDialog({
   organisation,
@@ -94,7 +94,7 @@ export function InviteDialog({
             edited();
           }}
         />
-        {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
+        {problem?.beside("email", ...RIGHTS) ? <Problem compact error={problem} /> : null}
       </form>
     </Dialog>
   );

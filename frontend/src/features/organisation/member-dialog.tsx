@@ -9,7 +9,7 @@ import { Button } from "@/components/button";
 import { Dialog } from "@/components/dialog";
 import { Problem } from "@/components/problem";
 import { toast } from "@/components/toast";
-import { RightsFields } from "./rights-fields";
+import { RIGHTS, RightsFields } from "./rights-fields";
 import { ROLES } from "./roles";
 
 const rightsOf = ({ role, restricted, grants }: Member): Rights => ({ role, restricted, grants });
@@ -104,7 +104,7 @@ export function MemberDialog({
               Take theirs
             </Button>
           </div>
-        ) : problem && problem.fields.length === 0 ? (
+        ) : problem?.beside(...RIGHTS) ? (
           <Problem compact error={problem} />
         ) : null}
       </form>

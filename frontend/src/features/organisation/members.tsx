@@ -14,7 +14,7 @@ import { ConfirmDialog } from "@/components/dialog";
 import { Empty } from "@/components/empty";
 import { Menu, MenuItem, MenuRule } from "@/components/menu";
 import { Plate } from "@/components/page";
-import { QueryView } from "@/components/query-view";
+import { PagedList } from "@/components/paged-list";
 import { SkeletonRows } from "@/components/skeleton";
 import { Tag } from "@/components/status";
 import { Ago } from "@/components/time";
@@ -50,35 +50,24 @@ export function Members() {
           ) : null
         }
       >
-        <QueryView query={query} loading={<SkeletonRows rows={4} height="h-16" />}>
-          {(data) => (
-            <>
-              <ul className="divide-y divide-line">
-                {data.pages
-                  .flatMap((page) => page.items)
-                  .map((member) => (
-                    <Row
-                      key={member.user_id}
-                      member={member}
-                      own={member.user_id === me}
-                      organisation={organisation}
-                      canChange={open && may("member:update") && given.includes(member.role)}
-                      canRemove={open && may("member:remove") && given.includes(member.role)}
-                      canTransfer={open && may("organisation:transfer")}
-                      ask={(what) => setAsking({ what, member })}
-                    />
-                  ))}
-              </ul>
-              {query.hasNextPage ? (
-                <div className="flex justify-center border-t border-line p-3">
-                  <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                    More members
-                  </Button>
-                </div>
-              ) : null}
-            </>
+        <PagedList
+          query={query}
+          loading={<SkeletonRows rows={4} height="h-16" />}
+          more="More members"
+        >
+          {(member) => (
+            <Row
+              key={member.user_id}
+              member={member}
+              own={member.user_id === me}
+              organisation={organisation}
+              canChange={open && may("member:update") && given.includes(member.role)}
+              canRemove={open && may("member:remove") && given.includes(member.role)}
+              canTransfer={open && may("organisation:transfer")}
+              ask={(what) => setAsking({ what, member })}
+            />
           )}
-        </QueryView>
+        </PagedList>
       </Plate>
       {organisation.personal ? (
         <div className="plate">

@@ -9,6 +9,8 @@ import { CheckField, SelectField } from "@/components/field";
 import { Problem } from "@/components/problem";
 import { ROLES } from "./roles";
 
+/** Faults of these are told here. */
+export const RIGHTS = ["role", "grants"];
 /** Wider roles than one's own make sense for single agents too; owner of one agent is no thing. */
 const GRANTED: Role[] = ["admin", "developer", "viewer"];
 

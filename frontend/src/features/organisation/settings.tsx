@@ -1,7 +1,7 @@
 /** What the organisation is called, and its end. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { accountKeys } from "@/api/account";
+import { useEdit } from "@/api/edit";
 import {
   closeOrganisation,
   organisationKeys,
@@ -9,11 +9,10 @@ import {
   renameOrganisation,
 } from "@/api/organisations";
 import { useMay } from "@/api/permissions";
-import { asProblem } from "@/api/problem";
 import type { Organisation } from "@/api/types";
-import { Button } from "@/components/button";
 import { CopyButton } from "@/components/copy";
-import { ConfirmDialog } from "@/components/dialog";
+import { DangerZone } from "@/components/danger-zone";
+import { BothSides, SaveRow } from "@/components/edit-form";
 import { TextField } from "@/components/field";
 import { Facts, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -51,36 +50,30 @@ export function Settings() {
   );
 }
 
+const valuesOf = ({ name }: Organisation) => ({ name });
+type Values = ReturnType<typeof valuesOf>;
+const differ = (before: Values, now: Values): (keyof Values)[] =>
+  now.name.trim() === before.name ? [] : ["name"];
+
 function Rename({ organisation }: { organisation: Organisation }) {
   const client = useQueryClient();
-  const [base, setBase] = useState(organisation);
-  const [name, setName] = useState(organisation.name);
-  const [theirs, setTheirs] = useState<Organisation>();
-  const changed = name.trim() !== base.name;
-  useEffect(() => {
-    if (!changed && organisation.revision > base.revision) {
-      setBase(organisation);
-      setName(organisation.name);
-    }
-  }, [organisation, base.revision, changed]);
-  const save = useMutation({
-    mutationFn: (revision: number) => renameOrganisation(organisation.id, name.trim(), revision),
-    onSuccess: (saved) => {
+  const edit = useEdit<Organisation, Values>({
+    saved: organisation,
+    valuesOf,
+    differ,
+    write: ({ name }, _fields, revision) =>
+      renameOrganisation(organisation.id, name.trim(), revision),
+    read: () => client.fetchQuery({ ...organisationQuery(organisation.id), staleTime: 0 }),
+    onSaved: (saved) => {
       client.setQueryData(organisationKeys.one(saved.id), saved);
       void client.invalidateQueries({ queryKey: organisationKeys.mine });
       void client.invalidateQueries({ queryKey: accountKeys.me, exact: true });
-      setBase(saved);
-      setName(saved.name);
-      setTheirs(undefined);
       toast.done(`It is called ${saved.name} now`);
     },
-    onError: async (error) => {
-      if (asProblem(error).status !== 412) return;
-      setTheirs(await client.fetchQuery({ ...organisationQuery(organisation.id), staleTime: 0 }));
-    },
   });
-  const problem = save.error && !theirs ? asProblem(save.error) : undefined;
-  const empty = name.trim() === "" ? "An organisation needs a name." : undefined;
+  const { values, fields, problem, theirs } = edit;
+  const changed = fields.length > 0;
+  const empty = values.name.trim() === "" ? "An organisation needs a name." : undefined;
   return (
     <Plate title="Name">
       <form
@@ -88,68 +81,38 @@ function Rename({ organisation }: { organisation: Organisation }) {
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          if (changed && !empty && !save.isPending) save.mutate(base.revision);
+          if (changed && !empty && !edit.busy) edit.save();
         }}
       >
         <TextField
           label="Name"
-          value={name}
+          hideLabel
+          value={values.name}
           maxLength={80}
           error={empty ?? problem?.field("name")}
-          onChange={(event) => setName(event.target.value)}
+          onChange={(event) => edit.set("name", event.target.value)}
         />
-        {problem && problem.fields.length === 0 && problem.status !== 412 ? (
-          <Problem compact error={problem} />
-        ) : null}
+        {problem?.beside("name") ? <Problem compact error={problem} /> : null}
         {theirs ? (
-          <section
-            role="alert"
-            aria-label="Somebody renamed it while you were editing"
-            className="rounded border border-lantern/50 border-l-4 border-l-lantern bg-lantern-wash p-4 text-sm"
+          <BothSides
+            title="Somebody renamed it while you were editing"
+            busy={edit.busy}
+            onMine={edit.saveMine}
+            onTheirs={edit.takeTheirs}
           >
-            <p className="font-[620]">Somebody renamed it while you were editing</p>
             <p className="mt-0.5 break-words">
               It is called <strong>{theirs.name}</strong> now; you wrote{" "}
-              <strong>{name.trim()}</strong>.
+              <strong>{values.name.trim()}</strong>.
             </p>
-            <div className="mt-3 flex flex-wrap justify-end gap-2">
-              <Button
-                size="sm"
-                onClick={() => {
-                  setBase(theirs);
-                  setName(theirs.name);
-                  setTheirs(undefined);
-                  save.reset();
-                }}
-              >
-                Take theirs
-              </Button>
-              <Button
-                size="sm"
-                variant="primary"
-                busy={save.isPending}
-                onClick={() => save.mutate(theirs.revision)}
-              >
-                Save mine
-              </Button>
-            </div>
-          </section>
+          </BothSides>
         ) : (
-          <div className="flex justify-end gap-2">
-            {changed ? (
-              <Button variant="quiet" onClick={() => setName(base.name)}>
-                Discard
-              </Button>
-            ) : null}
-            <Button
-              type="submit"
-              variant="primary"
-              disabled={!changed || empty !== undefined}
-              busy={save.isPending}
-            >
-              Rename
-            </Button>
-          </div>
+          <SaveRow
+            label="Rename"
+            changed={changed}
+            fit={!empty}
+            busy={edit.busy}
+            onDiscard={edit.discard}
+          />
         )}
       </form>
     </Plate>
@@ -158,47 +121,27 @@ function Rename({ organisation }: { organisation: Organisation }) {
 
 function Danger({ organisation }: { organisation: Organisation }) {
   const client = useQueryClient();
-  const [asking, setAsking] = useState(false);
   const close = useMutation({
     mutationFn: () => closeOrganisation(organisation.id, organisation.name),
     onSuccess: (closing) => {
-      setAsking(false);
       client.setQueryData(organisationKeys.one(closing.id), closing);
       void client.invalidateQueries({ queryKey: organisationKeys.mine });
       toast.note(`${closing.name} is being deleted`, {
         detail: "Everything in it has stopped. For seven days you can bring it back.",
       });
     },
-    onError: (error) => {
-      setAsking(false);
-      toast.failed(error);
-    },
+    onError: (error) => toast.failed(error),
   });
   return (
-    <section aria-label="Danger zone" className="plate border-port/40">
-      <div className="flex flex-wrap items-center justify-between gap-4 p-4">
-        <div className="min-w-0 flex-1 basis-72">
-          <h2 className="text-base text-port">Delete this organisation</h2>
-          <p className="mt-0.5 text-sm text-ink-2">
-            Its agents, builds and API tokens stop at once, for everybody in it. For seven days an
-            owner can bring it back; then it is gone for good.
-          </p>
-        </div>
-        <Button variant="danger" onClick={() => setAsking(true)}>
-          Delete organisation
-        </Button>
-      </div>
-      <ConfirmDialog
-        open={asking}
-        onOpenChange={setAsking}
-        title={`Delete ${organisation.name}?`}
-        action="Delete it"
-        phrase={organisation.name}
-        busy={close.isPending}
-        onConfirm={() => close.mutate()}
-      >
-        <p>Everything that runs in it stops now.</p>
-      </ConfirmDialog>
-    </section>
+    <DangerZone
+      title="Delete this organisation"
+      told="Its agents, builds and API tokens stop at once, for everybody in it. For seven days an owner can bring it back; then it is gone for good."
+      action="Delete organisation"
+      question={`Delete ${organisation.name}?`}
+      phrase={organisation.name}
+      warning="Everything that runs in it stops now."
+      busy={close.isPending}
+      onConfirm={() => close.mutateAsync()}
+    />
   );
 }

@@ -10,7 +10,8 @@ import { asProblem } from "@/api/problem";
 import { signOut, useSession } from "@/api/session";
 import { Button } from "@/components/button";
 import { CopyButton } from "@/components/copy";
-import { ConfirmDialog } from "@/components/dialog";
+import { DangerZone } from "@/components/danger-zone";
+import { SaveRow } from "@/components/edit-form";
 import { TextField } from "@/components/field";
 import { Facts, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -18,6 +19,7 @@ import { QueryView } from "@/components/query-view";
 import { saveFile } from "@/components/save-file";
 import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
+import { Address } from "./address";
 
 export function Account() {
   const query = useQuery(meQuery);
@@ -34,10 +36,10 @@ export function Account() {
         {({ user }) => (
           <div className="space-y-5">
             <Name saved={user.name} />
+            <Address present={user.email} />
             <Plate title="Account">
               <Facts
                 items={[
-                  ["Email", user.email],
                   [
                     "Id",
                     <span key="id" className="flex items-center gap-1">
@@ -88,6 +90,7 @@ function Name({ saved }: { saved: string }) {
       >
         <TextField
           label="Name"
+          hideLabel
           autoComplete="name"
           maxLength={80}
           value={name}
@@ -95,22 +98,13 @@ function Name({ saved }: { saved: string }) {
           error={empty ?? problem?.field("name")}
           onChange={(event) => setTyped(event.target.value)}
         />
-        {problem && problem.fields.length === 0 ? <Problem compact error={problem} /> : null}
-        <div className="flex justify-end gap-2">
-          {typed !== null && changed ? (
-            <Button variant="quiet" onClick={() => setTyped(null)}>
-              Discard
-            </Button>
-          ) : null}
-          <Button
-            type="submit"
-            variant="primary"
-            disabled={!changed || empty !== undefined}
-            busy={save.isPending}
-          >
-            Save
-          </Button>
-        </div>
+        {problem?.beside("name") ? <Problem compact error={problem} /> : null}
+        <SaveRow
+          changed={changed}
+          fit={!empty}
+          busy={save.isPending}
+          onDiscard={() => setTyped(null)}
+        />
       </form>
     </Plate>
   );
@@ -146,7 +140,6 @@ function Data() {
 function Danger({ email }: { email: string }) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [asking, setAsking] = useState(false);
   const remove = useMutation({
     mutationFn: () => deleteMe(email),
     onSuccess: async () => {
@@ -157,34 +150,19 @@ function Danger({ email }: { email: string }) {
       client.clear();
       toast.done("Your account is deleted");
     },
-    onError: () => setAsking(false),
   });
   return (
-    <section aria-label="Danger zone" className="plate border-port/40">
-      <div className="flex flex-wrap items-center justify-between gap-4 p-4">
-        <div className="min-w-0 flex-1 basis-72">
-          <h2 className="text-base text-port">Delete your account</h2>
-          <p className="mt-0.5 text-sm text-ink-2">
-            Your own agents stop and are gone, with your tokens, sessions and everything kept about
-            you. What you made in organisations with others stays with them.
-          </p>
-        </div>
-        <Button variant="danger" onClick={() => setAsking(true)}>
-          Delete account
-        </Button>
-      </div>
+    <DangerZone
+      title="Delete your account"
+      told="Your own agents stop and are gone, with your tokens, sessions and everything kept about you. What you made in organisations with others stays with them."
+      action="Delete account"
+      question="Delete your account?"
+      phrase={email}
+      warning="This happens at once and cannot be undone. Export your data first if you want it."
+      busy={remove.isPending}
+      onConfirm={() => remove.mutateAsync()}
+    >
       {remove.error ? <Problem compact error={remove.error} className="mx-4 mb-4" /> : null}
-      <ConfirmDialog
-        open={asking}
-        onOpenChange={setAsking}
-        title="Delete your account?"
-        action="Delete it"
-        phrase={email}
-        busy={remove.isPending}
-        onConfirm={() => remove.mutate()}
-      >
-        <p>This happens at once and cannot be undone. Export your data first if you want it.</p>
-      </ConfirmDialog>
-    </section>
+    </DangerZone>
   );
 }

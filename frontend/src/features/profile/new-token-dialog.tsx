@@ -44,8 +44,7 @@ export function NewTokenDialog({
   const problem = make.error ? asProblem(make.error) : undefined;
   const missing =
     asked && name.trim() === "" ? "Name it after the program that will use it." : undefined;
-  const fields = ["name", "scope", "agent_id", "expires_at"];
-  const elsewhere = problem && !fields.some((field) => problem.field(field));
+  const elsewhere = problem?.beside("name", "scope", "agent_id", "expires_at");
   return (
     <Dialog
       open

@@ -99,6 +99,51 @@ describe("the account", () => {
     expect(bodies).toEqual([{ confirm: "ada@example.org" }]);
   });
 
+  it("moves to another address: a link is asked for, and one press on its page does it", async () => {
+    given();
+    const first = open("/profile");
+    const field = await screen.findByLabelText("New address");
+    expect(screen.getByRole("button", { name: "Send a link" })).toBeDisabled();
+    await userEvent.type(field, "countess@example.org");
+    answer("post", "/me/email", { detail: "On its way." });
+    await press("Send a link");
+    expect(await screen.findByText("Look into the mail of the new address")).toBeInTheDocument();
+    first.unmount();
+
+    const bodies: unknown[] = [];
+    server.use(
+      http.post("*/api/v1/me/email/confirm", async ({ request }) => {
+        bodies.push(await request.json());
+        return HttpResponse.json({ ...me().user, email: "countess@example.org" });
+      }),
+    );
+    open("/profile/email#token=secret");
+    const change = await screen.findByRole("button", { name: "Change my address" });
+    expect(bodies).toEqual([]);
+    await userEvent.click(change);
+    expect(await screen.findByLabelText("New address")).toHaveValue("");
+    expect(bodies).toEqual([{ token: "secret" }]);
+  });
+
+  it("says why an address is refused, and what a link that leads nowhere means", async () => {
+    given();
+    const first = open("/profile");
+    await userEvent.type(await screen.findByLabelText("New address"), "ada@example.org");
+    refuse("post", "/me/email", 422, "This is your address already.", "email_unchanged");
+    await press("Send a link");
+    expect(await screen.findByText("This is your address already.")).toBeInTheDocument();
+    first.unmount();
+    const detail = "This link has been used or has expired. Ask for a new one.";
+    refuse("post", "/me/email/confirm", 404, detail, "link_expired");
+    const second = open("/profile/email#token=old");
+    await userEvent.click(await screen.findByRole("button", { name: "Change my address" }));
+    expect(await screen.findByText(detail)).toBeInTheDocument();
+    expect(screen.getByRole("link", { name: "Ask for another link" })).toBeInTheDocument();
+    second.unmount();
+    open("/profile/email");
+    expect(await screen.findByText(/A part of the link is missing/)).toBeInTheDocument();
+  });
+
   it("says what failed, and reads again", async () => {
     given();
     refuse("get", "/me", 500, "This is our fault.");

@@ -10,6 +10,7 @@ export const routes: FeatureRoutes = {
         { index: true, ...page(() => import("./account"), "Account") },
         { path: "sign-in", ...page(() => import("./identities"), "Identities") },
         { path: "sessions", ...page(() => import("./sessions"), "Sessions") },
+        { path: "email", ...page(() => import("./address-page"), "AddressPage") },
         { path: "tokens", ...page(() => import("./tokens"), "Tokens") },
       ],
     },

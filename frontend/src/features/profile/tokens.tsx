@@ -11,7 +11,7 @@ import { Button } from "@/components/button";
 import { ConfirmDialog } from "@/components/dialog";
 import { Empty } from "@/components/empty";
 import { Plate } from "@/components/page";
-import { QueryView } from "@/components/query-view";
+import { PagedList } from "@/components/paged-list";
 import { SkeletonRows } from "@/components/skeleton";
 import { Status, Tag } from "@/components/status";
 import { Ago, Until, useNow } from "@/components/time";
@@ -24,6 +24,8 @@ export function Tokens() {
   const me = useQuery(meQuery).data;
   const may = useMay();
   const query = useInfiniteQuery(tokensQuery);
+  // Then the way to the first one stands in its middle.
+  const none = query.data?.pages.every(({ items }) => items.length === 0);
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<CreatedToken>();
   const button = may("token:create") ? (
@@ -37,12 +39,12 @@ export function Tokens() {
         flush
         title="API tokens"
         note={me ? `of ${me.organisation.name}` : undefined}
-        actions={button}
+        actions={none ? null : button}
       >
-        <QueryView
+        <PagedList
           query={query}
           loading={<SkeletonRows rows={3} height="h-16" />}
-          isEmpty={(data) => data.pages.every(({ items }) => items.length === 0)}
+          more="More tokens"
           empty={
             <Empty title="No API tokens" action={button}>
               A token lets a program act here: deploy from your build, or read how agents are. Give
@@ -50,25 +52,8 @@ export function Tokens() {
             </Empty>
           }
         >
-          {(data) => (
-            <>
-              <ul className="divide-y divide-line">
-                {data.pages
-                  .flatMap(({ items }) => items)
-                  .map((token) => (
-                    <Row key={token.id} token={token} own={token.user_id === me?.user.id} />
-                  ))}
-              </ul>
-              {query.hasNextPage ? (
-                <div className="flex justify-center border-t border-line p-3">
-                  <Button busy={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-                    More tokens
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          )}
-        </QueryView>
+          {(token) => <Row key={token.id} token={token} own={token.user_id === me?.user.id} />}
+        </PagedList>
       </Plate>
       {making ? (
         <NewTokenDialog

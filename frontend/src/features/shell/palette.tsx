@@ -7,6 +7,7 @@ import { useNavigate } from "react-router";
 import { agentsQuery } from "@/api/agents";
 import { useSession } from "@/api/session";
 import { type Command as Offered, useCommands } from "@/components/commands";
+import { runtimeName } from "@/components/runtime";
 import { Keys } from "./keys";
 import { usePanels } from "./shell-commands";
 
@@ -55,7 +56,7 @@ export function Palette() {
                       className={ITEM}
                     >
                       <span className="min-w-0 flex-1 truncate">{agent.name}</span>
-                      <span className="text-xs text-ink-3">{agent.runtime}</span>
+                      <span className="text-xs text-ink-3">{runtimeName(agent.runtime)}</span>
                       <CornerDownLeft size={14} aria-hidden="true" className="text-ink-3" />
                     </Command.Item>
                   ))}
