@@ -233,6 +233,37 @@ def test_a_way_back_counts_once_and_for_who_went(
     assert client("POST", "/github/installations/complete", late).json["code"] == "state_invalid"
 
 
+def test_what_members_prove_one_after_the_other_adds_up(
+    world: World, client: Client, agent: Agent
+) -> None:
+    world.code_host.install(INSTALLATION, "acme", "ada", "bob")
+    kept = {}
+    for name in ("acme/hers", "acme/his"):
+        kept[name] = world.code_host.create(name, private=True, installation_id=INSTALLATION)
+        world.code_host.push(kept[name], {"main.py": "print(1)"}, "First")
+    for code, other in (("ada", "acme/his"), ("bob", "acme/hers")):
+        world.code_host.unseen = {kept[other].about.id}
+        assert back(client, world, INSTALLATION, code).status == 200
+    path = "/github/installations/{installation_id}/repositories"
+    found = client("GET", path, installation_id="77").json["items"]
+    assert [one["full_name"] for one in found] == ["acme/hers", "acme/his"]
+
+
+def test_a_way_back_leads_to_the_organisation_that_somebody_went_from(
+    world: World, client: Client
+) -> None:
+    world.code_host.install(INSTALLATION, "acme", "ada")
+    second = {
+        "slipway-organisation": client("POST", "/organisations", {"name": "Second"}).json["id"]
+    }
+    address = client("POST", "/github/installations").json["address"]
+    body = {"state": address.rpartition("state=")[2], "code": "ada", "installation_id": 77}
+    elsewhere = client("POST", "/github/installations/complete", body, second)
+    assert (elsewhere.status, elsewhere.json["code"]) == (422, "state_invalid")
+    assert client("GET", "/github", headers=second).json["items"] == []
+    assert client("POST", "/github/installations/complete", body).status == 200
+
+
 def test_without_an_app_it_is_said_how_else(world: World, client: Client) -> None:
     world.code_host.app = False
     assert client("GET", "/github").json["app"] is False

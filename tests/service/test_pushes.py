@@ -20,6 +20,7 @@ from chalicelib.ports import OPEN_TRACKS, VERSIONS, every
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
 from tests.conftest import World
 from tests.hooks import (
+    INSTALLATION,
     NOTHING,
     Repo,
     connected,
@@ -700,6 +701,16 @@ def test_a_build_of_the_repository_before_ends_with_it(
     built(world, new)
     late = built(world, old)
     assert (late.state, late.deployment_id) == (VersionState.CANCELLED, None)
+
+
+def test_an_installation_speaks_to_the_agents_that_are_connected_by_it_alone(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    payload = repo.pushed(repo.commit())
+    repo.send("push", {**payload, "installation": {"id": INSTALLATION + 1}})
+    repo.send("repository", {"action": "deleted", "installation": {"id": INSTALLATION + 1}})
+    assert deliveries(world, agent) == []
+    assert connection(world, agent).state == "connected"
 
 
 def test_who_has_lost_a_repository_hears_no_more_of_it(
