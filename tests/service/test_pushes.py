@@ -17,6 +17,7 @@ from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
 from chalicelib.ports import OPEN_TRACKS, VERSIONS, every
+from chalicelib.services.connections import Wish
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
 from tests.conftest import World
 from tests.hooks import (
@@ -27,6 +28,7 @@ from tests.hooks import (
     connection,
     deliveries,
     hooked,
+    installed,
     outcomes,
 )
 
@@ -641,6 +643,18 @@ def test_nothing_is_built_in_an_organisation_that_is_being_deleted(
     assert outcomes(world, agent) == ["organisation_closing"]
 
 
+def test_what_waited_is_not_built_in_an_organisation_that_is_being_deleted(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    repo.push()
+    [first] = versions(world, agent)
+    world.platform.closing.close(who, confirm="Acme")
+    built(world, first)
+    assert len(versions(world, agent)) == 1
+    assert outcomes(world, agent) == ["started", "organisation_closing"]
+
+
 def test_a_deleted_agent_leaves_nothing_to_do(
     world: World, who: Principal, agent: Agent, repo: Repo
 ) -> None:
@@ -711,6 +725,23 @@ def test_an_installation_speaks_to_the_agents_that_are_connected_by_it_alone(
     repo.send("repository", {"action": "deleted", "installation": {"id": INSTALLATION + 1}})
     assert deliveries(world, agent) == []
     assert connection(world, agent).state == "connected"
+
+
+def test_what_an_installation_told_before_another_took_its_place_is_ignored(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    world.code_host.down = 1
+    repo.push()
+    world.code_host.down = None
+    repo.kept.installation_id = INSTALLATION + 1
+    installed(world, who, INSTALLATION + 1)
+    wish = Wish(repo.kept.about.full_name, installation_id=INSTALLATION + 1)
+    world.platform.connections.put(who, agent.id, wish, if_revision=None)
+    world.clock.sleep(900)
+    world.platform.reconciler.run()
+    world.work()
+    assert outcomes(world, agent) == ["other_installation"]
+    assert versions(world, agent) == []
 
 
 def test_who_has_lost_a_repository_hears_no_more_of_it(
