@@ -212,6 +212,40 @@ def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo
     assert {one.state for one in found} == {DeliveryState.STARTED, DeliveryState.IGNORED}
 
 
+def test_who_asked_before_a_newer_commit_was_taken_up_asks_again(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.send("push", repo.pushed(repo.commit("Old")), work=False)
+    world.code_host.meanwhile.append(lambda: repo.push("New"))
+    world.work()
+    [version] = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == repo.kept.branches["main"]
+    assert outcomes(world, agent) == ["known_head", "started"]
+
+
+def test_checks_of_a_commit_that_is_overtaken_meanwhile_build_nothing(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    repo = connected(world, who, agent, wait_for_checks=True)
+    old = repo.push("Old")
+    repo.kept.checks[old] = Checks.SUCCESS
+
+    def newer() -> None:
+        sha = repo.commit("New")
+        repo.kept.checks[sha] = Checks.SUCCESS
+        repo.send("push", repo.pushed(sha))
+
+    suite = {"action": "completed", "check_suite": {"head_sha": old, "head_branch": "main"}}
+    repo.send("check_suite", suite, work=False)
+    world.code_host.meanwhile.append(newer)
+    world.work()
+    [version] = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == repo.kept.branches["main"] != old
+    assert outcomes(world, agent) == ["checks_pending", "not_newest", "started"]
+
+
 IGNORED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a tag": ({}, {"ref": "refs/tags/v1"}, "not_a_branch"),
     "notes": ({}, {"ref": "refs/notes/x"}, "not_a_branch"),
@@ -702,6 +736,24 @@ def test_what_waited_is_not_built_when_the_agent_follows_something_else(
     built(world, first)
     assert len(versions(world, agent)) == 1
     assert outcomes(world, agent)[-1] in ("settings_changed", "auto_deploy_off")
+
+
+def test_what_waited_in_vain_can_be_built_once_deploying_is_on_again(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    newest = repo.push()
+    [first] = versions(world, agent)
+    connected(world, who, agent, auto_deploy=False)
+    built(world, first)
+    connected(world, who, agent, auto_deploy=True)
+    [waited, _] = deliveries(world, agent)
+    world.platform.deliveries.again(who, agent.id, waited.id)
+    world.work()
+    assert outcomes(world, agent) == ["started", "started"]
+    *_, version = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == newest
 
 
 def test_a_build_of_the_repository_before_ends_with_it(
