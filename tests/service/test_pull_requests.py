@@ -175,6 +175,33 @@ def test_what_a_fork_pushes_after_the_approval_waits_again(
     assert request_of(world, agent).state is PreviewState.ACTIVE, "the approved one still runs"
 
 
+def test_an_approval_ends_with_the_pull_request(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo, head_repo=FORK)
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    run(world, who, agent)
+    ended = {"at": "2026-01-02T00:00:00Z", "head_repo": FORK}
+    repo.send("pull_request", repo.pull("closed", 3, sha, **ended))
+    assert request_of(world, agent).approved_sha == ""
+    with pytest.raises(Conflict) as closed:
+        world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    assert closed.value.code == "pull_request_closed"
+    back = {"at": "2026-01-03T00:00:00Z", "head_repo": FORK}
+    repo.send("pull_request", repo.pull("reopened", 3, sha, **back))
+    assert outcomes(world, agent)[-1] == "approval_required"
+
+
+def test_what_came_from_a_fork_once_stays_a_strangers(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, head_repo=FORK)
+    renewed(repo, at="2026-01-02T00:00:00Z", head_repo=repo.about)
+    assert outcomes(world, agent)[-1] == "approval_required"
+    assert list(every(world.store, VERSIONS, agent.org_id, agent.id)) == []
+
+
 def test_a_fork_that_was_deleted_stays_a_stranger(world: World, agent: Agent, repo: Repo) -> None:
     opened(repo, head_repo=None)
     assert outcomes(world, agent) == ["approval_required"]
