@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.connections import ConnectionState
 from chalicelib.domain.deliveries import DeliveryState
-from chalicelib.domain.repositories import Checks
+from chalicelib.domain.repositories import Checks, Commit, RepositoryRef
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
@@ -188,6 +190,35 @@ def test_what_waited_gives_way_to_a_push_that_comes_as_the_build_ends(
     world.work()
     assert outcomes(world, agent) == ["started", "superseded", "started"]
     assert len(versions(world, agent)) == 2
+
+
+class Overtaken(MemoryCodeHost):
+    """Something happens between its next answer and whoever asked for it."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def commit(self, ref: RepositoryRef, name: str) -> Commit:
+        found = super().commit(ref, name)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
+        return found
+
+
+def test_an_answer_that_was_overtaken_is_not_taken_for_the_newest() -> None:
+    host = Overtaken()
+    world = World(code_host=host)
+    who = world.founded()
+    agent = world.agent(who)
+    repo = connected(world, who, agent)
+    older = repo.commit()
+    repo.send("push", repo.pushed(older), work=False)
+    host.meanwhile = repo.push
+    world.work()
+    newest = repo.kept.branches["main"]
+    assert newest != older
+    assert [v.source.commit.sha for v in versions(world, agent) if v.source.commit] == [newest]
+    assert outcomes(world, agent) == ["known_head", "started"]
 
 
 def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo) -> None:
@@ -469,6 +500,28 @@ def test_an_installation_that_is_suspended_and_comes_back(
     ):
         repo.send("installation", {"action": action})
         assert connection(world, agent).state is state
+
+
+def test_an_installation_stays_suspended_whatever_else_is_told_of_it(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "suspend"})
+    repo.send("installation", {"action": "new_permissions_accepted"})
+    [held] = world.platform.installations.listed(who)
+    assert held.suspended
+    assert connection(world, agent).state is ConnectionState.SUSPENDED
+
+
+def test_what_is_gone_does_not_come_back_because_the_app_was_suspended(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    gone = {"repositories_removed": [repo.about]}
+    repo.send("installation_repositories", {"action": "removed", **gone})
+    reason = connection(world, agent).reason
+    for action in ("suspend", "unsuspend"):
+        repo.send("installation", {"action": action})
+        found = connection(world, agent)
+        assert (found.state, found.reason) == (ConnectionState.GONE, reason)
 
 
 def test_a_repository_taken_out_of_the_installation_is_disconnected(
@@ -806,6 +859,15 @@ def test_who_has_lost_a_repository_hears_no_more_of_it(
     repo.push(branch="the-secret-plan")
     repo.push()
     assert deliveries(world, agent) == []
+
+
+def test_what_another_installation_says_is_heard_by_nobody(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.installation_id = INSTALLATION + 1
+    repo.push()
+    assert deliveries(world, agent) == []
+    assert versions(world, agent) == []
 
 
 def test_a_repository_that_is_unarchived_lifts_nothing_else(
