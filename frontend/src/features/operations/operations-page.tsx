@@ -1,4 +1,5 @@
-/** How the platform stands: the host's budget, the reconciler, stuck work, orphans, reports, repairs. */
+/** How the platform stands: the host's budget, the reconciler, stuck work, orphans, reports, calls
+ * of the code host that concern nobody, repairs. */
 import { operationsQuery } from "@/api/operations";
 import { usePolled } from "@/api/polling";
 import { ApiProblem } from "@/api/problem";
@@ -9,6 +10,7 @@ import { ColumnsOutline } from "@/components/skeleton";
 import { Budget } from "./budget";
 import { LastRun } from "./last-run";
 import { Orphans } from "./orphans";
+import { Receipts } from "./receipts";
 import { Repairs } from "./repairs";
 import { Reports } from "./reports";
 import { Stuck } from "./stuck";
@@ -28,6 +30,7 @@ export function OperationsPage() {
             <Stuck items={seen.stuck} />
             <Orphans items={seen.orphans} />
             <Reports />
+            <Receipts />
             <Repairs />
           </div>
         )}
