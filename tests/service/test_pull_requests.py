@@ -596,9 +596,10 @@ def test_a_pull_request_does_not_say_what_the_agent_is_made_of(
     repo.push()
     run(world, who, agent)
     other = "name: Echo\nruntime: nodejs\nstart:\n  command: node main.js\n"
-    sha = repo.commit("Rewritten", "feature-3", agent_dot_yaml=other)
+    files = {"agent_dot_yaml": other, "main_dot_js": "", "package_dot_json": "{}"}
+    sha = repo.commit("Rewritten", "feature-3", **files)
     repo.send("pull_request", repo.pull("opened", 3, sha))
-    assert (newest(world, agent).manifest or {})["runtime"] == "nodejs"
+    assert (newest(world, agent).plan or {}).get("runtime") == "nodejs"
     assert world.platform.agents.get(who, agent.id).runtime == "python"
 
 

@@ -481,6 +481,20 @@ def test_an_installation_that_is_suspended_and_comes_back(
         assert connection(world, agent).state is state
 
 
+def test_nothing_but_its_owner_lifts_the_suspension_of_an_installation(
+    world: World, who: Principal, repo: Repo
+) -> None:
+    for action, suspended in (
+        ("suspend", True),
+        ("new_permissions_accepted", True),
+        ("unsuspend", False),
+        ("created", False),
+    ):
+        repo.send("installation", {"action": action, "repository": None})
+        [held] = world.platform.installations.listed(who)
+        assert held.suspended is suspended
+
+
 def test_a_repository_taken_out_of_the_installation_is_disconnected(
     world: World, agent: Agent, repo: Repo
 ) -> None:
