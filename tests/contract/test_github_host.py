@@ -185,6 +185,9 @@ def test_one_persons_limit_and_answers_are_never_anothers(
     assert refused(lambda: ground.host.installations_of("mallory")).retry_after == 900
     github.spent_until = None
     assert [one.id for one in ground.host.installations_of("eve")] == [alone.id]
+    # Somebody who is told the very same is asked about anew: nothing of the first was kept.
+    github.people["bob"] = [alone.id]
+    assert [one.id for one in ground.host.installations_of("bob")] == [alone.id]
     assert not [status for _, path, status in github.calls if status == 304]
 
 
