@@ -252,8 +252,11 @@ def open_delivery(delivery: Delivery) -> Key | None:
     return Key("WORK#DELIVERIES#", f"{delivery.id}#{delivery.agent_id}#")
 
 
-def open_receipt(receipt: Receipt) -> Key | None:
-    return Key("WORK#RECEIPTS#", f"{receipt.id}#") if receipt.state.is_open else None
+def listed_receipt(receipt: Receipt) -> Key | None:
+    """To be looked at yet, or nobody's but the operators'."""
+    if receipt.state.is_open:
+        return Key("WORK#RECEIPTS#", f"{receipt.id}#")
+    return None if receipt.concerns else Key("OPERATIONS#RECEIPTS#", f"{receipt.id}#")
 
 
 def track_key(org_id: str, agent_id: str, environment: str) -> Key:

@@ -25,12 +25,12 @@ from chalicelib.adapters.keys import (
     identity_key,
     installed_key,
     invitation_key,
+    listed_receipt,
     listing_key,
     membership_key,
     open_delivery,
     open_deployment,
     open_preview,
-    open_receipt,
     open_report,
     open_track,
     open_version,
@@ -293,7 +293,7 @@ LAYOUTS: Mapping[type, Layout] = {
     Receipt: Layout(
         key=lambda hashed: Key(f"DELIVERY#{hashed}#", "DELIVERY#"),
         key_of=lambda e: Key(f"DELIVERY#{e.key}#", "DELIVERY#"),
-        gsi2=open_receipt,
+        gsi2=listed_receipt,
         expires=True,
     ),
     Delivery: Layout(
@@ -406,6 +406,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
     "open_tracks": lambda: Range("gsi2", "WORK#TRACKS#"),
     "open_previews": lambda: Range("gsi2", "WORK#PREVIEWS#"),
     "tellings": lambda: Range("gsi2", "WORK#TELLINGS#"),
+    "nobodys_receipts": lambda: Range("gsi2", "OPERATIONS#RECEIPTS#"),
     "repairs": lambda: Range(None, "OPERATIONS#", "REPAIR#"),
     "orphans": lambda: Range(None, "OPERATIONS#", "ORPHAN#"),
 }

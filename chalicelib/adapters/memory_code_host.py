@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -51,6 +51,8 @@ class MemoryCodeHost:
         self.unseen: set[int] = set()
         """Repositories that the app may read and these people may not."""
         self.kept: dict[int, MemoryRepository] = {}
+        self.meanwhile: list[Callable[[], object]] = []
+        """What happens elsewhere, once, while it is on its way to answer which commit is newest."""
         self.calls: list[str] = []
         self.told: list[Check] = []
         self.statuses: list[tuple[str, str, str]] = []
@@ -142,6 +144,8 @@ class MemoryCodeHost:
         sha = found.branches.get(name) or found.tags.get(name) or name
         if sha not in found.commits:
             raise CodeHostRefused(f"There is no commit {name} there.", code="commit_gone")
+        while self.meanwhile:
+            self.meanwhile.pop()()
         return found.commits[sha]
 
     def changed_paths(self, ref: RepositoryRef, base: str, head: str) -> tuple[str, ...] | None:

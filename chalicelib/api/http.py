@@ -18,7 +18,7 @@ from urllib.parse import quote
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from chalicelib.api.words import place, sentence
+from chalicelib.api.words import place, sentence, told
 from chalicelib.bootstrap import Platform, platform
 from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.limits import Quota, RateClass
@@ -54,6 +54,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 PROBLEM = "application/problem+json"
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -157,6 +158,7 @@ class Endpoint:
     public: bool
     raw: bool
     idempotent: bool
+    takes: tuple[str, ...]
     media: str
     rate: RateClass
     tag: str
@@ -183,6 +185,7 @@ def endpoint(
     public: bool = False,
     raw: bool = False,
     idempotent: bool = False,
+    takes: tuple[str, ...] = (JSON,),
     media: str = JSON,
     rate: RateClass | None = None,
 ) -> Callable[[V], V]:
@@ -190,7 +193,8 @@ def endpoint(
 
     `action` is what every call needs; `own_action` what it needs instead when the path's `user_id`
     is the caller's; `also` what some bodies need besides, which the use case asks for. A `raw` view
-    takes the body from `call.body()` when it wants to, as it came.
+    takes the body from `call.body()` when it wants to, as it came. `takes` are the content types
+    that a body may have.
     """
 
     def declare(view: V) -> V:
@@ -210,6 +214,7 @@ def endpoint(
             public=public,
             raw=raw,
             idempotent=idempotent,
+            takes=takes,
             media=media,
             rate=rate or (RateClass.READ if method == "GET" else RateClass.WRITE),
             tag=view.__module__.rsplit(".", 1)[-1],
@@ -225,8 +230,8 @@ def endpoint(
             path,
             methods=[method],
             name=f"{declared.tag}.{view.__name__}",
-            # Nothing but JSON: what a foreign page can send without asking is none.
-            content_types=[JSON],
+            # As a rule nothing but JSON: what a foreign page can send without asking is none.
+            content_types=list(takes),
         )(handle)
         return view
 
@@ -510,9 +515,7 @@ def _invalid(error: ValidationError, where: str) -> Invalid:
     errors = tuple(
         FieldError(place(e) or where, sentence(e)) for e in error.errors(include_url=False)
     )
-    return Invalid(
-        "Some fields are not as they must be; `errors` names each of them.", errors=errors
-    )
+    return Invalid(told(errors), errors=errors)
 
 
 def _json(value: Any) -> str:

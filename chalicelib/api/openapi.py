@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.http import ENDPOINTS, JSON, PROBLEM, Endpoint, Problem
+from chalicelib.api.http import ENDPOINTS, FORM, JSON, PROBLEM, Endpoint, Problem
 
 VERSION = "0.1.0"
 _REFS = "#/components/schemas/{model}"
@@ -95,7 +95,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         # Signed as it is: it is no model's business before its signature was looked at.
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {media: {"schema": _UNREAD[media]} for media in endpoint.takes},
         }
         operation["parameters"] = [*parameters, *_SIGNED]
     return operation
@@ -180,6 +180,18 @@ def _plain(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
         kept["default"] = schema["default"]
     return kept
 
+
+_UNREAD: dict[str, dict[str, Any]] = {
+    JSON: {"type": "object"},
+    FORM: {
+        "type": "object",
+        "required": ["payload"],
+        "properties": {
+            "payload": {"type": "string", "description": "What would be the body as JSON."}
+        },
+        "additionalProperties": False,
+    },
+}
 
 _SIGNED: list[dict[str, Any]] = [
     {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}

@@ -8,6 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib.api.http import Call, View, endpoint
 from chalicelib.api.shapes import PageQuery
+from chalicelib.domain.deliveries import DeliveryState, Facts, Receipt
 
 operations = Blueprint(__name__)
 
@@ -77,6 +78,29 @@ class StuckView(View):
     detail: str
 
 
+class ReceiptView(View):
+    """What the code host told, of no agent. `source` is `app`, or the webhook that was called."""
+
+    id: str
+    received_at: datetime
+    source: str
+    guid: str
+    event: str
+    action: str
+    size: int
+    repository: str
+    account: str
+    installation_id: int | None
+    state: DeliveryState
+    code: str
+    detail: str
+
+
+class ReceiptPage(View):
+    items: list[ReceiptView]
+    next_cursor: str | None
+
+
 class OperationsView(View):
     budget: BudgetView
     reconciler: ReconcilerView | None
@@ -116,6 +140,20 @@ def list_repairs(call: Call, query: PageQuery) -> RepairPage:
 
 @endpoint(
     operations,
+    "GET",
+    "/operations/deliveries",
+    summary="List what the code host has told that concerns no agent, and what came of it",
+    query=PageQuery,
+    answer=ReceiptPage,
+    errors=(404,),
+)
+def list_receipts(call: Call, query: PageQuery) -> ReceiptPage:
+    page = call.platform.operations.receipts(call.principal, limit=query.limit, after=query.cursor)
+    return ReceiptPage(items=[_receipt(one) for one in page.items], next_cursor=page.next)
+
+
+@endpoint(
+    operations,
     "POST",
     "/operations/orphans/search",
     summary="Look for services at the host that no agent claims, now",
@@ -138,3 +176,22 @@ def search_orphans(call: Call) -> OrphanList:
 )
 def remove_orphan(call: Call, service_id: str) -> None:
     call.platform.operations.remove_orphan(call.principal, service_id)
+
+
+def _receipt(one: Receipt) -> ReceiptView:
+    facts = one.facts or Facts(one.event)
+    return ReceiptView(
+        id=one.id,
+        received_at=one.received_at,
+        source=one.source,
+        guid=one.guid,
+        event=one.event,
+        action=facts.action,
+        size=one.size,
+        repository=facts.repository,
+        account=facts.account,
+        installation_id=facts.installation_id,
+        state=one.state,
+        code=one.code,
+        detail=one.detail,
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Blueprint
 from pydantic import ConfigDict, Field
 
-from chalicelib.api.http import Call, Model, View, endpoint
+from chalicelib.api.http import FORM, JSON, Call, Model, View, endpoint
 from chalicelib.domain.limits import RateClass
 from chalicelib.errors import TooManyRequests, Unauthenticated
 from chalicelib.services.deliveries import Arrival
@@ -67,6 +67,7 @@ def railway_webhook(call: Call, query: WebhookQuery, body: RailwayEvent) -> Ackn
     errors=(401, 404, 413),
     public=True,
     raw=True,
+    takes=(JSON, FORM),
     rate=RateClass.WEBHOOK,
 )
 def github_webhook(call: Call) -> Acknowledged:
@@ -83,6 +84,7 @@ def github_webhook(call: Call) -> Acknowledged:
     errors=(401, 404, 413),
     public=True,
     raw=True,
+    takes=(JSON, FORM),
     rate=RateClass.WEBHOOK,
 )
 def repository_webhook(call: Call, hook_id: str) -> Acknowledged:
@@ -96,6 +98,7 @@ def _received(call: Call, hook_id: str | None) -> Acknowledged:
         sha256=call.header("x-hub-signature-256"),
         sha1=call.header("x-hub-signature"),
         length=call.length,
+        is_form=_is_form(call.header("content-type")),
     )
     try:
         new = call.platform.deliveries.receive(arrival, call.body, hook_id)
@@ -109,3 +112,9 @@ def _received(call: Call, hook_id: str | None) -> Acknowledged:
             ) from None
         raise
     return Acknowledged(detail="Received." if new else "Received already.")
+
+
+def _is_form(content_type: str | None) -> bool:
+    """A call that carries its payload as the one field of a form, as GitHub's webhooks do unless
+    somebody chooses JSON."""
+    return (content_type or "").partition(";")[0].strip().lower() == FORM

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from chalicelib.domain.messages import shown_author, shown_message
 from chalicelib.values import frozen
@@ -27,6 +28,9 @@ _LONGEST_WAIT = 3600
 _EVENT = re.compile(r"[a-z_]{1,40}")
 _GUID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_FIELD = b"payload="
+_NO_VALUE = re.compile(rb"[&=\x00-\x20\x7f-\xff]|%(?![0-9A-Fa-f]{2})")
+"""What no value of a form holds: another field, another name, bytes that were not encoded."""
 _NOTHING = re.compile(r"0+")
 _SKIP = re.compile(r"\[(?:skip deploy|deploy skip)\]", re.IGNORECASE)
 EVENTS = frozenset(
@@ -130,7 +134,21 @@ class Receipt:
     detail: str = ""
     state: DeliveryState = DeliveryState.RECEIVED
     attempts: int = 0
+    concerns: int = 0
+    """How many agents it was for, each of which has a delivery of it. One that was for none is
+    shown to operators, and to nobody else."""
     revision: int = 1
+
+    def settled(self, outcome: Outcome, concerns: int) -> Receipt:
+        """The next revision, of which nothing more will come."""
+        return replace(
+            self,
+            state=DeliveryState.DONE,
+            code=outcome.code,
+            detail=outcome.detail,
+            concerns=concerns,
+            revision=self.revision + 1,
+        )
 
 
 @frozen
@@ -190,6 +208,14 @@ def well_named(event: str | None, guid: str | None) -> bool:
 def asks_to_skip(message: str) -> bool:
     """Whether a commit's message says that it is not to be deployed."""
     return _SKIP.search(message) is not None
+
+
+def form_payload(body: bytes) -> bytes:
+    """The payload of a form, which has this one field and no other; raises Unreadable."""
+    value = body.removeprefix(_FIELD)
+    if value == body or _NO_VALUE.search(value):
+        raise Unreadable("The form is not one field `payload`, encoded as forms are.")
+    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def read_payload(event: str, payload: Mapping[str, Any]) -> Facts:

@@ -90,6 +90,7 @@ OPEN_DELIVERIES = Listing("open_deliveries", Delivery)  # () - likewise
 OPEN_TRACKS = Listing("open_tracks", Track)  # () - likewise
 OPEN_PREVIEWS = Listing("open_previews", PullRequest)  # () - likewise
 TELLINGS = Listing("tellings", Told)  # () - likewise
+NOBODYS_RECEIPTS = Listing("nobodys_receipts", Receipt)  # () - for operators
 REPAIRS = Listing("repairs", Repair)  # ()
 ORPHANS = Listing("orphans", Orphan)  # ()
 

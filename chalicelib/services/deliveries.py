@@ -16,6 +16,7 @@ from chalicelib.domain.deliveries import (
     Outcome,
     Receipt,
     Unreadable,
+    form_payload,
     read_payload,
     receipt_key,
     well_named,
@@ -52,6 +53,8 @@ class Arrival:
     sha256: str | None
     sha1: str | None
     length: int
+    is_form: bool = False
+    """Whether its content type says that the payload is a form's field."""
 
 
 class Deliveries:
@@ -98,7 +101,7 @@ class Deliveries:
         if event is None or guid is None or not well_named(event, guid):
             self._refuse(source, connection, arrival, _UNNAMED)
             raise Malformed(_UNNAMED.detail, code=_UNNAMED.code)
-        facts, wrong = _read(event, raw)
+        facts, wrong = _read(event, raw, is_form=arrival.is_form)
         now = self._clock.now()
         receipt = Receipt(
             key=receipt_key(source, guid),
@@ -151,6 +154,7 @@ class Deliveries:
             code=why.code,
             detail=why.detail,
             state=DeliveryState.REFUSED,
+            concerns=0 if connection is None else 1,
         )
         changes: list[Change] = [Put(record)]
         if connection is not None:
@@ -220,10 +224,12 @@ class Deliveries:
         return repeated
 
 
-def _read(event: str, raw: bytes) -> tuple[Facts | None, Outcome | None]:
+def _read(event: str, raw: bytes, *, is_form: bool) -> tuple[Facts | None, Outcome | None]:
     """What the payload says, or why it says nothing."""
     try:
-        payload = json.loads(raw)
+        payload = json.loads(form_payload(raw) if is_form else raw)
+    except Unreadable as error:
+        return None, Outcome("payload_malformed", str(error))
     except (ValueError, RecursionError):
         return None, _NO_JSON
     if not isinstance(payload, dict):
@@ -241,7 +247,7 @@ _TOO_LARGE = Outcome(
 )
 _NO_JSON = Outcome(
     "payload_malformed",
-    "The payload is not JSON. Choose the content type application/json for the webhook.",
+    "The payload is not JSON. Choose application/json as the webhook's content type.",
 )
 _UNNAMED = Outcome(
     "headers_missing", "X-GitHub-Event and X-GitHub-Delivery must say what the call is."

@@ -1,4 +1,5 @@
-"""What operators see and may do: the host's budget, the reconciler, repairs, orphans, stuck work.
+"""What operators see and may do: the host's budget, the reconciler, repairs, orphans, stuck work,
+and what the code host has told of nobody.
 
 Operators are named in the settings by their addresses. To everybody else none of this exists.
 """
@@ -10,11 +11,13 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.budget import BudgetState
+from chalicelib.domain.deliveries import Receipt
 from chalicelib.domain.deployments import Deployment, Environment
 from chalicelib.domain.operations import Orphan, ReconcilerRun, Repair
 from chalicelib.domain.tenancy import Principal, Scope, User
 from chalicelib.errors import NotFound
 from chalicelib.ports import (
+    NOBODYS_RECEIPTS,
     OPEN_DEPLOYMENTS,
     ORPHANS,
     REPAIRS,
@@ -101,6 +104,11 @@ class Operations:
         """What was mended, newest first; kept for thirty days."""
         self.require_operator(principal)
         return self._store.page(REPAIRS, limit=limit, after=after)
+
+    def receipts(self, principal: Principal, *, limit: int, after: str | None) -> Page[Receipt]:
+        """What the code host has told that no agent can show, newest first, for thirty days."""
+        self.require_operator(principal)
+        return self._store.page(NOBODYS_RECEIPTS, limit=limit, after=after)
 
     def search_orphans(self, principal: Principal) -> list[Orphan]:
         """Looks now instead of at the next hour."""

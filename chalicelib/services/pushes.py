@@ -98,12 +98,13 @@ class Pushes:
             return
         self._schedule.enable()
         facts = receipt.facts
+        outcome = None
         if receipt.source == APP and facts is not None and facts.event.startswith("installation"):
-            self._installation(facts)
+            outcome = self._installation(facts)
         concerned = list(self._concerned(receipt))
         for connection in concerned:
             self._deliver(receipt, connection)
-        self._settled(receipt, len(concerned))
+        self._settled(receipt, outcome or _came_of(receipt, len(concerned)), len(concerned))
         for connection in concerned:
             self.look(connection.org_id, connection.agent_id, receipt.id)
 
@@ -141,16 +142,9 @@ class Pushes:
         except ChangedMeanwhile:
             logger.info("delivered already", extra={"delivery": made.id})
 
-    def _settled(self, receipt: Receipt, concerned: int) -> None:
-        outcome = Outcome(receipt.code, receipt.detail) if receipt.code else None
-        if outcome is None and receipt.event not in EVENTS:
-            outcome = Outcome("event_ignored", f"Nothing is done about {receipt.event} events.")
-        if outcome is None and not concerned:
-            outcome = Outcome("not_connected", "No agent is connected to this repository.")
-        outcome = outcome or Outcome("delivered", f"It concerns {concerned} agents.")
-        done = _after(receipt, DeliveryState.DONE, outcome)
+    def _settled(self, receipt: Receipt, outcome: Outcome, concerned: int) -> None:
         try:
-            self._store.commit(Put(done))
+            self._store.commit(Put(receipt.settled(outcome, concerned)))
         except ChangedMeanwhile:
             logger.info("settled meanwhile", extra={"receipt": receipt.id})
 
@@ -351,12 +345,10 @@ class Pushes:
 
     # --- installations ------------------------------------------------------------------------
 
-    def _installation(self, facts: Facts) -> None:
+    def _installation(self, facts: Facts) -> Outcome:
         """The app was removed, suspended, or may read fewer repositories than before."""
-        installation_id = facts.installation_id
-        if installation_id is None:
-            return
-        for installed in list(every(self._store, INSTALLED, str(installation_id))):
+        known = list(every(self._store, INSTALLED, str(facts.installation_id or 0)))
+        for installed in known:
             for connection in self._connections_of(installed):
                 becomes = _becomes(facts, connection)
                 if becomes is not None:
@@ -367,6 +359,9 @@ class Pushes:
                     gone=facts.action == "deleted",
                     suspended=facts.action == "suspend",
                 )
+        if not known:
+            return Outcome("unknown_installation", "No organisation uses this installation.")
+        return Outcome("installation", f"Noted for {len(known)} organisations that use it.")
 
     def _connections_of(self, installed: Installed) -> Iterator[Connection]:
         for agent in every(self._store, AGENTS, installed.org_id):
@@ -466,11 +461,16 @@ def _named(facts: Facts, connection: Connection) -> Outcome:
     return Outcome("not_a_push", f"A {noun} was {done}; only pushes to a branch deploy.")
 
 
-def _after(receipt: Receipt, state: DeliveryState, outcome: Outcome) -> Receipt:
-    return replace(
-        receipt,
-        state=state,
-        code=outcome.code,
-        detail=outcome.detail,
-        revision=receipt.revision + 1,
-    )
+def _came_of(receipt: Receipt, concerned: int) -> Outcome:
+    """What is said of a receipt itself; each agent's delivery says what came of it there."""
+    if receipt.code:
+        return Outcome(receipt.code, receipt.detail)
+    if receipt.event not in EVENTS:
+        return Outcome("event_ignored", f"Nothing is done about {receipt.event} events.")
+    if concerned:
+        return Outcome("delivered", f"It concerns {concerned} agents.")
+    if receipt.event == "ping":
+        return Outcome("ping", "The webhook reaches us.")
+    if receipt.source != APP:
+        return Outcome("disconnected", "The agent with this webhook was disconnected meanwhile.")
+    return Outcome("not_connected", "No agent is connected to this repository by the app.")

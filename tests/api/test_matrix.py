@@ -188,6 +188,7 @@ ROWS: dict[str, Row] = {
     "list_members": Row(),
     "list_organisations": Row(),
     "list_previews": Row(),
+    "list_receipts": Row(),
     "list_repairs": Row(),
     "list_recent_deployments": Row(),
     "list_reports": Row(),

@@ -10,9 +10,11 @@ import pytest
 from chalicelib.api.http import ENDPOINTS
 from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.tenancy import Scope
+from chalicelib.errors import Malformed, Unauthenticated
 from chalicelib.ports import LogLine, Put
 from tests.api.conftest import Client
 from tests.conftest import World
+from tests.hooks import Repo, connected, deliveries, hooked
 
 OPERATOR = "operator@example.com"
 OPERATIONS = [e for e in ENDPOINTS if e.tag == "operations"]
@@ -68,6 +70,102 @@ def test_an_operator_sees_the_budget_and_the_last_run(
     ]
     page = operator("GET", "/operations/repairs?limit=1").json
     assert page["items"][0]["deployment_id"] == deployment.id
+
+
+def receipts(operator: Client) -> list[tuple[str, str, str]]:
+    """What was told of nobody, newest first."""
+    page = operator("GET", "/operations/deliveries").json
+    return [(one["event"], one["state"], one["code"]) for one in page["items"]]
+
+
+def told(world: World) -> Repo:
+    """A repository of the app's that no agent is connected to."""
+    repo = Repo(world, world.code_host.create("acme/loose", private=True, installation_id=77))
+    repo.commit("First")
+    return repo
+
+
+def test_what_concerns_no_agent_is_listed_for_operators(world: World, operator: Client) -> None:
+    repo = told(world)
+    secret = "ghp_" + "aB3" * 12
+    repo.push(f"The key is {secret} [skip deploy]")
+    repo.send("ping", {"zen": "x"})
+    repo.send("star", {"action": "created"})
+    repo.send("installation", {"action": "suspend", "repository": None})
+    with pytest.raises(Malformed):
+        repo.send("push", b"[]")
+    world.work()
+    assert receipts(operator) == [
+        ("push", "done", "payload_malformed"),
+        ("installation", "done", "unknown_installation"),
+        ("star", "done", "event_ignored"),
+        ("ping", "done", "ping"),
+        ("push", "done", "not_connected"),
+    ]
+    reply = operator("GET", "/operations/deliveries?limit=4")
+    assert reply.json["next_cursor"]
+    [push] = operator(
+        "GET", f"/operations/deliveries?limit=4&cursor={reply.json['next_cursor']}"
+    ).json["items"]
+    assert (push["source"], push["repository"]) == ("app", "acme/loose")
+    assert push["installation_id"] == 77
+    assert push["size"] > 0
+    assert push["guid"]
+    whole = operator("GET", "/operations/deliveries").text
+    assert secret not in whole
+    assert "The key is" not in whole
+    assert "skip deploy" not in whole
+
+
+def test_a_call_in_the_apps_name_that_is_not_believed_is_listed_once(
+    world: World, operator: Client
+) -> None:
+    repo = told(world)
+    repo.secret = "guessed"
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            repo.push()
+    assert receipts(operator) == [("", "refused", "signature_wrong")]
+
+
+def test_what_concerns_an_agent_is_its_organisations_alone(
+    world: World, client: Client, operator: Client
+) -> None:
+    who = world.platform.access.principal(str(client.token))
+    agent = world.agent(who)
+    connected(world, who, agent).push()
+    own = hooked(world, who, world.agent(who))
+    own.push()
+    with pytest.raises(Malformed):
+        own.send("push", b"{")
+    own.secret = "guessed"
+    with pytest.raises(Unauthenticated):
+        own.push()
+    world.work()
+    assert [one.code for one in deliveries(world, agent)] == ["started"]
+    assert receipts(operator) == []
+
+
+def test_a_webhook_whose_agent_was_disconnected_meanwhile_is_told(
+    world: World, client: Client, operator: Client
+) -> None:
+    who = world.platform.access.principal(str(client.token))
+    agent = world.agent(who)
+    repo = hooked(world, who, agent)
+    repo.send("push", repo.pushed(repo.commit()), work=False)
+    world.platform.connections.remove(who, agent.id)
+    world.work()
+    [one] = operator("GET", "/operations/deliveries").json["items"]
+    assert (one["source"], one["code"]) == (repo.hook_id, "disconnected")
+
+
+def test_an_installation_that_organisations_use_is_noted_for_them(
+    world: World, client: Client, operator: Client
+) -> None:
+    who = world.platform.access.principal(str(client.token))
+    repo = connected(world, who, world.agent(who))
+    repo.send("installation", {"action": "suspend", "repository": None})
+    assert receipts(operator) == [("installation", "done", "installation")]
 
 
 def test_an_orphan_is_found_told_and_removed_only_by_hand(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,7 +15,7 @@ from chalicelib.domain.tenancy import Principal
 from chalicelib.ports import VERSIONS, every
 from tests.api.conftest import Client, Reply
 from tests.conftest import World
-from tests.hooks import APP_SECRET, INSTALLATION, connected, deliveries, installed
+from tests.hooks import APP_SECRET, INSTALLATION, connected, deliveries, hooked, installed
 
 PATH = "/agents/{agent_id}/repository"
 
@@ -234,6 +235,37 @@ def test_a_way_back_counts_once_and_for_who_went(
     assert client("POST", "/github/installations/complete", late).json["code"] == "state_invalid"
 
 
+def test_what_members_prove_one_after_the_other_adds_up(
+    world: World, client: Client, agent: Agent
+) -> None:
+    world.code_host.install(INSTALLATION, "acme", "ada", "bob")
+    kept = {}
+    for name in ("acme/hers", "acme/his"):
+        kept[name] = world.code_host.create(name, private=True, installation_id=INSTALLATION)
+        world.code_host.push(kept[name], {"main.py": "print(1)"}, "First")
+    for code, other in (("ada", "acme/his"), ("bob", "acme/hers")):
+        world.code_host.unseen = {kept[other].about.id}
+        assert back(client, world, INSTALLATION, code).status == 200
+    path = "/github/installations/{installation_id}/repositories"
+    found = client("GET", path, installation_id="77").json["items"]
+    assert [one["full_name"] for one in found] == ["acme/hers", "acme/his"]
+
+
+def test_a_way_back_leads_to_the_organisation_that_somebody_went_from(
+    world: World, client: Client
+) -> None:
+    world.code_host.install(INSTALLATION, "acme", "ada")
+    second = {
+        "slipway-organisation": client("POST", "/organisations", {"name": "Second"}).json["id"]
+    }
+    address = client("POST", "/github/installations").json["address"]
+    body = {"state": address.rpartition("state=")[2], "code": "ada", "installation_id": 77}
+    elsewhere = client("POST", "/github/installations/complete", body, second)
+    assert (elsewhere.status, elsewhere.json["code"]) == (422, "state_invalid")
+    assert client("GET", "/github", headers=second).json["items"] == []
+    assert client("POST", "/github/installations/complete", body).status == 200
+
+
 def test_without_an_app_it_is_said_how_else(world: World, client: Client) -> None:
     world.code_host.app = False
     assert client("GET", "/github").json["app"] is False
@@ -263,7 +295,8 @@ def test_a_call_is_answered_in_one_write(world: World, who: Principal, agent: Ag
         ({"x-github-delivery": "../.."}, 400, "headers_missing"),
         ({"x-github-event": "push\nx"}, 400, "headers_missing"),
         ({"content-length": "26000000"}, 413, "payload_too_large"),
-        ({"content-type": "application/x-www-form-urlencoded"}, 415, "media_type"),
+        ({"content-type": "application/x-www-form-urlencoded"}, 400, "payload_malformed"),
+        ({"content-type": "text/plain"}, 415, "media_type"),
     ],
 )
 def test_a_call_that_cannot_be_taken_says_why(
@@ -271,6 +304,60 @@ def test_a_call_that_cannot_be_taken_says_why(
 ) -> None:
     reply = hook(world, APP_SECRET, "push", {"zen": "x"}, **headers)
     assert (reply.status, reply.json["code"]) == (status, code)
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", FORM.upper()])
+@pytest.mark.parametrize("by_app", [True, False])
+def test_a_payload_may_come_as_a_forms_field(
+    world: World, who: Principal, agent: Agent, content_type: str, by_app: bool
+) -> None:
+    repo = (connected if by_app else hooked)(world, who, agent)
+    sha = repo.commit()
+    pushed = repo.pushed(sha, message="One & two = 3 + 4, 100 % größer")
+    body = urlencode({"payload": json.dumps({**pushed, "repository": repo.about})})
+    sent = {"content-type": content_type}
+    forged = hook(world, "guessed", "push", body, repo.hook_id or "", **sent)
+    assert (forged.status, forged.json["code"]) == (401, "signature_wrong")
+    assert hook(world, repo.secret, "push", body, repo.hook_id or "", **sent).status == 202
+    again = hook(world, repo.secret, "push", body, repo.hook_id or "", **sent)
+    assert again.json["detail"] == "Received already."
+    world.work()
+    made = [one for one in deliveries(world, agent) if one.code != "signature_wrong"]
+    assert [(one.code, one.sha, one.size) for one in made] == [("started", sha, len(body))]
+
+
+NO_FORMS = {
+    "empty": "",
+    "no payload": "other=%7B%7D",
+    "JSON": "{}",
+    "an empty payload": "payload=",
+    "no JSON": "payload=%7B",
+    "no object": "payload=%5B%5D",
+    "deep": "payload=" + "%5B" * 50_000,
+    "two payloads": "payload=%7B%7D&payload=%7B%7D",
+    "another field": "payload=%7B%7D&x=1",
+    "a broken escape": "payload=%7B%7D%2",
+    "an escape of no number": "payload=%7B%zz%7D",
+    "no UTF-8": "payload=%ff",
+    "not encoded": 'payload={"zen": "x"}',
+    "another encoding": "payload=ä",
+}
+
+
+@pytest.mark.parametrize("name", NO_FORMS)
+def test_a_form_that_holds_no_payload_is_400_and_recorded(
+    world: World, who: Principal, agent: Agent, name: str
+) -> None:
+    repo = hooked(world, who, agent)
+    sent = {"content-type": FORM}
+    reply = hook(world, repo.secret, "push", NO_FORMS[name], repo.hook_id or "", **sent)
+    assert (reply.status, reply.json["code"]) == (400, "payload_malformed")
+    world.work()
+    [delivery] = deliveries(world, agent)
+    assert (delivery.state, delivery.code) == ("failed", "payload_malformed")
 
 
 @pytest.mark.parametrize("body", ["[]", "7", "null", "{", '{"a": NaN', "[" * 5000])

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
 from chalicelib.domain.connections import Connection, How
 from chalicelib.domain.credentials import ApiToken
-from chalicelib.domain.deliveries import Delivery, DeliveryState, Facts
+from chalicelib.domain.deliveries import Delivery, DeliveryState, Facts, Outcome, Receipt
 from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Role, Scope
@@ -25,8 +25,10 @@ from chalicelib.ports import (
     DELIVERIES,
     DEPLOYMENTS,
     HISTORY,
+    NOBODYS_RECEIPTS,
     OPEN_DELIVERIES,
     OPEN_DEPLOYMENTS,
+    OPEN_RECEIPTS,
     TOKENS,
     Delete,
     Put,
@@ -304,3 +306,23 @@ def test_what_is_to_be_looked_at_is_listed_until_it_was(store: Store) -> None:
     assert store.page(OPEN_DELIVERIES).items == ()
     assert store.page(DELIVERIES, "org_1", "agt_1").items == (done,)
     assert store.page(DELIVERIES, "org_1", "agt_11").items == ()
+
+
+def test_a_receipt_is_looked_at_once_and_listed_for_operators_when_it_was_for_nobody(
+    store: Store,
+) -> None:
+    def receipt(n: int) -> Receipt:
+        return Receipt(
+            f"hash{n}", f"dlv_{n}", "app", f"guid{n}", "push", 9, NOW, NOW + timedelta(days=1)
+        )
+
+    several = [receipt(n) for n in range(3)]
+    store.commit(*(Put(one) for one in several))
+    assert store.page(OPEN_RECEIPTS, newest_first=False).items == tuple(several)
+    assert store.page(NOBODYS_RECEIPTS).items == ()
+    settled = [one.settled(Outcome("x", "X."), n % 2) for n, one in enumerate(several)]
+    store.commit(*(Put(one) for one in settled))
+    assert store.page(OPEN_RECEIPTS).items == ()
+    first = store.page(NOBODYS_RECEIPTS, limit=1)
+    assert first.items == (settled[2],)
+    assert store.page(NOBODYS_RECEIPTS, limit=1, after=first.next).items == (settled[0],)

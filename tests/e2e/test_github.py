@@ -412,12 +412,13 @@ def test_github_may_be_down_for_a_while(
     )
 
 
+@pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 def test_a_public_repository_does_without_the_app(
-    cloud: LocalCloud, person: Person, agent: dict[str, Any], github: CodeHostStandIn
+    cloud: LocalCloud, person: Person, agent: dict[str, Any], github: CodeHostStandIn, form: bool
 ) -> None:
-    repo = github.repository("open/source", says("zero"))
+    repo = github.repository("open/form" if form else "open/source", says("zero"))
     made = connect(person, agent, repo, None)
-    github.hooks.append(Hook(made["webhook_url"], made["secret"], repo.id))
+    github.hooks.append(Hook(made["webhook_url"], made["secret"], repo.id, form=form))
     sha = github.push(repo, says("open"), "Open")
     deployed = live(cloud, person, agent, sha)
     assert answer(deployed["url"]) == (200, "open")

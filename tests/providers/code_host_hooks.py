@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.providers.github_git import ZEROS, Content
 if TYPE_CHECKING:
     from tests.providers.code_host import CodeHostStandIn, Installed, Repo
 
+FORM = "application/x-www-form-urlencoded"
 _ADA = {"login": "ada", "id": 7, "type": "User"}
 
 
@@ -28,6 +30,9 @@ class Hook:
     url: str
     secret: str
     repository_id: int | None = None
+    form: bool = False
+    """Sends its payload as a form's field, which is what a webhook does that was set up by hand
+    and not told otherwise."""
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Delivery:
         }
         return {
             "User-Agent": "GitHub-Hookshot/0a1b2c3",
-            "Content-Type": "application/json",
+            "Content-Type": FORM if self.hook.form else "application/json",
             "X-GitHub-Hook-ID": "42",
             "X-GitHub-Event": self.event,
             "X-GitHub-Delivery": self.id,
@@ -295,7 +300,8 @@ class Hooks:
     def _tell(self, event: str, body: Mapping[str, Any], hooks: list[Hook]) -> None:
         raw = json.dumps(body).encode()
         for hook in hooks:
-            made = Delivery(str(uuid.uuid4()), event, hook, raw)
+            sent = urlencode({"payload": raw}).encode() if hook.form else raw
+            made = Delivery(str(uuid.uuid4()), event, hook, sent)
             self.deliveries.append(made)
             if not self.silent:
                 self.send(made)

@@ -19,6 +19,7 @@ from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
 from chalicelib.ports import OPEN_TRACKS, VERSIONS, every
+from chalicelib.services.connections import Wish
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
 from tests.conftest import World
 from tests.hooks import (
@@ -29,6 +30,7 @@ from tests.hooks import (
     connection,
     deliveries,
     hooked,
+    installed,
     outcomes,
 )
 
@@ -239,6 +241,40 @@ def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo
     found = deliveries(world, agent)
     assert len(found) == 24
     assert {one.state for one in found} == {DeliveryState.STARTED, DeliveryState.IGNORED}
+
+
+def test_who_asked_before_a_newer_commit_was_taken_up_asks_again(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.send("push", repo.pushed(repo.commit("Old")), work=False)
+    world.code_host.meanwhile.append(lambda: repo.push("New"))
+    world.work()
+    [version] = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == repo.kept.branches["main"]
+    assert outcomes(world, agent) == ["known_head", "started"]
+
+
+def test_checks_of_a_commit_that_is_overtaken_meanwhile_build_nothing(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    repo = connected(world, who, agent, wait_for_checks=True)
+    old = repo.push("Old")
+    repo.kept.checks[old] = Checks.SUCCESS
+
+    def newer() -> None:
+        sha = repo.commit("New")
+        repo.kept.checks[sha] = Checks.SUCCESS
+        repo.send("push", repo.pushed(sha))
+
+    suite = {"action": "completed", "check_suite": {"head_sha": old, "head_branch": "main"}}
+    repo.send("check_suite", suite, work=False)
+    world.code_host.meanwhile.append(newer)
+    world.work()
+    [version] = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == repo.kept.branches["main"] != old
+    assert outcomes(world, agent) == ["checks_pending", "not_newest", "started"]
 
 
 IGNORED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -694,7 +730,7 @@ def test_nothing_is_built_in_an_organisation_that_is_being_deleted(
     assert outcomes(world, agent) == ["organisation_closing"]
 
 
-def test_what_waited_is_not_built_once_its_organisation_is_being_deleted(
+def test_what_waited_is_not_built_in_an_organisation_that_is_being_deleted(
     world: World, who: Principal, agent: Agent, repo: Repo
 ) -> None:
     repo.push()
@@ -702,10 +738,8 @@ def test_what_waited_is_not_built_once_its_organisation_is_being_deleted(
     [first] = versions(world, agent)
     world.platform.closing.close(who, confirm="Acme")
     built(world, first)
-    world.platform.reconciler.run()
-    world.work()
     assert len(versions(world, agent)) == 1
-    assert outcomes(world, agent)[-1] == "organisation_closing"
+    assert outcomes(world, agent) == ["started", "organisation_closing"]
 
 
 def test_a_deleted_agent_leaves_nothing_to_do(
@@ -757,6 +791,24 @@ def test_what_waited_is_not_built_when_the_agent_follows_something_else(
     assert outcomes(world, agent)[-1] in ("settings_changed", "auto_deploy_off")
 
 
+def test_what_waited_in_vain_can_be_built_once_deploying_is_on_again(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    newest = repo.push()
+    [first] = versions(world, agent)
+    connected(world, who, agent, auto_deploy=False)
+    built(world, first)
+    connected(world, who, agent, auto_deploy=True)
+    [waited, _] = deliveries(world, agent)
+    world.platform.deliveries.again(who, agent.id, waited.id)
+    world.work()
+    assert outcomes(world, agent) == ["started", "started"]
+    *_, version = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.sha == newest
+
+
 def test_a_build_of_the_repository_before_ends_with_it(
     world: World, who: Principal, agent: Agent, repo: Repo
 ) -> None:
@@ -768,6 +820,33 @@ def test_a_build_of_the_repository_before_ends_with_it(
     built(world, new)
     late = built(world, old)
     assert (late.state, late.deployment_id) == (VersionState.CANCELLED, None)
+
+
+def test_an_installation_speaks_to_the_agents_that_are_connected_by_it_alone(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    payload = repo.pushed(repo.commit())
+    repo.send("push", {**payload, "installation": {"id": INSTALLATION + 1}})
+    repo.send("repository", {"action": "deleted", "installation": {"id": INSTALLATION + 1}})
+    assert deliveries(world, agent) == []
+    assert connection(world, agent).state == "connected"
+
+
+def test_what_an_installation_told_before_another_took_its_place_is_ignored(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    world.code_host.down = 1
+    repo.push()
+    world.code_host.down = None
+    repo.kept.installation_id = INSTALLATION + 1
+    installed(world, who, INSTALLATION + 1)
+    wish = Wish(repo.kept.about.full_name, installation_id=INSTALLATION + 1)
+    world.platform.connections.put(who, agent.id, wish, if_revision=None)
+    world.clock.sleep(900)
+    world.platform.reconciler.run()
+    world.work()
+    assert outcomes(world, agent) == ["other_installation"]
+    assert versions(world, agent) == []
 
 
 def test_who_has_lost_a_repository_hears_no_more_of_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from chalicelib.domain.deliveries import (
     Facts,
     Unreadable,
     asks_to_skip,
+    form_payload,
     read_payload,
     wait_of,
     well_named,
@@ -44,6 +46,30 @@ def test_whatever_is_sent_is_read_or_refused(event: str, payload: dict[str, Any]
     for text in (facts.ref, facts.repository, facts.action, facts.title, facts.head_branch):
         assert len(text) <= 255
         assert text.isprintable()
+
+
+@given(st.binary(max_size=60))
+def test_a_form_holds_what_was_put_into_it(payload: bytes) -> None:
+    body = urlencode({"payload": payload}).encode()
+    assert form_payload(body) == payload
+    with pytest.raises(Unreadable):
+        form_payload(body + b"&payload=x")
+
+
+FORM = st.lists(st.sampled_from([*"payload=&+;%{}\x00 \xe9", "%7B", "%ff", "%C3%A4"])).map("".join)
+
+
+@given(FORM, st.booleans())
+def test_whatever_is_sent_as_a_form_is_read_or_refused(rest: str, named: bool) -> None:
+    body = (("payload=" if named else "") + rest).encode("latin-1")
+    try:
+        read = form_payload(body)
+    except Unreadable:
+        return
+    fields = parse_qsl(
+        body.decode("ascii"), keep_blank_values=True, strict_parsing=True, encoding="latin-1"
+    )
+    assert fields == [("payload", read.decode("latin-1"))]
 
 
 def push(**changes: Any) -> Facts:

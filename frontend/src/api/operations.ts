@@ -5,6 +5,7 @@ import { api } from "./client";
 export const operationsKeys = {
   overview: ["operations"] as const,
   repairs: ["operations", "repairs"] as const,
+  receipts: ["operations", "deliveries"] as const,
 };
 
 export const operationsQuery = queryOptions({
@@ -17,6 +18,19 @@ export const repairsQuery = infiniteQueryOptions({
   queryKey: operationsKeys.repairs,
   queryFn: ({ pageParam, signal }) =>
     api.get("/operations/repairs", {
+      query: { limit: 25, ...(pageParam ? { cursor: pageParam } : {}) },
+      signal,
+      asMyself: true,
+    }),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+});
+
+/** What the code host has told of no agent; thirty days, newest first. */
+export const receiptsQuery = infiniteQueryOptions({
+  queryKey: operationsKeys.receipts,
+  queryFn: ({ pageParam, signal }) =>
+    api.get("/operations/deliveries", {
       query: { limit: 25, ...(pageParam ? { cursor: pageParam } : {}) },
       signal,
       asMyself: true,

@@ -49,5 +49,6 @@ export type Orphan = Schemas["OrphanView"];
 export type StuckWork = Schemas["StuckView"];
 export type Update = Schemas["UpdateView"];
 export type RepositoryConnection = Schemas["RepositoryView"];
+export type Receipt = Schemas["ReceiptView"];
 export type Delivery = Schemas["DeliveryView"];
 export type Preview = Schemas["PreviewView"];

@@ -129,6 +129,7 @@ export const GOOD: Record<string, JsonBodyType> = {
     moving: 0,
     serving: 0,
   },
+  "/operations/deliveries": list([]),
   "/operations/repairs": list([]),
   "/organisations": list([organisation]),
   "/organisations/{org_id}": organisation,

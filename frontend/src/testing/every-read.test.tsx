@@ -62,6 +62,7 @@ const OTHERWISE: Record<string, string> = {
   "/marketplace/shared": "beside the public ones: marketplace/shared-page.test.tsx",
   "/marketplace/shared/{offer_id}/pages": "likewise",
   "/me/export": "asked for by a button: profile.test.tsx",
+  "/operations/deliveries": "in its own part of the page: operations.test.tsx",
   "/operations/repairs": "asked for by a button: operations.test.tsx",
   "/organisations": "the one that is chosen is there without the others",
   "/permissions": "nothing is offered that may be refused; the API decides",

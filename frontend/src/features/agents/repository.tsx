@@ -177,7 +177,7 @@ function Connected({
             >
               Settings, Webhooks
             </a>
-            : content type <code>application/json</code>, the events pushes and pull requests.
+            : either content type, the events pushes and pull requests.
           </p>
           <div>
             <p className="mb-1 font-[560]">Payload URL</p>

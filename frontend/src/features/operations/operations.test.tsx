@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Operations, Orphan, Repair, ReportCase, StuckWork } from "@/api/types";
+import type { Operations, Orphan, Receipt, Repair, ReportCase, StuckWork } from "@/api/types";
 import { renderPage } from "@/testing/render";
 import { answer, refuse, server } from "@/testing/server";
 import { list } from "@/testing/things";
@@ -64,6 +64,22 @@ const repair = (id: string, done: string): Repair => ({
   host: "CRASHED",
   done,
 });
+const receipt = (more: Partial<Receipt> = {}): Receipt => ({
+  id: "dlv_1",
+  received_at: AT,
+  source: "app",
+  guid: "72d3162e",
+  event: "push",
+  action: "",
+  size: 6_700,
+  repository: "acme/loose",
+  account: "acme",
+  installation_id: 77,
+  state: "done",
+  code: "not_connected",
+  detail: "No agent is connected to this repository by the app.",
+  ...more,
+});
 const press = async (name: string) => userEvent.click(await screen.findByRole("button", { name }));
 const open = () => renderPage(routes.inside ?? [], "/operations");
 const part = async (title: string) =>
@@ -71,6 +87,7 @@ const part = async (title: string) =>
 
 beforeEach(() => {
   answer("get", "/operations/repairs", { items: [], next_cursor: null });
+  answer("get", "/operations/deliveries", { items: [], next_cursor: null });
   answer("get", "/moderation/reports", { items: [], next_cursor: null });
   answer("get", "/organisations", list([{ id: "org_ada", name: "Ada's", personal: true }]));
 });
@@ -99,6 +116,7 @@ describe("the operators' page", () => {
     expect(screen.getByText("Nothing is stuck")).toBeInTheDocument();
     expect(screen.getByText("No orphans")).toBeInTheDocument();
     expect(await screen.findByText("No report waits")).toBeInTheDocument();
+    expect(await screen.findByText("Nothing was told")).toBeInTheDocument();
     expect(await screen.findByText("Nothing was mended")).toBeInTheDocument();
   });
 });
@@ -230,6 +248,48 @@ describe("reports", () => {
     await press("Hide it");
     expect(await screen.findByText("No report waits")).toBeInTheDocument();
     expect(bodies).toEqual([{ decision: "hide", reason: "It is spam." }]);
+  });
+});
+
+describe("what was told of no agent", () => {
+  it.each([
+    [{}, "Ignored", "push"],
+    [{ event: "ping", code: "ping", repository: "", action: "x" }, "Noted", "ping x"],
+    [{ code: "payload_malformed" }, "Unreadable", "push"],
+    [{ event: "", state: "refused" as const, code: "signature_wrong" }, "Refused", "A call"],
+  ])("with %o is shown as %s", async (more, label, event) => {
+    answer("get", "/operations", seen());
+    answer("get", "/operations/deliveries", list([receipt(more)]));
+    open();
+    const plate = await part("Told of no agent");
+    expect(await plate.findByText(label)).toBeInTheDocument();
+    expect(plate.getByText(event)).toBeInTheDocument();
+    expect(plate.getByText(receipt(more).repository || "acme")).toBeInTheDocument();
+  });
+
+  it("is shown page by page", async () => {
+    answer("get", "/operations", seen());
+    server.use(
+      http.get("*/api/v1/operations/deliveries", ({ request }) =>
+        HttpResponse.json(
+          new URL(request.url).searchParams.get("cursor") === "c2"
+            ? { items: [receipt({ id: "dlv_2", source: "hok_9" })], next_cursor: null }
+            : { items: [receipt()], next_cursor: "c2" },
+        ),
+      ),
+    );
+    open();
+    await press("Earlier calls");
+    expect(await screen.findByText("hok_9")).toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "Earlier calls" })).toBeNull();
+  });
+
+  it("failing leaves the rest of the page", async () => {
+    answer("get", "/operations", seen());
+    refuse("get", "/operations/deliveries", 500, "This is our fault.");
+    open();
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByText("7,500")).toBeInTheDocument();
   });
 });
 
