@@ -207,6 +207,7 @@ def test_without_a_credential_a_long_list_is_not_read_to_its_end(
 def test_a_spent_limit_is_waited_for_and_not_asked_into(
     github: CodeHostStandIn, ground: GitHubGround, ref: RepositoryRef, clock: Clock
 ) -> None:
+    other = ground.create("acme/other", FILES, private=True)
     ground.host.branches(ref)
     github.spent_until = clock.now + 900
     error = refused(lambda: ground.host.branches(ref))
@@ -216,8 +217,7 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     refused(lambda: ground.host.branches(ref))
     assert len(github.calls) == asked
     # The limit is the installation's, whichever of its repositories is asked about.
-    other = RepositoryRef("acme/other", ref.id + 1, ground.installation_id)
-    refused(lambda: ground.host.branches(other))
+    assert refused(lambda: ground.host.branches(other)).code == "code_host_rate_limited"
     assert all(path.endswith("/access_tokens") for _, path, _ in github.calls[asked:])
     clock.now += 901
     assert ground.host.branches(ref)

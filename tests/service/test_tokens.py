@@ -59,6 +59,14 @@ def test_a_token_is_over_when_it_expires_or_is_revoked(world: World) -> None:
         world.platform.tokens.revoke(who, kept.id)
 
 
+def test_a_token_asked_for_another_organisation_acts_in_none(world: World) -> None:
+    _, secret = make(world, world.founded())
+    for other in (world.sign_in().org_id, new_id("org"), "none"):
+        with pytest.raises(NotFound) as refused:
+            world.platform.access.principal(secret, organisation=other)
+        assert refused.value.code == "organisation_unknown"
+
+
 def test_no_token_is_born_expired(world: World) -> None:
     with pytest.raises(Invalid):
         make(world, world.sign_in(), expires_at=world.clock.now())
