@@ -208,6 +208,7 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     github: CodeHostStandIn, ground: GitHubGround, ref: RepositoryRef, clock: Clock
 ) -> None:
     other = ground.create("acme/other", FILES, private=True)
+    assert ground.host.branches(other)
     ground.host.branches(ref)
     github.spent_until = clock.now + 900
     error = refused(lambda: ground.host.branches(ref))
@@ -218,7 +219,7 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     assert len(github.calls) == asked
     # The limit is the installation's, whichever of its repositories is asked about.
     assert refused(lambda: ground.host.branches(other)).code == "code_host_rate_limited"
-    assert all(path.endswith("/access_tokens") for _, path, _ in github.calls[asked:])
+    assert len(github.calls) == asked
     clock.now += 901
     assert ground.host.branches(ref)
 
