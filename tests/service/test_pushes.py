@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.connections import ConnectionState
 from chalicelib.domain.deliveries import DeliveryState
-from chalicelib.domain.repositories import Checks, Commit, RepositoryRef
+from chalicelib.domain.repositories import Checks
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
@@ -200,35 +198,6 @@ def test_what_waited_gives_way_to_a_push_that_comes_as_the_build_ends(
     world.work()
     assert outcomes(world, agent) == ["started", "superseded", "started"]
     assert len(versions(world, agent)) == 2
-
-
-class Overtaken(MemoryCodeHost):
-    """Something happens between its next answer and whoever asked for it."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def commit(self, ref: RepositoryRef, name: str) -> Commit:
-        found = super().commit(ref, name)
-        happens, self.meanwhile = self.meanwhile, None
-        if happens is not None:
-            happens()
-        return found
-
-
-def test_an_answer_that_was_overtaken_is_not_taken_for_the_newest() -> None:
-    host = Overtaken()
-    world = World(code_host=host)
-    who = world.founded()
-    agent = world.agent(who)
-    repo = connected(world, who, agent)
-    older = repo.commit()
-    repo.send("push", repo.pushed(older), work=False)
-    host.meanwhile = repo.push
-    world.work()
-    newest = repo.kept.branches["main"]
-    assert newest != older
-    assert [v.source.commit.sha for v in versions(world, agent) if v.source.commit] == [newest]
-    assert outcomes(world, agent) == ["known_head", "started"]
 
 
 def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo) -> None:
