@@ -81,6 +81,15 @@ FOUND: dict[str, Program] = {
             ("host", "stale_image", ("do", 0, "redeploy", "never up"), 2.0),
         ),
     ),
+    # The host had moved the agent on, and it ended by itself before anybody looked.
+    "what ends by itself after the host has moved it is said to have ended": (
+        60511,
+        (
+            ("do", 0, "roll_back", "good", 6.0),
+            ("host", "migrated", ("do", 1, "roll_back", "crashes at start"), 25.0),
+            ("do", 1, "deploy", "ends with 0 later", 250.0),
+        ),
+    ),
 }
 FOUND_WHERE_THE_HOST_BUILDS: dict[str, Program] = {
     # The same after an answer that was lost.
