@@ -109,8 +109,8 @@ gen: .venv/.ready $(WEB_TOOLS) ## write the generated documents, and the web app
 bench: tools $(WEB) .venv/.browser ## measure speed and size, beside their limits; writes .local/bench.json
 	$(PY) -m tests.bench
 
-screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots
-	$(PY) -m tests.browser.screenshots $(ONLY)
+screenshots: tools $(WEB) .venv/.browser ## picture every page in every state into .local/screenshots (ONLY='offer*dark-390')
+	@set -f; $(PY) -m tests.browser.screenshots $(ONLY)
 
 lighthouse: tools $(WEB) .venv/.browser ## measure the web app's pages with Lighthouse 12
 	$(PY) -m tests.bench.lighthouse $(ONLY)

@@ -70,6 +70,8 @@ APPEARS_TRIES = 8
 LEASE_TRIES = 8
 DEPLOY_SETTLES = timedelta(seconds=20)
 """How long the effect of an unanswered deploy may take to show before it is asked for again."""
+BY_REQUEST = "deploy"
+"""Why there is a deployment, in the host's record: not moved, not rolled back by the host."""
 CLOCKS_DIFFER = timedelta(seconds=2)
 _MAX_LINES = 5000
 _SERIES = {
@@ -303,7 +305,9 @@ class RailwayHost:
         for found in self.recent(service_id):
             if found.created_at is None or found.created_at < requested_at - CLOCKS_DIFFER:
                 continue
-            if found.id == former or (image and found.image != image):
+            # Begun at our word, and of another image: it is found to be stale, not begun again.
+            stale = found.detail == BY_REQUEST and found.created_at >= requested_at
+            if found.id == former or (image and found.image != image and not stale):
                 continue
             # One that has failed meanwhile is what we asked for, too; but not one from just before.
             if verdict(found) is not Verdict.DOWN or found.created_at >= requested_at:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from chalice.app import Blueprint, Chalice, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from chalicelib.api.words import place, sentence
+from chalicelib.api.words import place, sentence, told
 from chalicelib.bootstrap import Platform, platform
 from chalicelib.domain.audit import Audited, AuditEvent, Result
 from chalicelib.domain.limits import Quota, RateClass
@@ -515,9 +515,7 @@ def _invalid(error: ValidationError, where: str) -> Invalid:
     errors = tuple(
         FieldError(place(e) or where, sentence(e)) for e in error.errors(include_url=False)
     )
-    return Invalid(
-        "Some fields are not as they must be; `errors` names each of them.", errors=errors
-    )
+    return Invalid(told(errors), errors=errors)
 
 
 def _json(value: Any) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any
 
 from pydantic import StringConstraints
 from pydantic_core import ErrorDetails
 
+from chalicelib.errors import FieldError
+
 #: What all lists say that are given another cursor than theirs.
 CURSOR_BACK = "Send back next_cursor as it came, or leave it out."
+
+MOST_NAMED = 5
+LONGEST_NAME = 80
 
 _ALLOWED: dict[str, str] = {}
 
@@ -102,6 +107,15 @@ def sentence(error: ErrorDetails) -> str:
 def place(error: ErrorDetails) -> str:
     """The field's name as it was sent; empty when the whole is meant."""
     return ".".join(str(part) for part in error["loc"] if part != "[key]")
+
+
+def told(faults: Sequence[FieldError]) -> str:
+    """All of a request's faults in one sentence, for who sees no fields."""
+    if len(faults) == 1:
+        return f"{faults[0].field[:LONGEST_NAME]}: {faults[0].detail}"
+    names = list(dict.fromkeys(fault.field[:LONGEST_NAME] for fault in faults))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"Not as it must be: {', '.join(names[:MOST_NAMED])}{more}."
 
 
 def _plain(choices: Any) -> str:

@@ -443,7 +443,7 @@ def _becomes(facts: Facts, connection: Connection) -> tuple[ConnectionState, str
     match facts.event, facts.action:
         case "installation", "deleted":
             return ConnectionState.GONE, "The app was uninstalled."
-        case "installation", "suspend":
+        case "installation", "suspend" if connection.state is ConnectionState.CONNECTED:
             return ConnectionState.SUSPENDED, "The app is suspended there."
         case "installation", "unsuspend" if connection.state is ConnectionState.SUSPENDED:
             return ConnectionState.CONNECTED, ""

@@ -369,11 +369,13 @@ class Reconciler:
         newest = next((d for d in recent if hosting.verdict(d) is not hosting.Verdict.DOWN), None)
         if newest is not None and newest.id != deployment.host.deployment_id:
             others = self._turns.others(deployment)
-            if not hosting.runs(newest) and may_be_image_of(deployment, newest, others):
+            coming = hosting.verdict(newest) is hosting.Verdict.COMING
+            if coming and may_be_image_of(deployment, newest, others):
                 # While it is still coming, and perhaps not named yet, the next look decides.
                 return deployment
             if is_image_of(deployment, newest, others):
-                return self._turns.adopt(deployment, newest)
+                # It may have fallen asleep or ended by itself since it was moved.
+                return self._agree(self._turns.adopt(deployment, newest), newest, {})
             if hosting.runs(newest):
                 self._orphans.report_deployment(deployment, newest)
         says = hosting.word(seen)

@@ -146,10 +146,10 @@ class Releases:
         return self._carry_out(deployment)
 
     def _carry_out(self, deployment: Deployment) -> Outcome:
-        current = deployment
+        current, has_asked = deployment, False
 
         def note(service_id: str, domain: str, *, asking: bool) -> None:
-            nonlocal current
+            nonlocal current, has_asked
             self._turns.remember_service(current, service_id, domain)
             if not asking:
                 return
@@ -159,6 +159,7 @@ class Releases:
             )
             if current.state is not DeploymentState.RELEASING or current.host.deployment_id:
                 raise _EndedMeanwhile
+            has_asked = True
 
         try:
             released = self._host.carry_out(
@@ -169,7 +170,9 @@ class Releases:
         except _EndedMeanwhile:
             return Outcome("watch") if current.state.is_moving else DONE
         except (HostRefused, HostUnavailable) as error:
-            self._not_asked(current, error)
+            # What failed before may have been the look for what an earlier try began.
+            if has_asked:
+                self._not_asked(current, error)
             raise
         host = HostRef(released.service_id, released.deployment_id, released.domain)
         url = f"{self._url_scheme}://{released.domain}"

@@ -237,3 +237,26 @@ def test_an_api_token_cannot_touch_the_account(world: World, browser: Browser) -
         reply = holder(method, path)
         assert (reply.status, reply.json["code"]) == (403, "forbidden")
     assert holder("DELETE", "/me", {"confirm": "ada@example.com"}).status == 403
+
+
+def test_an_address_is_changed_by_the_link_that_went_there(world: World, browser: Browser) -> None:
+    browser.token = browser.sign_in().json["access_token"]
+    other = Browser(world)
+    other.token = other.sign_in().json["access_token"]
+    for taken in ("bob@example.com", "countess@example.org"):
+        reply = browser("POST", "/me/email", {"email": taken})
+        assert (reply.status, reply.cookies) == (202, ())
+        assert "@" not in reply.text
+    secret = world.mailed_token()
+    elsewhere = other("POST", "/me/email/confirm", {"token": secret})
+    assert (elsewhere.status, elsewhere.json["code"]) == (409, "link_other_browser")
+    moved = browser("POST", "/me/email/confirm", {"token": secret})
+    assert (moved.status, moved.json["email"]) == (200, "countess@example.org")
+    assert browser("GET", "/me").json["user"]["email"] == "countess@example.org"
+    assert browser.refresh().json["user"]["email"] == "countess@example.org"
+    assert other("GET", "/me").json["code"] == "session_ended"
+    again = browser("POST", "/me/email/confirm", {"token": secret})
+    assert (again.status, again.json["code"]) == (404, "link_expired")
+    unchanged = browser("POST", "/me/email", {"email": "Countess@example.org"})
+    assert unchanged.status == 422
+    assert unchanged.json["errors"][0]["field"] == "email"

@@ -103,6 +103,7 @@ def test_another_repository_has_another_address(world: World, client: Client, ag
     second = client("PUT", PATH, {"repository": "acme/other"}, agent_id=agent.id).json
     assert second["secret"]
     hook_id = first["webhook_url"].rpartition("/")[2]
+    assert world.store.get(HookClaim, hook_id) is None
     assert hook(world, first["secret"], "ping", {}, hook_id).status == 404
 
 
@@ -113,6 +114,7 @@ def test_disconnected_it_is_gone_and_its_address_with_it(
     made = client("PUT", PATH, {"repository": "acme/open"}, agent_id=agent.id).json
     hook_id = made["webhook_url"].rpartition("/")[2]
     assert client("DELETE", PATH, agent_id=agent.id).status == 204
+    assert world.store.get(HookClaim, hook_id) is None
     assert client("GET", PATH, agent_id=agent.id).json["code"] == "not_connected"
     assert hook(world, made["secret"], "ping", {}, hook_id).status == 404
 

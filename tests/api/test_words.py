@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, f
 
 import app as _app  # noqa: F401 - registers the endpoints
 from chalicelib.api.http import ENDPOINTS, Model
-from chalicelib.api.words import explained, place, sentence, written
+from chalicelib.api.words import explained, place, sentence, told, written
 from chalicelib.domain.tenancy import Role
+from chalicelib.errors import FieldError
 from tests.api.conftest import Client
 
 # How pydantic speaks, and Python.
@@ -50,7 +51,7 @@ class Form(Model):
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "told"),
+    ("given", "field", "said"),
     [
         ({"name": " "}, "name", "This may not be empty."),
         ({"name": "abcdefg"}, "name", "Use at most 5 characters; there are 7."),
@@ -90,12 +91,25 @@ class Form(Model):
     ],
 )
 def test_a_fault_is_told_in_plain_words_at_its_field(
-    given: dict[str, Any], field: str, told: str
+    given: dict[str, Any], field: str, said: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         Form.model_validate(given)
 
-    assert [(place(e), sentence(e)) for e in caught.value.errors()] == [(field, told)]
+    assert [(place(e), sentence(e)) for e in caught.value.errors()] == [(field, said)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (["name"], "name: This is needed; add it."),
+        (["name", "role"], "Not as it must be: name, role."),
+        (["name", "name"], "Not as it must be: name."),
+        (list("abcdefg"), "Not as it must be: a, b, c, d, e and 2 more."),
+    ],
+)
+def test_all_faults_are_told_in_one_sentence_too(fields: list[str], said: str) -> None:
+    assert told([FieldError(field, "This is needed; add it.") for field in fields]) == said
 
 
 def test_every_pattern_of_the_api_says_what_is_allowed() -> None:

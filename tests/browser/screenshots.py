@@ -30,7 +30,6 @@ LANDING = ROOT / "frontend" / "src" / "features" / "landing" / "pictures"
 DOCS = ROOT / "docs" / "pictures"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1440, 390)
-CHOOSE = "(chosen) => localStorage.setItem('slipway.organisation', chosen)"
 PEOPLE = ("", "ada", "grace", "nobody", "operator")
 
 
@@ -90,8 +89,8 @@ def _take(scene: Scene, visitor: Visitor, shot: Shot, path: Path) -> None:
     organisation = scene.ids.get(shot.organisation)
     if shot.who:
         # Chosen before the page is there: as somebody who comes back.
-        chosen = {"state": {"id": organisation}, "version": 0}
-        page.evaluate(CHOOSE, json.dumps(chosen))
+        chosen = json.dumps({"state": {"id": organisation}, "version": 0})
+        page.add_init_script(f"localStorage.setItem('slipway.organisation', {chosen!r})")
     with hindered(page, shot):
         visitor.go(scene.address(shot.path))
         # Another fragment alone would leave the former page standing.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from playwright.sync_api import expect
 
+from infra.local.first import sign_in
 from tests.browser.conftest import Open
 from tests.browser.visitor import Visitor
 
@@ -88,6 +90,54 @@ def test_an_invitation_is_not_for_another_account(person: Visitor, window: Open)
     expect(another.page.get_by_role("alert")).to_contain_text(own)
     expect(another.page.get_by_role("button", name="Accept")).to_have_count(0)
     assert another.violations() == []
+
+
+def test_the_rights_of_a_member_are_changed_by_keyboard_alone(person: Visitor) -> None:
+    found_organisation(person, "Pilot Station")
+    page = person.page
+    email = f"guest-{time.time_ns()}@example.org"
+    page.get_by_role("button", name="Invite somebody").click()
+    page.get_by_label("Email").fill(email)
+    began = time.time() - 1
+    page.get_by_role("button", name="Send invitation").click()
+    page.get_by_text(f"Invitation sent to {email}").wait_for()
+    guest = Visitor(person.context, page, person.web_url, email)
+    [secret] = parse_qs(urlsplit(guest.mail(began)["links"][0]).fragment)["token"]
+    with sign_in(person.web_url, email) as api:
+        api.ask("POST", "/invitations/accept", json={"token": secret})
+    page.reload()
+    row = page.get_by_role("listitem").filter(has_text=email)
+    actions = row.get_by_role("button", name=re.compile("^Actions for"))
+    dialog = page.get_by_role("dialog", name=re.compile("^Rights of"))
+    role = dialog.get_by_label("Role", exact=True)
+
+    for leave in ("Escape", "Keep as it is"):
+        actions.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("menuitem", name="Change rights").wait_for()
+        page.keyboard.press("Enter")
+        expect(role).to_be_focused()
+        assert person.violations() == []
+        if leave == "Escape":
+            page.keyboard.press("Escape")
+        else:
+            dialog.get_by_role("button", name=leave).press("Enter")
+        expect(dialog).to_have_count(0)
+        expect(actions).to_be_focused()
+
+    page.keyboard.press("Enter")
+    page.get_by_role("menuitem", name="Change rights").wait_for()
+    page.keyboard.press("Enter")
+    expect(role).to_be_focused()
+    # Whatever is pressed, the focus stays among the dialog's own.
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        expect(dialog.locator(":focus")).to_have_count(1)
+    role.select_option("viewer")
+    dialog.get_by_role("button", name="Save").press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(row).to_contain_text("Viewer")
+    expect(actions).to_be_focused()
 
 
 def test_a_token_is_made_used_and_revoked(person: Visitor) -> None:

@@ -187,6 +187,9 @@ def test_one_persons_limit_and_answers_are_never_anothers(
     assert refused(lambda: ground.host.installations_of("mallory")).retry_after == 900
     github.spent_until = None
     assert [one.id for one in ground.host.installations_of("eve")] == [alone.id]
+    # Somebody who is told the very same is asked about anew: nothing of the first was kept.
+    github.people["bob"] = [alone.id]
+    assert [one.id for one in ground.host.installations_of("bob")] == [alone.id]
     assert not [status for _, path, status in github.calls if status == 304]
 
 
@@ -206,9 +209,9 @@ def test_without_a_credential_a_long_list_is_not_read_to_its_end(
 def test_a_spent_limit_is_waited_for_and_not_asked_into(
     github: CodeHostStandIn, ground: GitHubGround, ref: RepositoryRef, clock: Clock
 ) -> None:
-    other = ground.create("acme/other", FILES)
-    assert ground.host.branches(ref)
+    other = ground.create("acme/other", FILES, private=True)
     assert ground.host.branches(other)
+    ground.host.branches(ref)
     github.spent_until = clock.now + 900
     error = refused(lambda: ground.host.branches(ref))
     assert isinstance(error, CodeHostUnavailable)
@@ -216,7 +219,7 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     asked = len(github.calls)
     refused(lambda: ground.host.branches(ref))
     # The limit is the installation's, whichever of its repositories is asked about.
-    assert refused(lambda: ground.host.branches(other)).retry_after == 900
+    assert refused(lambda: ground.host.branches(other)).code == "code_host_rate_limited"
     assert len(github.calls) == asked
     clock.now += 901
     assert ground.host.branches(ref)

@@ -105,6 +105,16 @@ def test_every_audited_action_is_documented() -> None:
     assert missing == []
 
 
+def test_the_sign_in_page_says_what_to_do_next_for_every_way_to_come_back() -> None:
+    table = (ROOT / "docs" / "identity.md").read_text().partition("/sign-in?error=<code>`:")[2]
+    rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    codes = {code for row in rows for code in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    page = ROOT / "frontend" / "src" / "features" / "sign-in" / "refusals.ts"
+    said = set(re.findall(r"^  (\w+):", page.read_text(), re.MULTILINE))
+    assert len(codes) > 10
+    assert codes - said == set()
+
+
 def test_every_test_that_the_threat_model_names_exists() -> None:
     page = (ROOT / "docs" / "threat-model.md").read_text()
     named = set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page))

@@ -177,6 +177,33 @@ def test_what_a_fork_pushes_after_the_approval_waits_again(
     assert request_of(world, agent).state is PreviewState.ACTIVE, "the approved one still runs"
 
 
+def test_an_approval_ends_with_the_pull_request(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo, head_repo=FORK)
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    run(world, who, agent)
+    ended = {"at": "2026-01-02T00:00:00Z", "head_repo": FORK}
+    repo.send("pull_request", repo.pull("closed", 3, sha, **ended))
+    assert request_of(world, agent).approved_sha == ""
+    with pytest.raises(Conflict) as closed:
+        world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    assert closed.value.code == "pull_request_closed"
+    back = {"at": "2026-01-03T00:00:00Z", "head_repo": FORK}
+    repo.send("pull_request", repo.pull("reopened", 3, sha, **back))
+    assert outcomes(world, agent)[-1] == "approval_required"
+
+
+def test_what_came_from_a_fork_once_stays_a_strangers(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, head_repo=FORK)
+    renewed(repo, at="2026-01-02T00:00:00Z", head_repo=repo.about)
+    assert outcomes(world, agent)[-1] == "approval_required"
+    assert list(every(world.store, VERSIONS, agent.org_id, agent.id)) == []
+
+
 def test_a_fork_that_was_deleted_stays_a_stranger(world: World, agent: Agent, repo: Repo) -> None:
     opened(repo, head_repo=None)
     assert outcomes(world, agent) == ["approval_required"]
@@ -390,6 +417,33 @@ def test_there_are_no_more_previews_at_a_time_than_the_tier_has(
     assert outcomes(world, agent) == ["started"] * 3 + ["too_many_previews"]
 
 
+def test_what_is_taken_away_makes_place_for_another(world: World, agent: Agent, repo: Repo) -> None:
+    heads = [opened(repo, number) for number in range(1, 4)]
+    repo.send("pull_request", repo.pull("closed", 1, heads[0], at="2026-01-02T00:00:00Z"))
+    opened(repo, 4)
+    assert outcomes(world, agent) == ["started"] * 3 + ["preview_removed", "started"]
+
+
+def test_what_was_closed_is_not_opened_by_other_news_of_that_second(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    for action in ("closed", "edited"):
+        repo.send("pull_request", repo.pull(action, 3, sha, at="2026-01-02T00:00:00Z"))
+    assert outcomes(world, agent)[-2:] == ["preview_removed", "not_newest"]
+    assert environment(world, agent) is None
+
+
+def test_nothing_is_shown_while_the_app_is_suspended(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "suspend"})
+    opened(repo)
+    assert outcomes(world, agent)[-1] == "disconnected"
+    assert list(every(world.store, VERSIONS, agent.org_id, agent.id)) == []
+
+
 def test_disconnected_or_switched_off_all_previews_go(
     world: World, who: Principal, agent: Agent, repo: Repo
 ) -> None:
@@ -489,6 +543,30 @@ def test_a_pull_request_of_the_repository_before_says_nothing_of_this_one(
     opened(other, 3, at="2026-04-01T00:00:00Z")
     assert outcomes(world, agent) == ["approval_required", "started"]
     assert not request_of(world, agent).fork
+
+
+def test_a_preview_of_the_repository_before_is_gone_before_another_takes_its_number(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    before = environment(world, agent)
+    assert before is not None
+    world.host.down = True
+    other = connected(world, who, agent, "acme/other", previews=PreviewsOf.ON)
+    opened(other)
+    assert deliveries(world, agent)[0].state is DeliveryState.WAITING
+    assert request_of(world, agent).state is PreviewState.CLOSING
+    world.host.down = False
+    for _ in range(4):
+        world.clock.sleep(120)
+        world.platform.reconciler.run()
+        world.work()
+    assert outcomes(world, agent)[-1] == "started"
+    run(world, who, agent)
+    after = environment(world, agent)
+    assert after is not None
+    assert not {*after.last_good} & {*before.last_good}
 
 
 def test_of_two_pushes_in_one_second_the_later_one_stays(

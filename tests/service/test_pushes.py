@@ -482,6 +482,28 @@ def test_an_installation_that_is_suspended_and_comes_back(
         assert connection(world, agent).state is state
 
 
+def test_an_installation_stays_suspended_whatever_else_is_told_of_it(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "suspend"})
+    repo.send("installation", {"action": "new_permissions_accepted"})
+    [held] = world.platform.installations.listed(who)
+    assert held.suspended
+    assert connection(world, agent).state is ConnectionState.SUSPENDED
+
+
+def test_what_is_gone_does_not_come_back_because_the_app_was_suspended(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    gone = {"repositories_removed": [repo.about]}
+    repo.send("installation_repositories", {"action": "removed", **gone})
+    reason = connection(world, agent).reason
+    for action in ("suspend", "unsuspend"):
+        repo.send("installation", {"action": action})
+        found = connection(world, agent)
+        assert (found.state, found.reason) == (ConnectionState.GONE, reason)
+
+
 def test_nothing_but_its_owner_lifts_the_suspension_of_an_installation(
     world: World, who: Principal, repo: Repo
 ) -> None:
@@ -843,6 +865,15 @@ def test_who_has_lost_a_repository_hears_no_more_of_it(
     repo.push(branch="the-secret-plan")
     repo.push()
     assert deliveries(world, agent) == []
+
+
+def test_what_another_installation_says_is_heard_by_nobody(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    repo.installation_id = INSTALLATION + 1
+    repo.push()
+    assert deliveries(world, agent) == []
+    assert versions(world, agent) == []
 
 
 def test_a_repository_that_is_unarchived_lifts_nothing_else(

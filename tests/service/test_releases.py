@@ -208,6 +208,23 @@ def test_a_deployment_waits_for_a_host_that_is_not_there_and_says_so(world: Worl
     assert (live.state, live.trouble) == (DeploymentState.LIVE, None)
 
 
+def test_a_look_that_fails_is_no_word_that_nothing_was_begun(world: World) -> None:
+    who = world.sign_in()
+    moving = asked(world, who, world.agent(who))
+    began = world.clock.now().isoformat()
+    timings = {**moving.timings, "host_asked": began}
+    world.store.commit(Put(replace(moving, timings=timings, revision=moving.revision + 1)))
+
+    def silent(*_: Any, **__: Any) -> Any:
+        raise HostUnavailable("A page of HTML.", code="host_not_its_api")
+
+    world.host.carry_out = silent  # type: ignore[method-assign]
+    world.platform.releases.step("release", who.org_id, moving.id)
+    held = world.platform.deployments.get(who, moving.id)
+    assert held.trouble is not None
+    assert held.timings["host_asked"] == began
+
+
 def test_a_revoked_token_fails_what_was_not_begun_and_holds_up_what_was(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)

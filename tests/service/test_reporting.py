@@ -421,6 +421,31 @@ def test_a_pull_request_has_one_comment_that_is_kept_up(
     assert list(host.comments) == [1]
 
 
+def test_a_comment_tells_the_end_although_nobody_said_that_it_came(
+    world: World, who: Principal, agent: Agent, repo: Repo, host: Host
+) -> None:
+    sha = repo.commit("A feature", "feature")
+    repo.send("pull_request", repo.pull("opened", 3, sha))
+    ready = world.finish_build(newest(world, agent))
+    world.work()
+    assert ready.deployment_id is not None
+    world.run_machine(who, ready.deployment_id)
+    world.work()
+    world.clock.sleep(timedelta(days=8).total_seconds())
+    world.host.down = True
+    world.platform.reconciler.run()
+    world.work()
+    assert "is being taken away" in host.comments[1]
+    world.host.down = False
+    world.platform.reconciler.run()
+    assert list(every(world.store, OPEN_PREVIEWS)) == []
+    world.store.stream = []  # nobody hears of it
+    world.clock.sleep(timedelta(minutes=10).total_seconds())
+    world.platform.reconciler.run()
+    world.work()
+    assert "was taken away" in host.comments[1]
+
+
 def test_a_fork_waits_for_a_member_and_says_so(
     world: World, who: Principal, agent: Agent, repo: Repo, host: Host
 ) -> None:

@@ -20,6 +20,8 @@ interface DialogProps {
   firm?: boolean;
 }
 
+const CLOSED = { open: false, from: null };
+
 export function Dialog({
   open,
   onOpenChange,
@@ -30,6 +32,9 @@ export function Dialog({
   size = "md",
   firm = false,
 }: DialogProps) {
+  const [now, setNow] = useState<{ open: boolean; from: HTMLElement | null }>(CLOSED);
+  // Read while it opens: what it is opened from may be gone once it is there.
+  if (open !== now.open) setNow({ open, from: open ? opener() : now.from });
   const stay = firm ? (event: Event) => event.preventDefault() : undefined;
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
@@ -38,6 +43,11 @@ export function Dialog({
         <Radix.Content
           {...(description ? {} : { "aria-describedby": undefined })}
           onOpenAutoFocus={begin}
+          onCloseAutoFocus={(event) => {
+            if (!now.from?.isConnected) return;
+            event.preventDefault();
+            now.from.focus();
+          }}
           {...(stay
             ? { onEscapeKeyDown: stay, onPointerDownOutside: stay, onInteractOutside: stay }
             : {})}
@@ -71,6 +81,14 @@ export function Dialog({
       </Radix.Portal>
     </Radix.Root>
   );
+}
+
+/** What has the focus; of a menu, which goes as the dialog comes, the button that opened it. */
+function opener(): HTMLElement | null {
+  const { activeElement } = document;
+  const menu = activeElement?.closest("[role=menu]");
+  const found = menu ? document.getElementById(menu.getAttribute("aria-labelledby") ?? "") : null;
+  return found ?? (activeElement instanceof HTMLElement ? activeElement : null);
 }
 
 /** Where people go on: a field, a choice, or the safest button; not the cross that closes. */

@@ -1,9 +1,10 @@
 /** Keeps how a log is looked at in the address, so that a link shows the same to somebody else. */
+
 import { useCallback, useMemo } from "react";
-import { useSearchParams } from "react-router";
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
 import { LEVELS, type Level } from "./log-lines";
+import { useSearch } from "./use-search";
 
 export interface LogState {
   query: string;
@@ -25,7 +26,7 @@ export const useLogTaste = create<{
 );
 
 export function useLogState(): [LogState, (change: Partial<LogState>) => void] {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const taste = useLogTaste();
   const query = search.get("q") ?? "";
   const wanted = search.get("levels") ?? "";

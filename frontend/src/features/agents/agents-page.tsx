@@ -1,9 +1,9 @@
 /** The dashboard: every agent of the organisation, how it stands, and what needs a look. */
+
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { clsx } from "clsx";
 import { Anchor, Search } from "lucide-react";
 import { useEffect, useMemo, useRef } from "react";
-import { useSearchParams } from "react-router";
 import { agentsQuery } from "@/api/agents";
 import type { ListedAgent } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
@@ -15,6 +15,7 @@ import { QueryView } from "@/components/query-view";
 import { runtimeName } from "@/components/runtime";
 import { SkeletonRows } from "@/components/skeleton";
 import { Light } from "@/components/status";
+import { useSearch } from "@/components/use-search";
 import { AgentList } from "./agent-list";
 import { countLots, type Filter, isNarrowed, LOTS, matches } from "./filters";
 
@@ -76,7 +77,7 @@ function told(all: number, shown: number, narrowed: boolean, more: boolean): str
 
 /** What is looked for is in the address: links and Back work. */
 function useFilter(): [Filter, (next: Filter) => void] {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const text = search.get("q") ?? "";
   const lot = search.get("is") ?? "";
   const runtime = search.get("runtime") ?? "";

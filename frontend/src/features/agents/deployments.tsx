@@ -1,8 +1,9 @@
 /** Everything that was deployed, as a time line. */
+
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { Undo2 } from "lucide-react";
 import { useState } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { useNavigate } from "react-router";
 import { agentKeys } from "@/api/agents";
 import { newIdempotencyKey } from "@/api/client";
 import { deploymentKeys, deploymentMoves, deploymentsQuery, operate } from "@/api/deployments";
@@ -15,13 +16,14 @@ import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
+import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 import { DeploymentRow } from "./deployment-row";
 import { isLike, StateChoices, TimeLine } from "./time-line";
 
 export function Deployments() {
   const agent = useAgent();
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const query = useInfiniteQuery({
     ...deploymentsQuery(agent.id),
     refetchInterval: ({ state }) =>

@@ -1,7 +1,7 @@
 /** What was deployed lately, of all agents. */
+
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Anchor } from "lucide-react";
-import { useSearchParams } from "react-router";
 import { deploymentMoves, recentDeploymentsQuery } from "@/api/deployments";
 import { ButtonLink } from "@/components/button";
 import { Empty } from "@/components/empty";
@@ -9,11 +9,12 @@ import { SelectField } from "@/components/field";
 import { Page, Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
+import { useSearch } from "@/components/use-search";
 import { DeploymentRow } from "./deployment-row";
 import { isLike, StateChoices, TimeLine } from "./time-line";
 
 export function HistoryPage() {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const group = search.get("state") ?? "";
   const query = useInfiniteQuery({
     ...recentDeploymentsQuery,

@@ -7,8 +7,8 @@ import type { Review } from "@/api/types";
 import { Button } from "@/components/button";
 import { TextArea } from "@/components/field";
 import { Plate } from "@/components/page";
+import { PagedList } from "@/components/paged-list";
 import { Problem } from "@/components/problem";
-import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Stars } from "@/components/stars";
 import { Ago } from "@/components/time";
@@ -20,37 +20,18 @@ export function ListingReviews({ agentId, slug }: { agentId: string; slug: strin
   const query = useInfiniteQuery(reviewsQuery(slug));
   return (
     <Plate title="Reviews" note="your answers stand below them" flush>
-      <QueryView
+      <PagedList
         query={query}
         loading={<SkeletonRows rows={2} height="h-20" />}
-        isEmpty={(data) => data.pages.every((page) => page.items.length === 0)}
+        more="Show more"
         empty={<p className="px-4 py-6 text-sm text-ink-2">Nobody has reviewed it yet.</p>}
       >
-        {(data) => (
-          <>
-            <ul className="divide-y divide-line">
-              {data.pages
-                .flatMap((page) => page.items)
-                .map((review) => (
-                  <li key={review.id} className="p-4 text-sm">
-                    <Answered agentId={agentId} slug={slug} review={review} />
-                  </li>
-                ))}
-            </ul>
-            {query.hasNextPage ? (
-              <div className="flex justify-center border-t border-line p-3">
-                <Button
-                  size="sm"
-                  busy={query.isFetchingNextPage}
-                  onClick={() => query.fetchNextPage()}
-                >
-                  Show more
-                </Button>
-              </div>
-            ) : null}
-          </>
+        {(review) => (
+          <li key={review.id} className="p-4 text-sm">
+            <Answered agentId={agentId} slug={slug} review={review} />
+          </li>
         )}
-      </QueryView>
+      </PagedList>
     </Plate>
   );
 }

@@ -1,6 +1,6 @@
 /** Build and runtime logs of an agent, in one viewer. */
+
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useSearchParams } from "react-router";
 import { deploymentQuery, deploymentsQuery } from "@/api/deployments";
 import { type LogSource, useLog } from "@/api/logs";
 import { deploymentStanding, versionStanding } from "@/api/states";
@@ -12,6 +12,7 @@ import { SelectField } from "@/components/field";
 import { LogViewer } from "@/components/log-viewer";
 import { Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
+import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 
 const OVER = new Set<Deployment["state"]>([
@@ -24,7 +25,7 @@ const OVER = new Set<Deployment["state"]>([
 
 export function Logs() {
   const agent = useAgent();
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const deployments = useInfiniteQuery({ ...deploymentsQuery(agent.id), refetchInterval: 10_000 });
   const versions = useInfiniteQuery({ ...versionsQuery(agent.id), refetchInterval: 10_000 });
   const ran = deployments.data?.pages.flatMap((page) => page.items) ?? [];

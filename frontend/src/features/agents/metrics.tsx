@@ -1,8 +1,8 @@
 /** CPU, memory, traffic and requests over time, with deployments and restarts marked. */
+
 import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
 import { clsx } from "clsx";
 import { useState } from "react";
-import { useSearchParams } from "react-router";
 import { deploymentsQuery, eventsQuery } from "@/api/deployments";
 import { metricsQuery, RANGES, type Range } from "@/api/metrics";
 import type { AgentDetail, Deployment } from "@/api/types";
@@ -14,6 +14,7 @@ import { useLogTaste } from "@/components/log-state";
 import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { Skeleton } from "@/components/skeleton";
+import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 import { count, type Measures, percent, readMetrics, size } from "./measures";
 
@@ -27,7 +28,7 @@ const LABELS: Record<Range, string> = {
 
 export function Metrics() {
   const agent = useAgent();
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const list = useInfiniteQuery(deploymentsQuery(agent.id));
   const deployments = list.data?.pages.flatMap((page) => page.items) ?? [];
   const environments = (agent.environments ?? []).map(({ name }) => name);

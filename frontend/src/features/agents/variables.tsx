@@ -1,8 +1,9 @@
 /** The variables of an environment, edited together: plain and secret, pasted from a .env file. */
+
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ClipboardPaste, Plus } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
-import { useBlocker, useNavigate, useSearchParams } from "react-router";
+import { useBlocker, useNavigate } from "react-router";
 import { newIdempotencyKey } from "@/api/client";
 import { deploy, deploymentQuery } from "@/api/deployments";
 import { asProblem } from "@/api/problem";
@@ -19,6 +20,7 @@ import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { toast } from "@/components/toast";
+import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 import { Conflict } from "./variables-conflict";
 import { countChanges, type Draft, draftsOf, nameFault, newKey, wantedOf } from "./variables-merge";
@@ -32,7 +34,7 @@ interface Read {
 
 export function Variables() {
   const agent = useAgent();
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const environment = search.get("environment") ?? "production";
   const names = [
     ...new Set(["production", ...(agent.environments ?? []).map(({ name }) => name), environment]),

@@ -1,6 +1,7 @@
 /** Every version, and any two of them set against each other. */
+
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Link, useSearchParams } from "react-router";
+import { Link } from "react-router";
 import { versionStanding } from "@/api/states";
 import type { Version } from "@/api/types";
 import { versionMoves, versionQuery, versionsQuery } from "@/api/versions";
@@ -15,6 +16,7 @@ import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Status, Tag } from "@/components/status";
 import { Ago, bytes, Duration } from "@/components/time";
+import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 
 export function Versions() {
@@ -108,7 +110,7 @@ function VersionRow({ version }: { version: Version }) {
 }
 
 function Compare({ agentId, versions }: { agentId: string; versions: Version[] }) {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const after = search.get("after") ?? versions[0]?.id ?? "";
   const before = search.get("before") ?? versions[1]?.id ?? "";
   const choose = (name: string, value: string) =>

@@ -1,6 +1,6 @@
 /** What is different from an earlier deployment: manifest and variables. */
+
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useSearchParams } from "react-router";
 import { deployedVariablesQuery, deploymentsQuery } from "@/api/deployments";
 import type { DeployedVariable, Deployment } from "@/api/types";
 import { versionQuery } from "@/api/versions";
@@ -10,11 +10,12 @@ import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
 import { Tag } from "@/components/status";
+import { useSearch } from "@/components/use-search";
 
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export function Changes({ deployment }: { deployment: Deployment }) {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const list = useInfiniteQuery(deploymentsQuery(deployment.agent_id));
   const earlier = (list.data?.pages ?? [])
     .flatMap((page) => page.items)

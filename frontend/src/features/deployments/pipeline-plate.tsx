@@ -1,7 +1,8 @@
 /** The pipeline as stations, and beneath it the one that is looked at. */
-import { useSearchParams } from "react-router";
+
 import { currentStation } from "@/api/pipeline";
 import { Stations } from "@/components/stations";
+import { useSearch } from "@/components/use-search";
 import { Reasons, telling } from "./reasons";
 import { type Run, useStationLog } from "./run";
 import { StationDetail } from "./station-detail";
@@ -18,7 +19,7 @@ export function PipelinePlate({
   /** Scan and tests stand with their stations; not where the page has them anyway. */
   withReport?: boolean;
 }) {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const { stations, version, deployment } = run;
   const here = stations[currentStation(stations)];
   const wanted = stations.find(

@@ -1,9 +1,9 @@
 /** The marketplace: agents that anybody may read about, found by words, category and runtime. */
+
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { clsx } from "clsx";
 import { Anchor, X } from "lucide-react";
 import { useCallback, useMemo } from "react";
-import { useSearchParams } from "react-router";
 import { searchQuery, type Wanted } from "@/api/marketplace";
 import type { Card } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
@@ -12,6 +12,7 @@ import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
 import { Loading, Skeleton, SkeletonRows } from "@/components/skeleton";
+import { useSearch } from "@/components/use-search";
 import { GridCard, ListRow } from "./card";
 import { FacetRail, type Layout, Tools } from "./filters";
 import { SharedResults, useShared } from "./shared-results";
@@ -99,7 +100,7 @@ export function MarketplacePage() {
 }
 
 function useLayout(): [Layout, (layout: Layout) => void] {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const layout = search.get("view") === "list" ? "list" : "grid";
   const choose = useCallback(
     (next: Layout) =>

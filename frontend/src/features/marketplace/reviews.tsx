@@ -19,6 +19,7 @@ import { Button, ButtonLink } from "@/components/button";
 import { ConfirmDialog } from "@/components/dialog";
 import { TextArea } from "@/components/field";
 import { Plate } from "@/components/page";
+import { PagedList } from "@/components/paged-list";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
@@ -32,52 +33,34 @@ export function Reviews({ offer, onReport }: { offer: Offer; onReport: (review: 
   const query = useInfiniteQuery(reviewsQuery(offer.slug));
   const signedIn = useSession(({ state }) => state === "signed-in");
   const standing = useQuery({ ...standingQuery(offer.slug), enabled: signedIn });
-  const reviews = query.data?.pages.flatMap(({ items }) => items) ?? [];
   return (
     <div id="reviews" className="scroll-mt-20">
       <Plate title="Reviews" note="by people who ran it" flush>
         <div className="border-b border-line p-4">
           {signedIn ? <Mine offer={offer} /> : <SignInFirst slug={offer.slug} />}
         </div>
-        <QueryView
+        <PagedList
           query={query}
           loading={<SkeletonRows rows={3} height="h-20" />}
-          isEmpty={() => reviews.length === 0}
+          more="Show more"
           empty={
             <p className="px-4 py-6 text-sm text-ink-2">
               Nobody has reviewed it yet. Run a copy, and be the first.
             </p>
           }
         >
-          {() => (
-            <>
-              <ul className="divide-y divide-line">
-                {reviews.map((review) => (
-                  <li key={review.id} className="p-4">
-                    <Shown
-                      slug={offer.slug}
-                      review={review}
-                      signedIn={signedIn}
-                      before={standing.data?.voted.includes(review.id) ?? false}
-                      onReport={() => onReport(review)}
-                    />
-                  </li>
-                ))}
-              </ul>
-              {query.hasNextPage ? (
-                <div className="flex justify-center border-t border-line p-3">
-                  <Button
-                    size="sm"
-                    busy={query.isFetchingNextPage}
-                    onClick={() => query.fetchNextPage()}
-                  >
-                    Show more
-                  </Button>
-                </div>
-              ) : null}
-            </>
+          {(review) => (
+            <li key={review.id} className="p-4">
+              <Shown
+                slug={offer.slug}
+                review={review}
+                signedIn={signedIn}
+                before={standing.data?.voted.includes(review.id) ?? false}
+                onReport={() => onReport(review)}
+              />
+            </li>
           )}
-        </QueryView>
+        </PagedList>
       </Plate>
     </div>
   );

@@ -1,7 +1,8 @@
 /** Knows what is looked for in the marketplace: it stands in the address, so links and Back work. */
+
 import { useEffect, useMemo, useRef, useState } from "react";
-import { useSearchParams } from "react-router";
 import type { Sort, Wanted } from "@/api/marketplace";
+import { useSearch } from "@/components/use-search";
 
 export const SORTS: Record<Sort, string> = {
   relevance: "Best match",
@@ -15,7 +16,7 @@ const MAX_WORDS = 200;
 const PAUSE = 220;
 
 export function useWanted(): [Wanted, (next: Partial<Wanted>) => void] {
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const asked = search.toString();
   const wanted = useMemo(() => {
     const params = new URLSearchParams(asked);

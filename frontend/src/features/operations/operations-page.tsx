@@ -6,7 +6,7 @@ import { ApiProblem } from "@/api/problem";
 import { NotFound } from "@/components/not-found";
 import { Page } from "@/components/page";
 import { QueryView } from "@/components/query-view";
-import { Loading, Skeleton } from "@/components/skeleton";
+import { ColumnsOutline } from "@/components/skeleton";
 import { Budget } from "./budget";
 import { LastRun } from "./last-run";
 import { Orphans } from "./orphans";
@@ -41,15 +41,15 @@ export function OperationsPage() {
 
 function Outline() {
   return (
-    <Loading>
-      <div className="space-y-5">
-        <div className="grid gap-5 lg:grid-cols-2">
-          <Skeleton className="h-64" />
-          <Skeleton className="h-64" />
-        </div>
-        <Skeleton className="h-40" />
-        <Skeleton className="h-40" />
-      </div>
-    </Loading>
+    <div className="space-y-5">
+      <ColumnsOutline
+        what="Reading how the platform stands"
+        columns="lg:grid-cols-2"
+        main="h-64"
+        side="h-64"
+      />
+      <div className="plate h-40" />
+      <div className="plate h-40" />
+    </div>
   );
 }

@@ -1,7 +1,7 @@
 /** What was done in the organisation, by whom, with what result. */
+
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useSearchParams } from "react-router";
 import { meQuery } from "@/api/account";
 import { auditQuery } from "@/api/audit";
 import type { AuditRecord } from "@/api/types";
@@ -11,6 +11,7 @@ import { SelectField, TextField } from "@/components/field";
 import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { SkeletonRows } from "@/components/skeleton";
+import { useSearch } from "@/components/use-search";
 import { FILTERS, filterOf, isNarrowed, NOUNS, RESULTS } from "./audit-filter";
 import { AuditExport, AuditProof } from "./audit-proof";
 import { AuditRow } from "./audit-row";
@@ -19,7 +20,7 @@ import { useThisOrganisation } from "./organisation";
 export function Audit() {
   const organisation = useThisOrganisation();
   const me = useQuery(meQuery).data?.user.id;
-  const [search, setSearch] = useSearchParams();
+  const [search, setSearch] = useSearch();
   const query = useInfiniteQuery(auditQuery(filterOf(search)));
   const chosen = search.get("record");
   const choose = (changes: Partial<Record<string, string | null>>) =>

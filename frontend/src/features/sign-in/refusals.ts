@@ -11,6 +11,10 @@ const SAYS: Record<string, string> = {
   identity_taken: "That account already signs in to another account here.",
   account_gone: "That account no longer exists.",
   provider_unknown: "There is no such way to sign in here. Choose one of these.",
+  return_to_invalid: "The page you came from is none of ours. Begin here.",
+  too_many_attempts:
+    "Too many wrong attempts came from your network. Wait a few minutes, then try again.",
+  too_many_requests: "Too many sign-ins came from your network. Wait a minute, then try again.",
   unavailable: "The provider does not answer just now. Try again, or sign in by email.",
 };
 
