@@ -180,7 +180,9 @@ def test_one_persons_limit_and_answers_are_never_anothers(
 ) -> None:
     alone = github.install("eve")
     github.people |= {"ada": [ground.installation_id], "mallory": [], "eve": [alone.id]}
-    assert [one.id for one in ground.host.installations_of("ada")] == [ground.installation_id]
+    github.people["bob"] = [ground.installation_id]
+    for one in ("ada", "bob"):
+        assert [i.id for i in ground.host.installations_of(one)] == [ground.installation_id]
     github.spent_until = clock.now + 900
     assert refused(lambda: ground.host.installations_of("mallory")).retry_after == 900
     github.spent_until = None
@@ -216,12 +218,26 @@ def test_a_spent_limit_is_waited_for_and_not_asked_into(
     assert (error.code, error.retry_after) == ("code_host_rate_limited", 900)
     asked = len(github.calls)
     refused(lambda: ground.host.branches(ref))
-    assert len(github.calls) == asked
     # The limit is the installation's, whichever of its repositories is asked about.
     assert refused(lambda: ground.host.branches(other)).code == "code_host_rate_limited"
     assert len(github.calls) == asked
     clock.now += 901
     assert ground.host.branches(ref)
+
+
+@pytest.mark.parametrize(("branches", "kept"), [(10, True), (2000, False)])
+def test_long_answers_are_not_kept(branches: int, kept: bool) -> None:
+    conditions: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        conditions.append(request.headers.get("if-none-match"))
+        items = [{"name": f"b{n}", "commit": {"sha": SHA}} for n in range(branches)]
+        return httpx.Response(200, json=items, headers={"etag": '"tag"'})
+
+    host = odd(answer)
+    for _ in range(2):
+        assert len(host.branches(RepositoryRef("acme/echo"))) == branches
+    assert conditions == [None, '"tag"' if kept else None]
 
 
 def test_a_secondary_limit_says_itself_how_long(

@@ -19,6 +19,7 @@ from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
 from chalicelib.ports import OPEN_TRACKS, TRACKS, VERSIONS, every
 from chalicelib.services.connections import Wish
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
+from chalicelib.services.variables import VariableValue
 from tests.conftest import World
 from tests.hooks import (
     INSTALLATION,
@@ -662,6 +663,17 @@ def test_no_secret_in_a_commit_message_is_echoed(world: World, agent: Agent, rep
     stored = json.dumps([d.decode() for d in world.store.dump().values()])
     assert token not in stored
     assert "hunter22" not in stored
+
+
+def test_no_value_of_a_secret_variable_in_a_commit_message_is_echoed(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    wanted = [VariableValue("WORD", "tiny-boat-7781", secret=True)]
+    world.platform.variables.put(who, agent.id, "production", wanted, if_revision=None)
+    repo.push("Sail on tiny-boat-7781 tonight")
+    [version] = versions(world, agent)
+    assert version.source.commit is not None
+    assert version.source.commit.message == "Sail on ••• tonight"
 
 
 def test_links_out_of_the_tree_are_refused(world: World, agent: Agent, repo: Repo) -> None:
