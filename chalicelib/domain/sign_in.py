@@ -14,6 +14,8 @@ from chalicelib.errors import FieldError, Invalid
 from chalicelib.values import frozen
 
 SIGN_IN_LIFETIME = timedelta(minutes=10)
+FRESH = timedelta(minutes=15)
+"""How long ago a session may have begun for what hands the account over where it is misused."""
 HOME = "/"
 _MAX_PATH = 512
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -8,7 +8,7 @@ from chalicelib.domain.audit import Audited, AuditEvent
 from chalicelib.domain.credentials import hash_secret
 from chalicelib.domain.emails import normal_email
 from chalicelib.domain.sessions import Session
-from chalicelib.domain.sign_in import SIGN_IN_LIFETIME, EmailChange, new_secret
+from chalicelib.domain.sign_in import FRESH, SIGN_IN_LIFETIME, EmailChange, new_secret
 from chalicelib.domain.tenancy import Action, EmailClaim, Principal, User
 from chalicelib.errors import (
     ChangedMeanwhile,
@@ -54,14 +54,24 @@ class Addresses:
 
         Nothing tells whether somebody else has the address, or whether it has had so many mails
         that it gets no more for now: only who reads its mail learns the first.
+
+        Raises Forbidden (`sign_in_again`) unless the session began a moment ago: whoever finds an
+        open browser must not be able to keep the account for themselves.
         """
-        session_id, user = self._caller(principal)
+        session, user = self._caller(principal)
         address = normal_email(email)
         if address == user.email:
             raise Invalid(
                 "This is your address already.",
                 code="email_unchanged",
                 errors=(FieldError("email", "Give another address than the present one."),),
+            )
+        if self._clock.now() - session.created_at > FRESH:
+            raise Forbidden(
+                "To move your account to another address, sign out, sign in again, and ask within "
+                f"{int(FRESH.total_seconds()) // 60} minutes: so nobody does it who finds your "
+                "browser open.",
+                code="sign_in_again",
             )
         if not self._limits.may_mail(address, principal.address):
             logger.info("a link to a new address was not mailed: enough have been, this hour")
@@ -70,7 +80,7 @@ class Addresses:
         change = EmailChange(
             hash=hash_secret(secret),
             user_id=user.id,
-            session_id=session_id,
+            session_id=session.id,
             before=user.email,
             email=address,
             created_at=now,
@@ -94,12 +104,12 @@ class Addresses:
         Raises NotFound (`link_expired`), or Conflict: `link_other_browser`, which leaves the link
         usable where it was asked for, and `email_taken`.
         """
-        session_id, user = self._caller(principal)
+        session, user = self._caller(principal)
         for _ in range(_TRIES):
             change = self._store.get(EmailChange, hash_secret(secret))
             if change is None or change.expires_at <= self._clock.now():
                 raise _used_up()
-            if (change.user_id, change.session_id) != (user.id, session_id):
+            if (change.user_id, change.session_id) != (user.id, session.id):
                 raise Conflict(
                     "This link was asked for in another browser, or before you signed in anew. "
                     "Open it there, or ask for another one here.",
@@ -135,7 +145,7 @@ class Addresses:
             return moved
         raise ChangedMeanwhile("Your account is being changed elsewhere. Try again in a moment.")
 
-    def _caller(self, principal: Principal) -> tuple[str, User]:
+    def _caller(self, principal: Principal) -> tuple[Session, User]:
         principal.require(Action.ACCOUNT_MANAGE)
         if principal.session_id is None:
             raise Forbidden("Only a person who has signed in changes the account's address.")
@@ -147,7 +157,7 @@ class Addresses:
             raise Unauthenticated("This account no longer exists.", code="account_gone")
         if session is None:
             raise Unauthenticated("This session was ended. Sign in again.", code="session_ended")
-        return principal.session_id, user
+        return session, user
 
     def _tell(self, before: str) -> None:
         """Who still reads the old address learns of it, whoever asked."""

@@ -78,6 +78,7 @@ PAGES = [
     ("profile", "/profile", "ada", ""),
     ("profile-sign-in", "/profile/sign-in", "ada", ""),
     ("profile-sessions", "/profile/sessions", "ada", ""),
+    ("profile-email", "/profile/email#token=x", "ada", "Change my address"),
     ("profile-tokens", "/profile/tokens", "ada", "Wall display"),
     ("operations", "/operations", "operator", ""),
 ]

@@ -136,3 +136,29 @@ def test_an_account_elsewhere_is_added_to_the_own_one_after_proof(
     again.page.wait_for_url("**/agents")
     again.go("/profile/sign-in")
     expect(again.page.get_by_text("GitHub").first).to_be_visible()
+
+
+def test_an_account_moves_to_another_address_by_a_press_on_the_page_of_its_link(
+    window: Open,
+) -> None:
+    began, name = time.time() - 1, f"moving-{time.time_ns()}"
+    visitor = window()
+    visitor.sign_in(f"{name}@example.org")
+    visitor.go("/profile")
+    page = visitor.page
+    visitor.email = f"new-{name}@example.org"
+    page.get_by_label("New address").fill(visitor.email)
+    page.get_by_role("button", name="Send a link").click()
+    page.get_by_text("Look into the mail of the new address").wait_for()
+    assert visitor.violations() == []
+    page.goto(visitor.mail(began)["links"][0])
+    page.get_by_role("button", name="Change my address").wait_for()
+    assert visitor.violations() == []
+    page.get_by_role("button", name="Change my address").click()
+    page.get_by_text(f"You sign in with {visitor.email} now").wait_for()
+    page.wait_for_url("**/profile")
+
+    # It is the same account that the new address opens elsewhere.
+    again = window()
+    again.sign_in(visitor.email, to="/profile")
+    expect(again.page.get_by_label("Name")).to_have_value(name)

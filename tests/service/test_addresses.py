@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.audit import Audited
+from chalicelib.domain.sign_in import FRESH
 from chalicelib.domain.tenancy import EmailClaim, Principal, Scope, User
 from chalicelib.errors import Conflict, Forbidden, Invalid, NotFound, PlatformError, Unauthenticated
 from chalicelib.services.sessions import Visitor
@@ -183,6 +184,17 @@ def test_a_session_that_was_ended_moves_nothing_even_where_it_is_remembered(worl
     world.platform.sessions.end(owner, str(who.session_id))
     confirm = world.platform.addresses.confirm
     assert code_of(Unauthenticated, confirm, who, secret) == "session_ended"
+
+
+def test_whoever_finds_an_open_browser_cannot_keep_the_account(world: World) -> None:
+    browser = world.session()
+    world.clock.sleep(FRESH.total_seconds() + 1)
+    refreshed = world.platform.sessions.refresh(Visitor(refresh=browser.refresh))
+    found = world.platform.access.principal(refreshed.access_token)
+    mails = len(world.mail.sent)
+    assert code_of(Forbidden, world.platform.addresses.ask, found, NEW) == "sign_in_again"
+    assert len(world.mail.sent) == mails
+    assert asked(world, world.sign_in())
 
 
 def test_no_token_moves_an_account(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deliveries import DeliveryState
 from chalicelib.domain.deployments import Deployment, Environment, Variables
+from chalicelib.domain.ids import new_id
 from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.pull_requests import PreviewState, PullRequest
 from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Conflict, Forbidden, NotFound
-from chalicelib.ports import OPEN_PREVIEWS, VERSIONS, every
+from chalicelib.ports import OPEN_PREVIEWS, VERSIONS, Put, every
 from chalicelib.services.variables import VariableValue
 from tests.conftest import World
 from tests.hooks import Repo, connected, deliveries, outcomes
@@ -205,6 +207,46 @@ def test_what_came_from_a_fork_once_stays_a_strangers(
 def test_a_fork_that_was_deleted_stays_a_stranger(world: World, agent: Agent, repo: Repo) -> None:
     opened(repo, head_repo=None)
     assert outcomes(world, agent) == ["approval_required"]
+
+
+def test_what_was_a_strangers_once_stays_a_strangers(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    opened(repo, head_repo=FORK)
+    renewed(repo, at="2026-01-02T00:00:00Z", head_repo=repo.about)
+    assert request_of(world, agent).fork
+    assert deliveries(world, agent)[0].state is DeliveryState.HELD
+
+
+def test_an_approval_ends_with_the_preview_it_was_for(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo, head_repo=FORK)
+    world.platform.pull_requests.approve(who, agent.id, 3, sha=sha)
+    world.work()
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+    for day, action in ((2, "closed"), (3, "reopened")):
+        at = f"2026-01-0{day}T00:00:00Z"
+        repo.send("pull_request", repo.pull(action, 3, sha, at=at, head_repo=FORK))
+    assert request_of(world, agent).state is PreviewState.WAITING
+    assert deliveries(world, agent)[0].state is DeliveryState.HELD
+    assert len(list(every(world.store, VERSIONS, agent.org_id, agent.id))) == 1
+
+
+def test_nothing_is_approved_that_waits_for_no_approval(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    own = opened(repo, 3)
+    theirs = opened(repo, 4, head_repo=FORK)
+    repo.send("pull_request", repo.pull("closed", 4, theirs, at="2026-01-02T00:00:00Z"))
+    for number, sha, code in ((3, own, "not_a_fork"), (4, theirs, "pull_request_closed")):
+        with pytest.raises(Conflict) as refused:
+            world.platform.pull_requests.approve(who, agent.id, number, sha=sha)
+        assert refused.value.code == code
+    with pytest.raises(NotFound):
+        world.platform.pull_requests.approve(who, agent.id, 5, sha=own)
+    world.work()
+    assert len(list(every(world.store, VERSIONS, agent.org_id, agent.id))) == 1
 
 
 def test_who_may_not_approve_does_not(
@@ -537,6 +579,134 @@ def test_of_two_pushes_in_one_second_the_later_one_stays(
     for sha, before in ((third, second), (second, first)):
         repo.send("pull_request", repo.pull("synchronize", 3, sha, at=at, before=before))
     assert request_of(world, agent).head_sha == third
+
+
+def test_a_pull_request_waits_until_its_number_is_free_of_the_repository_before(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    opened(repo)
+    run(world, who, agent)
+    world.host.down = True
+    other = connected(world, who, agent, "acme/other", previews=PreviewsOf.ON)
+    opened(other)
+    assert deliveries(world, agent)[0].state is DeliveryState.WAITING
+    assert request_of(world, agent).state is PreviewState.CLOSING
+    world.host.down = False
+    for _ in range(4):
+        world.clock.sleep(120)
+        world.platform.reconciler.run()
+        world.work()
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+    assert request_of(world, agent).repository_id == other.kept.about.id
+    assert run(world, who, agent).state == "live"
+
+
+def test_what_was_pushed_in_the_second_of_the_end_opens_nothing_again(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    at = "2026-01-02T00:00:00Z"
+    repo.send("pull_request", repo.pull("closed", 3, sha, at=at))
+    renewed(repo, at=at, before=sha)
+    assert outcomes(world, agent) == ["started", "preview_removed", "not_newest"]
+    assert request_of(world, agent).state is PreviewState.CLOSED
+
+
+def test_an_end_that_comes_late_ends_nothing_newer(world: World, agent: Agent, repo: Repo) -> None:
+    sha = opened(repo)
+    renewed(repo, at="2026-01-03T00:00:00Z", before=sha)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    assert outcomes(world, agent)[-1] == "not_newest"
+    assert request_of(world, agent).state is PreviewState.ACTIVE
+
+
+def test_a_preview_that_has_ended_makes_room_for_another(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    heads = [opened(repo, number) for number in range(1, 5)]
+    assert outcomes(world, agent) == [*["started"] * 3, "too_many_previews"]
+    repo.send("pull_request", repo.pull("closed", 2, heads[1], at="2026-01-02T00:00:00Z"))
+    renewed(repo, 4, at="2026-01-03T00:00:00Z")
+    assert request_of(world, agent, 4).state is PreviewState.ACTIVE
+
+
+def test_there_is_no_preview_where_nothing_may_be_built(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.send("installation", {"action": "suspend", "repository": None})
+    opened(repo)
+    repo.send("installation", {"action": "unsuspend", "repository": None})
+    world.platform.closing.close(who, confirm="Acme")
+    opened(repo, 4)
+    assert outcomes(world, agent) == ["disconnected", "organisation_closing"]
+    assert list(every(world.store, OPEN_PREVIEWS)) == []
+
+
+def test_what_was_built_just_before_the_end_is_not_deployed(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    building = newest(world, agent)
+    # The build has ended, and whoever heard of it stopped before asking for the deployment.
+    done = replace(building, state=VersionState.READY, image="x", revision=building.revision + 1)
+    world.store.commit(Put(done))
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    left = world.platform.deployments.request_for_build(done)
+    assert left.deployment_id is None
+    assert "preview gone" in left.warnings[-1].detail
+    assert environment(world, agent) is None
+
+
+def test_nothing_comes_back_to_a_preview_that_has_ended(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    live = run(world, who, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    with pytest.raises(Conflict) as refused:
+        world.platform.deployments.roll_back(who, live.id)
+    assert refused.value.code == "preview_ended"
+
+
+def test_a_pull_request_does_not_say_what_the_agent_is_made_of(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    other = "name: Echo\nruntime: nodejs\nstart:\n  command: node main.js\n"
+    files = {"agent_dot_yaml": other, "main_dot_js": "", "package_dot_json": "{}"}
+    sha = repo.commit("Rewritten", "feature-3", **files)
+    repo.send("pull_request", repo.pull("opened", 3, sha))
+    assert (newest(world, agent).plan or {}).get("runtime") == "nodejs"
+    assert world.platform.agents.get(who, agent.id).runtime == "python"
+
+
+def test_many_previews_hide_no_version_that_can_be_published(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    merged = newest(world, agent)
+    opened(repo)
+    run(world, who, agent)
+    preview = newest(world, agent)
+    for number in range(30):
+        world.store.commit(
+            Put(replace(preview, id=new_id("ver"), number=preview.number + 1 + number, revision=1))
+        )
+    candidate = world.platform.listings.get(who, agent.id).candidate
+    assert candidate is not None
+    assert candidate.id == merged.id
+
+
+def test_a_deleted_agent_leaves_no_pull_request_behind(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    world.platform.agents.delete(who, agent.id)
+    assert world.store.get(PullRequest, agent.org_id, agent.id, "3") is None
 
 
 def test_no_secret_in_a_title_is_kept(world: World, agent: Agent, repo: Repo) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from chalicelib.adapters.memory_code_host import MemoryCodeHost
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.connections import ConnectionState
 from chalicelib.domain.deliveries import DeliveryState
-from chalicelib.domain.repositories import Checks, Commit, RepositoryRef
+from chalicelib.domain.repositories import Checks
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
-from chalicelib.ports import OPEN_TRACKS, VERSIONS, every
+from chalicelib.ports import OPEN_TRACKS, TRACKS, VERSIONS, every
 from chalicelib.services.connections import Wish
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
 from tests.conftest import World
@@ -141,6 +139,16 @@ def test_a_redelivery_is_remembered_and_changes_nothing(
     assert len(versions(world, agent)) == 1
 
 
+def test_one_webhooks_ids_say_nothing_of_anothers(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    other = world.agent(who)
+    repo, theirs = hooked(world, who, agent), hooked(world, who, other, "eve/open")
+    assert theirs.send("push", theirs.pushed(theirs.commit()), guid="guessed")
+    assert repo.send("push", repo.pushed(repo.commit()), guid="guessed")
+    assert outcomes(world, agent) == outcomes(world, other) == ["started"]
+
+
 def test_pushes_out_of_order_end_with_the_newest(world: World, agent: Agent, repo: Repo) -> None:
     before = repo.kept.branches["main"]
     shas = [repo.commit(f"Change {n}") for n in range(5)]
@@ -190,35 +198,6 @@ def test_what_waited_gives_way_to_a_push_that_comes_as_the_build_ends(
     world.work()
     assert outcomes(world, agent) == ["started", "superseded", "started"]
     assert len(versions(world, agent)) == 2
-
-
-class Overtaken(MemoryCodeHost):
-    """Something happens between its next answer and whoever asked for it."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def commit(self, ref: RepositoryRef, name: str) -> Commit:
-        found = super().commit(ref, name)
-        happens, self.meanwhile = self.meanwhile, None
-        if happens is not None:
-            happens()
-        return found
-
-
-def test_an_answer_that_was_overtaken_is_not_taken_for_the_newest() -> None:
-    host = Overtaken()
-    world = World(code_host=host)
-    who = world.founded()
-    agent = world.agent(who)
-    repo = connected(world, who, agent)
-    older = repo.commit()
-    repo.send("push", repo.pushed(older), work=False)
-    host.meanwhile = repo.push
-    world.work()
-    newest = repo.kept.branches["main"]
-    assert newest != older
-    assert [v.source.commit.sha for v in versions(world, agent) if v.source.commit] == [newest]
-    assert outcomes(world, agent) == ["known_head", "started"]
 
 
 def test_many_at_once_agree_on_the_newest(world: World, agent: Agent, repo: Repo) -> None:
@@ -524,6 +503,20 @@ def test_what_is_gone_does_not_come_back_because_the_app_was_suspended(
         assert (found.state, found.reason) == (ConnectionState.GONE, reason)
 
 
+def test_nothing_but_its_owner_lifts_the_suspension_of_an_installation(
+    world: World, who: Principal, repo: Repo
+) -> None:
+    for action, suspended in (
+        ("suspend", True),
+        ("new_permissions_accepted", True),
+        ("unsuspend", False),
+        ("created", False),
+    ):
+        repo.send("installation", {"action": action, "repository": None})
+        [held] = world.platform.installations.listed(who)
+        assert held.suspended is suspended
+
+
 def test_a_repository_taken_out_of_the_installation_is_disconnected(
     world: World, agent: Agent, repo: Repo
 ) -> None:
@@ -754,6 +747,7 @@ def test_a_deleted_agent_leaves_nothing_to_do(
     world.platform.reconciler.run()
     assert len(versions(world, agent)) == 1
     assert not world.platform.work.is_open()
+    assert list(every(world.store, TRACKS, agent.org_id, agent.id)) == []
 
 
 def test_with_nothing_left_to_do_the_schedule_rests(world: World, agent: Agent, repo: Repo) -> None:

@@ -59,6 +59,14 @@ def test_a_token_is_over_when_it_expires_or_is_revoked(world: World) -> None:
         world.platform.tokens.revoke(who, kept.id)
 
 
+def test_a_token_asked_for_another_organisation_acts_in_none(world: World) -> None:
+    _, secret = make(world, world.founded())
+    for other in (world.sign_in().org_id, new_id("org"), "none"):
+        with pytest.raises(NotFound) as refused:
+            world.platform.access.principal(secret, organisation=other)
+        assert refused.value.code == "organisation_unknown"
+
+
 def test_no_token_is_born_expired(world: World) -> None:
     with pytest.raises(Invalid):
         make(world, world.sign_in(), expires_at=world.clock.now())
@@ -224,3 +232,17 @@ def test_a_revoked_token_ends_at_once_whichever_way_it_is_read(world: World) -> 
         world.platform.tokens.revoke(who, token.id)
         with pytest.raises(Unauthenticated):
             world.platform.access.principal(secret)
+
+
+def test_a_token_for_an_agent_that_its_maker_does_not_see_is_for_none(world: World) -> None:
+    owner = world.founded()
+    shown, hidden = world.agent(owner), world.agent(owner, "Hidden")
+    grants = {shown.id: Role.DEVELOPER}
+    who = world.join(owner, "shut@example.com", Role.DEVELOPER, restricted=True, grants=grants)
+    make(world, who, agent_id=shown.id)
+    refusals = []
+    for agent_id in (hidden.id, new_id("agt")):
+        with pytest.raises(Invalid) as refused:
+            make(world, who, agent_id=agent_id)
+        refusals.append(refused.value.detail)
+    assert refusals[0] == refusals[1]

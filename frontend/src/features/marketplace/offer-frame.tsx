@@ -132,9 +132,15 @@ const CHECKS: readonly string[] = [
   "Its health path answers",
 ];
 
-export function Checked({ checks = CHECKS }: { checks?: readonly string[] }) {
+export function Checked({
+  title = "Checked before publishing",
+  checks = CHECKS,
+}: {
+  title?: string;
+  checks?: readonly string[];
+}) {
   return (
-    <Plate title="Checked before publishing">
+    <Plate title={title}>
       <ul className="space-y-2 text-sm">
         {checks.map((check) => (
           <li key={check} className="flex items-start gap-2">

@@ -140,7 +140,10 @@ function Told({ offer, place, copyAt }: { offer: SharedOffer; place: Place; copy
       aside={
         <>
           <About offer={offer} after={[["Newest", <Ago key="n" at={offer.refreshed_at} />]]} />
-          <Checked checks={["Built by Slipway from its source", "Scan found nothing serious"]} />
+          <Checked
+            title="Checked before sharing"
+            checks={["Built by Slipway from its source", "Scan found nothing serious"]}
+          />
           {offer.shown_by === "person" ? <Decline offerId={offer.offer_id} /> : null}
         </>
       }
