@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from chalicelib.domain.agents import Agent, Visibility
 from chalicelib.domain.connections import PreviewsOf
 from chalicelib.domain.deliveries import DeliveryState
 from chalicelib.domain.deployments import Deployment, Environment, Variables
+from chalicelib.domain.ids import new_id
 from chalicelib.domain.operations import ServiceClaim
 from chalicelib.domain.pull_requests import PreviewState, PullRequest
 from chalicelib.domain.shares import ShareKind
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Conflict, Forbidden, NotFound
-from chalicelib.ports import OPEN_PREVIEWS, VERSIONS, every
+from chalicelib.ports import OPEN_PREVIEWS, VERSIONS, Put, every
 from chalicelib.services.variables import VariableValue
 from tests.conftest import World
 from tests.hooks import Repo, connected, deliveries, outcomes
@@ -638,6 +640,73 @@ def test_there_is_no_preview_where_nothing_may_be_built(
     opened(repo, 4)
     assert outcomes(world, agent) == ["disconnected", "organisation_closing"]
     assert list(every(world.store, OPEN_PREVIEWS)) == []
+
+
+def test_what_was_built_just_before_the_end_is_not_deployed(
+    world: World, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    building = newest(world, agent)
+    # The build has ended, and whoever heard of it stopped before asking for the deployment.
+    done = replace(building, state=VersionState.READY, image="x", revision=building.revision + 1)
+    world.store.commit(Put(done))
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    left = world.platform.deployments.request_for_build(done)
+    assert left.deployment_id is None
+    assert "preview gone" in left.warnings[-1].detail
+    assert environment(world, agent) is None
+
+
+def test_nothing_comes_back_to_a_preview_that_has_ended(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    live = run(world, who, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    with pytest.raises(Conflict) as refused:
+        world.platform.deployments.roll_back(who, live.id)
+    assert refused.value.code == "preview_ended"
+
+
+def test_a_pull_request_does_not_say_what_the_agent_is_made_of(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    other = "name: Echo\nruntime: nodejs\nstart:\n  command: node main.js\n"
+    files = {"agent_dot_yaml": other, "main_dot_js": "", "package_dot_json": "{}"}
+    sha = repo.commit("Rewritten", "feature-3", **files)
+    repo.send("pull_request", repo.pull("opened", 3, sha))
+    assert (newest(world, agent).plan or {}).get("runtime") == "nodejs"
+    assert world.platform.agents.get(who, agent.id).runtime == "python"
+
+
+def test_many_previews_hide_no_version_that_can_be_published(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    repo.push()
+    run(world, who, agent)
+    merged = newest(world, agent)
+    opened(repo)
+    run(world, who, agent)
+    preview = newest(world, agent)
+    for number in range(30):
+        world.store.commit(
+            Put(replace(preview, id=new_id("ver"), number=preview.number + 1 + number, revision=1))
+        )
+    candidate = world.platform.listings.get(who, agent.id).candidate
+    assert candidate is not None
+    assert candidate.id == merged.id
+
+
+def test_a_deleted_agent_leaves_no_pull_request_behind(
+    world: World, who: Principal, agent: Agent, repo: Repo
+) -> None:
+    sha = opened(repo)
+    run(world, who, agent)
+    repo.send("pull_request", repo.pull("closed", 3, sha, at="2026-01-02T00:00:00Z"))
+    world.platform.agents.delete(who, agent.id)
+    assert world.store.get(PullRequest, agent.org_id, agent.id, "3") is None
 
 
 def test_no_secret_in_a_title_is_kept(world: World, agent: Agent, repo: Repo) -> None:

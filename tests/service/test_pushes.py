@@ -16,7 +16,7 @@ from chalicelib.domain.repositories import Checks
 from chalicelib.domain.tenancy import Principal
 from chalicelib.domain.versions import Version, VersionState
 from chalicelib.errors import Malformed, NotFound, TooLarge, Unauthenticated
-from chalicelib.ports import OPEN_TRACKS, VERSIONS, every
+from chalicelib.ports import OPEN_TRACKS, TRACKS, VERSIONS, every
 from chalicelib.services.connections import Wish
 from chalicelib.services.deliveries import MAX_PAYLOAD, Arrival
 from tests.conftest import World
@@ -137,6 +137,16 @@ def test_a_redelivery_is_remembered_and_changes_nothing(
     assert repo.send("push", payload, guid="another")
     assert outcomes(world, agent) == ["started", "known_head"]
     assert len(versions(world, agent)) == 1
+
+
+def test_one_webhooks_ids_say_nothing_of_anothers(
+    world: World, who: Principal, agent: Agent
+) -> None:
+    other = world.agent(who)
+    repo, theirs = hooked(world, who, agent), hooked(world, who, other, "eve/open")
+    assert theirs.send("push", theirs.pushed(theirs.commit()), guid="guessed")
+    assert repo.send("push", repo.pushed(repo.commit()), guid="guessed")
+    assert outcomes(world, agent) == outcomes(world, other) == ["started"]
 
 
 def test_pushes_out_of_order_end_with_the_newest(world: World, agent: Agent, repo: Repo) -> None:
@@ -493,6 +503,20 @@ def test_what_is_gone_does_not_come_back_because_the_app_was_suspended(
         assert (found.state, found.reason) == (ConnectionState.GONE, reason)
 
 
+def test_nothing_but_its_owner_lifts_the_suspension_of_an_installation(
+    world: World, who: Principal, repo: Repo
+) -> None:
+    for action, suspended in (
+        ("suspend", True),
+        ("new_permissions_accepted", True),
+        ("unsuspend", False),
+        ("created", False),
+    ):
+        repo.send("installation", {"action": action, "repository": None})
+        [held] = world.platform.installations.listed(who)
+        assert held.suspended is suspended
+
+
 def test_a_repository_taken_out_of_the_installation_is_disconnected(
     world: World, agent: Agent, repo: Repo
 ) -> None:
@@ -723,6 +747,7 @@ def test_a_deleted_agent_leaves_nothing_to_do(
     world.platform.reconciler.run()
     assert len(versions(world, agent)) == 1
     assert not world.platform.work.is_open()
+    assert list(every(world.store, TRACKS, agent.org_id, agent.id)) == []
 
 
 def test_with_nothing_left_to_do_the_schedule_rests(world: World, agent: Agent, repo: Repo) -> None:
