@@ -13,6 +13,7 @@ from chalicelib.domain.members import Headcount
 from chalicelib.domain.tenancy import Membership, Principal, Role
 from chalicelib.errors import (
     Conflict,
+    Forbidden,
     Invalid,
     NotFound,
     PlatformError,
@@ -150,6 +151,22 @@ def test_admins_invite_below_themselves(world: World, acme: Principal) -> None:
     assert invite(world, admin, role=VIEWER)
     dev = world.join(acme, "dev@example.com", DEVELOPER)
     assert refused(lambda: invite(world, dev, "x@example.com")) == "403 forbidden"
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_admins_neither_send_again_nor_revoke_what_they_could_not_send(
+    world: World, role: Role
+) -> None:
+    owner = world.founded()
+    admin = world.join(owner, "admin@example.com", Role.ADMIN)
+    waiting = world.platform.invitations.invite(owner, email="new@example.com", role=role)
+    world.clock.sleep(120)
+    mails = len(world.mail.sent)
+    for act in (world.platform.invitations.resend, world.platform.invitations.revoke):
+        with pytest.raises(Forbidden):
+            act(admin, waiting.id)
+    assert len(world.mail.sent) == mails
+    assert [i.id for i in world.platform.invitations.listed(owner)] == [waiting.id]
 
 
 def test_what_a_removed_or_lowered_member_sent_counts_no_longer(

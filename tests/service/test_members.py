@@ -242,6 +242,18 @@ def test_the_deployments_of_all_agents_are_those_of_the_agents_one_sees(
     assert seen(stranger) == []
 
 
+def test_nobody_learns_of_a_hidden_agent_by_another_members_grants(world: World) -> None:
+    owner = world.founded()
+    shown, hidden = world.agent(owner), world.agent(owner, "Hidden")
+    grants = {shown.id: Role.DEVELOPER, hidden.id: Role.DEVELOPER}
+    other = world.join(owner, "other@example.com", Role.VIEWER, grants=grants)
+    mine = {shown.id: Role.VIEWER}
+    shut = world.join(owner, "shut@example.com", Role.VIEWER, restricted=True, grants=mine)
+    page = world.platform.members.page(shut, limit=10, after=None)
+    [seen] = [m.membership for m in page.items if m.membership.user_id == other.user_id]
+    assert dict(seen.grants) == {shown.id: Role.DEVELOPER}
+
+
 def test_granted_agents_are_paged(world: World, people: dict[Role, Principal]) -> None:
     owner, viewer = people[OWNER], people[VIEWER]
     made = [world.agent(owner, f"Agent {n}").id for n in range(7)]
