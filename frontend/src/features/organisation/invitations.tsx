@@ -25,8 +25,6 @@ export function Invitations() {
   });
   const [inviting, setInviting] = useState(false);
   const open = organisation.closes_at === null;
-  // Then the way to the first one stands in its middle.
-  const none = query.data?.items.length === 0;
   const button = (
     <Button size="sm" variant="primary" icon={MailPlus} onClick={() => setInviting(true)}>
       Invite somebody
@@ -49,13 +47,13 @@ export function Invitations() {
     );
   }
   return (
-    <Plate flush title="Invitations" actions={open && !none ? button : null}>
+    <Plate flush title="Invitations" actions={open ? button : null}>
       <QueryView
         query={query}
         loading={<SkeletonRows rows={3} height="h-16" />}
         isEmpty={(data) => data.items.length === 0}
         empty={
-          <Empty title="No invitation waits" action={open ? button : null}>
+          <Empty title="No invitation waits">
             Who is invited gets a link by email, and stands among the members once they accept.
           </Empty>
         }

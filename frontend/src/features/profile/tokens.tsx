@@ -24,8 +24,6 @@ export function Tokens() {
   const me = useQuery(meQuery).data;
   const may = useMay();
   const query = useInfiniteQuery(tokensQuery);
-  // Then the way to the first one stands in its middle.
-  const none = query.data?.pages.every(({ items }) => items.length === 0);
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<CreatedToken>();
   const button = may("token:create") ? (
@@ -39,14 +37,14 @@ export function Tokens() {
         flush
         title="API tokens"
         note={me ? `of ${me.organisation.name}` : undefined}
-        actions={none ? null : button}
+        actions={button}
       >
         <PagedList
           query={query}
           loading={<SkeletonRows rows={3} height="h-16" />}
           more="More tokens"
           empty={
-            <Empty title="No API tokens" action={button}>
+            <Empty title="No API tokens">
               A token lets a program act here: deploy from your build, or read how agents are. Give
               each program its own, with no more scope than it needs.
             </Empty>
