@@ -14,6 +14,7 @@ import httpx
 from graphql import GraphQLSchema
 from starlette.requests import Request
 
+from infra.local.yard.accidents import Accidents
 from infra.local.yard.app import Yard
 from infra.local.yard.config import Aws, Config, Hosting, SeedProject, Token
 from infra.local.yard.downtime import Down
@@ -83,6 +84,17 @@ class _Events(Events):
         return True
 
 
+class _Accidents(Accidents):
+    """Told to whoever calls the agents, as they happen."""
+
+    witness: Callable[[str, str], None]
+
+    async def happen(self, fault: Fault, service_id: str) -> None:
+        """To everything this service runs."""
+        self.witness(fault.kind, service_id)
+        await super().happen(fault, service_id)
+
+
 class SimulatedYard(Yard):
     """The yard, with what reaches out of the program replaced."""
 
@@ -91,9 +103,11 @@ class SimulatedYard(Yard):
     webhooks_type = _Webhooks
     events_type = _Events
     uploads_type = SimulatedUploads
+    accidents_type = _Accidents
     ground: SimulatedGround
     bundles: SimulatedBundles
     uploads: SimulatedUploads
+    accidents: _Accidents
 
     def __init__(self, folder: Path, images: Images, hosting: Hosting) -> None:
         self.calls_made = 0

@@ -46,6 +46,9 @@ class Callers:
         self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Future[None]] = set()
         yard.records.listen(self._on_event)
+        yard.accidents.witness = self._on_accident
+        self._taken: set[str] = set()
+        """Services that somebody took away: what ran there may answer until it has ended."""
 
     async def run(self) -> None:
         """Calls until cancelled."""
@@ -108,9 +111,19 @@ class Callers:
         slot: Any = self._yard.fleet._slots.all.get((service_id, ENVIRONMENT))
         return slot.current if slot else None
 
+    def _on_accident(self, kind: str, service_id: str) -> None:
+        # What the host moves answers all the time; what somebody took away cannot.
+        if kind in ("removed_by_hand", "service_deleted"):
+            self._taken.add(service_id)
+            self.excuse(service_id, f"somebody: {kind}")
+
     def _on_event(self, row: Row, event: str) -> None:
         live = self.live(row["service_id"])
         if event in ("crashed", "oom_killed") and live is not None and live.id == row["id"]:
             self.excuse(row["service_id"], f"the agent {event}")
         elif event == "restarted":
             self.excuse(row["service_id"], "it is being restarted")
+        elif event == "removed" and row["service_id"] in self._taken:
+            self.excuse(row["service_id"], "what somebody took away has ended")
+        elif event == "deployed":
+            self._taken.discard(row["service_id"])

@@ -100,10 +100,14 @@ def act(world: World, agent: Agent, verb: str) -> Deployment | None:
     target = next((d for d in found if wanted(d)), found[0] if found else None)
     if target is None:
         return None
-    if verb in ("stop", "restart"):
-        world.callers.excuse(target.host.service_id, f"a person asked to {verb} it")
     use = getattr(world.platform.deployments, verb)
+    # Between the wish and its end the agent may still answer.
+    excuse = f"a person asked to {verb} it" if verb in ("stop", "restart") else ""
+    if excuse:
+        world.callers.excuse(target.host.service_id, excuse)
     done: Deployment | None = world.person(lambda: use(world.who, target.id))
+    if excuse and done:
+        world.callers.excuse(target.host.service_id, excuse)
     return done
 
 
@@ -111,7 +115,6 @@ def by_hand(world: World, agent: Agent, kind: str) -> None:
     """Somebody removes what runs at the host, or deletes the whole service there."""
     for environment in world.environments():
         if environment.agent_id == agent.id and environment.service_id:
-            world.callers.excuse(environment.service_id, f"somebody: {kind}")
             world.wait(world.yard.by_hand(kind, environment.service_id))
             world.tally[f"fault {kind}"] += 1
 

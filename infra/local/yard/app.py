@@ -67,6 +67,7 @@ class Yard:
     webhooks_type: type[Webhooks] = Webhooks
     events_type: type[Events] = Events
     uploads_type: type[Uploads] = Uploads
+    accidents_type: type[Accidents] = Accidents
     make_schema = staticmethod(make_schema)
 
     def __init__(self, config: Config, ground: Ground | None = None) -> None:
@@ -112,7 +113,7 @@ class Yard:
             faults=self.faults,
             meter=self.meter,
         )
-        self.accidents = Accidents(self.core)
+        self.accidents = self.accidents_type(self.core)
         slots.accident = self.accidents.happen
         self.wire = self._wire()
         self.sampler = Sampler(self.fleet, self.store, config.hosting.sample_interval)
