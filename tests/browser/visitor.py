@@ -22,6 +22,11 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 LIMIT = 60_000
+SETTLED = """async () => {
+  const moves = (one) =>
+    one.playState === "running" && one.effect?.getTiming().iterations !== Infinity;
+  while (document.getAnimations().some(moves)) await new Promise(requestAnimationFrame);
+}"""
 expect.set_options(timeout=LIMIT)
 
 
@@ -114,7 +119,8 @@ class Visitor:
         self.page.wait_for_url(f"**{to}")
 
     def violations(self) -> list[str]:
-        """What axe finds wrong with the page as it is now."""
+        """What axe finds wrong with the page, once all that fades in or out has done so."""
+        self.page.evaluate(SETTLED)
         self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
