@@ -22,8 +22,9 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.screenshots import Scene, running, stage
-from tests.browser.visitor import FLAGS, Visitor
+from tests.browser.scene import Scene, running, stage
+from tests.browser.screenshots import seen
+from tests.browser.visitor import FLAGS, Visitor, launched
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / ".local" / "lighthouse.json"
@@ -117,8 +118,11 @@ def main() -> None:
     pages = {name: path for name, path in PAGES.items() if name in words} or PAGES
     found: dict[str, dict[str, Any]] = {}
     REPORTS.mkdir(parents=True, exist_ok=True)
-    with running() as web_url:
-        scene = stage(web_url)
+    with running() as ground:
+        web_url = ground.web_url
+        # Closed again before Lighthouse is steered: one process drives one browser.
+        with launched() as browser:
+            scene = stage(ground, lambda url: seen(browser, url))
         for preset in presets:
             with chromium() as port:
                 sign_in(port, scene)

@@ -183,7 +183,7 @@ def main() -> None:
     """`python -m tests.browser.screenshots [publish | patterns of names, as offer*dark-390]`."""
     words = sys.argv[1:]
     with running() as ground, launched() as browser:
-        scene = stage(ground, lambda url: _seen(browser, url))
+        scene = stage(ground, lambda url: seen(browser, url))
         album = Album(browser, scene)
         if words != ["publish"]:
             taken = picture(album, [f"*{word}*" for word in words or [""]])
@@ -192,7 +192,7 @@ def main() -> None:
             publish(album)
 
 
-def _seen(browser: Browser, url: str) -> bytes:
+def seen(browser: Browser, url: str) -> bytes:
     """A page of an agent, in the size of a listing's picture."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     try:
