@@ -144,7 +144,7 @@ def _signing_keys(text: str) -> dict[str, _SigningKey]:
         public = private.public_key()
         encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         key_id = hashlib.sha256(encoded).hexdigest()[:_KEY_ID_LENGTH]
-        # Keys made before these were on a curve that takes twice as long to verify.
+        # Keys made before these were on a curve that takes longer to verify.
         algorithm = "ES256" if isinstance(private, EllipticCurvePrivateKey) else "EdDSA"
         found[key_id] = _SigningKey(private, public, key_id, algorithm)
     return found
