@@ -168,7 +168,7 @@ class Access:
             # Its own word counts this once. Now we know whose it is, and ask with the next call.
             known = _Tier(token.org_id, token.tier, now - REMEMBERED)
             _remember(self._tiers, hashed, known)
-        return replace(token, tier=known.tier)
+        return token if token.tier == known.tier else replace(token, tier=known.tier)
 
 
 def _remember(kept: OrderedDict[str, _V], key: str, value: _V) -> None:
