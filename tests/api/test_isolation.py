@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -419,8 +419,8 @@ def said_by(user_id: str, key: Key, said: dict[str, Any]) -> bool:
         return True
     theirs = key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#")
     if theirs:
-        return said["user_id"] == user_id
-    return key.pk.endswith("#REPORTS#") and said["reporter"] == user_id
+        return bool(said["user_id"] == user_id)
+    return key.pk.endswith("#REPORTS#") and bool(said["reporter"] == user_id)
 
 
 def apart_from_votes(key: Key, document: bytes) -> bytes:
@@ -554,7 +554,9 @@ def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
                 values = {n: known[n] for n in re.findall(r"{(\w+)}", endpoint.path)}
                 query = "?path=docs/usage.md" if endpoint.name == "get_offer_page" else ""
                 body = bodies.get(endpoint.name)
-                reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+                reply = client(
+                    endpoint.method, f"{endpoint.path}{query}", body, headers=None, **values
+                )
                 what = f"{endpoint.name} → {reply.status} {reply.text}"
                 assert reply.status == endpoint.status, what
                 assert leaks(Sent("", reply, endpoint), secrets) == [], what
@@ -627,12 +629,16 @@ def key_of(kind: type, org_id: str) -> Key:
     return key
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(LAYOUTS, key=lambda k: k.__name__), ids=lambda k: k.__name__
-)
+def name_of(kind: type) -> str:
+    return kind.__name__
+
+
+STORED: list[type] = sorted(LAYOUTS, key=name_of)
+
+
+@pytest.mark.parametrize("kind", STORED, ids=name_of)
 def test_every_key_of_a_tenants_thing_begins_with_its_organisation(kind: type) -> None:
-    fields = [f for f in kind.__dataclass_fields__ if f == "org_id"]  # type: ignore[attr-defined]
-    of_tenant = bool(fields) or kind.__name__ == "Organisation"
+    of_tenant = "org_id" in {one.name for one in fields(kind)} or kind.__name__ == "Organisation"
     if not of_tenant or kind.__name__ in PERSONAL | OF_THE_PLATFORM:
         assert kind.__name__ in PERSONAL | OF_THE_PLATFORM, f"{kind.__name__}: say whose it is"
         return
