@@ -48,7 +48,7 @@ from tests.hooks import Repo, deliveries, installed
 
 ID = re.compile(r"(?:agt|ver|dep|org|usr|tok|inv|ses|idn|rev|rep|shr|dlv|hok)_[0-9a-z]{26}")
 EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.example")
-CALLS = 25
+CALLS = 50
 
 
 @dataclass
@@ -412,15 +412,14 @@ def one_call(scene: Scene) -> Sent:
 # --- what must hold ------------------------------------------------------------------------------
 
 
-def said_by(user_id: str, key: Key, said: dict[str, Any]) -> bool:
+def said_by(user_id: str, key: Key, document: bytes) -> bool:
     """Whether it is a person's to write with another's public agent: that they ran it, their
     review, vote or report; or that somebody looked at it or runs it, which says of nobody who."""
     if key.sk in ("VIEW#", "ACTIVE#"):
         return True
-    theirs = key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#")
-    if theirs:
-        return bool(said["user_id"] == user_id)
-    return key.pk.endswith("#REPORTS#") and bool(said["reporter"] == user_id)
+    if key.sk in ("RUN#", "REVIEW#") or key.sk.startswith("VOTE#"):
+        return bool(json.loads(document)["user_id"] == user_id)
+    return key.pk.endswith("#REPORTS#") and bool(json.loads(document)["reporter"] == user_id)
 
 
 def apart_from_votes(key: Key, document: bytes) -> bytes:
@@ -437,19 +436,17 @@ def untouched(scene: Scene) -> dict[str, Any]:
     theirs = {
         key: apart_from_votes(key, document)
         for key, document in world.store.dump().items()
-        if (
-            any(org in key.pk for org in ids)
-            and not said_by(scene.user_id, key, json.loads(document))
-        )
+        if (any(org in key.pk for org in ids) and not said_by(scene.user_id, key, document))
         or (
             key.pk.startswith(("TOKEN#", "NAME#", "HOOK#"))
             and any(org.encode() in document for org in ids)
         )
     }
+    told = b"\n".join(theirs.values())
     deployments = {
         d
         for d, document in world.host.running.items()
-        if any(f'"deployment_id":"{d}"'.encode() in item for item in theirs.values()) and document
+        if document and f'"deployment_id":"{d}"'.encode() in told
     }
     return {
         "items": theirs,
@@ -513,7 +510,7 @@ def forms(value: Any) -> list[str]:
 # Each example is a seed: shrinking one would find another world, not a smaller one.
 @given(st.integers(min_value=0, max_value=2**32))
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -577,7 +574,7 @@ def test_what_is_published_is_shown_and_nothing_beside_it() -> None:
 def test_the_test_would_notice() -> None:
     """The caller's own organisation, taken for another's, is seen and changed."""
     noticed = {"shown": 0, "changed": 0, "done": 0, "forms": 0}
-    for seed in range(16):
+    for seed in range(8):
         scene = built(Random(seed))  # noqa: S311 - repeatable, not secret
         scene.others, scene.own = scene.own, scene.others
         before, secrets = untouched(scene), secrets_of(scene)
