@@ -141,7 +141,7 @@ def _empty() -> Iterator[Shot]:
     yield Shot("organisation-invitations", "/organisation/invitations", "nobody", "own")
     yield Shot("organisation-audit", "/organisation/audit?action=agent.deleted", state="none-found")
     yield Shot("profile-tokens", "/profile/tokens", "nobody", "empty", ready="No API tokens")
-    yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent is like")
+    yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent matches")
     nothing = {"items": [], "total": 0, "total_is_exact": True, "next_cursor": None}
     nothing |= {"corrected": None, "facets": {"category": {}, "runtime": {}}}
     answers = ("/marketplace/agents", nothing)
@@ -190,7 +190,7 @@ def _rights(page: Page) -> None:
 def _ask_for_link(page: Page) -> None:
     page.get_by_label("Email").fill("ada@example.org")
     page.get_by_role("button", name="Send me a link").click()
-    page.get_by_text("Look into your mail").wait_for()
+    page.get_by_text("Check your mail").wait_for()
 
 
 def _drop_nothing(page: Page) -> None:

@@ -177,7 +177,7 @@ def test_variables_changed_in_two_tabs_show_both_and_lose_nothing(stage: Stage) 
     page.get_by_label("Value of HARBOUR", exact=True).fill("Brest")
     page.get_by_role("button", name="Paste a .env").click()
     page.get_by_label("Its lines").fill('TIDE_TOKEN="a\\nb"\nNAME_ÄÖ=no\nPLAIN=x # note\n')
-    page.get_by_role("button", name="Take over").click()
+    page.get_by_role("button", name="Fill in").click()
     expect(page.get_by_text("3 changes are not saved.")).to_be_visible()
     stage.api.ask(
         "PUT",

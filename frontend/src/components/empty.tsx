@@ -5,11 +5,22 @@ export function Empty({
   title,
   children,
   action,
+  quiet = false,
 }: {
   title: string;
   children?: ReactNode;
   action?: ReactNode;
+  /** Nothing here is how it should be: a line is enough. */
+  quiet?: boolean;
 }) {
+  if (quiet) {
+    return (
+      <div className="px-4 py-4 text-sm">
+        <p className="font-[600]">{title}</p>
+        {children ? <div className="mt-0.5 text-ink-2">{children}</div> : null}
+      </div>
+    );
+  }
   return (
     <div className="flex flex-col items-center px-6 py-14 text-center">
       <svg viewBox="0 0 120 44" aria-hidden="true" className="mb-5 h-11 text-line-2">

@@ -124,7 +124,7 @@ export function Tabs({ label, tabs }: { label: string; tabs: Tab[] }) {
       aria-label={label}
       className="relative -mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0"
     >
-      <ul className="flex gap-1">
+      <ul className="flex w-max gap-1">
         {tabs.map((tab) => (
           <li key={tab.to}>
             <NavLink

@@ -107,7 +107,7 @@ function Offered({
   return (
     <Plate
       className="mb-5 border-sea/50"
-      title={`Version ${latest.label} of ${update.name ?? update.origin.slug} is there`}
+      title={`Version ${latest.label} of ${update.name ?? update.origin.slug} is available`}
       note={
         <>
           yours is {update.origin.label}; published <Ago at={latest.published_at} />

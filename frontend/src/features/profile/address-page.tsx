@@ -47,8 +47,8 @@ export function AddressPage() {
             <Problem error={confirm.error} action={again} />
           ) : (
             <p className="text-sm text-ink-2">
-              From now on you sign in with the address that this link was sent to. Press only if you
-              asked for it yourself, just now. Every other browser is signed out.
+              After this you sign in with the address that this link was sent to, and every other
+              browser is signed out. Press only if you asked for it yourself, just now.
             </p>
           )}
           <Button
