@@ -93,8 +93,13 @@ class Scene:
 class Ground:
     """A running local cloud, and where it expects a stand-in for the code host, if it does."""
 
-    web_url: str
+    layout: Layout
     code_host_ports: tuple[int, int] | None
+
+    @property
+    def web_url(self) -> str:
+        """Where the web app is served."""
+        return self.layout.web_url
 
 
 @contextmanager
@@ -104,33 +109,32 @@ def running() -> Iterator[Ground]:
     if layout.read(layout.supervisor).get("state") == "live":
         named = [os.environ.get(f"SLIPWAY_GITHUB_APP_{part}URL") for part in ("API_", "")]
         ports = [urlsplit(url).port for url in named if url and "//localhost:" in url]
-        yield Ground(layout.web_url, (ports[0] or 0, ports[1] or 0) if len(ports) == 2 else None)
+        yield Ground(layout, (ports[0] or 0, ports[1] or 0) if len(ports) == 2 else None)
         return
     cloud = new_cloud()
     try:
         cloud.up()
-        yield Ground(cloud.web_url, cloud.code_host_ports)
+        yield Ground(cloud.layout, cloud.code_host_ports)
     finally:
         end(cloud)
 
 
 def stage(ground: Ground, picture: Picture) -> Scene:
     """Everything there is to see; made once for a cloud."""
-    known = KNOWN / f"{urlsplit(ground.web_url).port}.json"
+    web_url = ground.web_url
+    known = KNOWN / f"{urlsplit(web_url).port}.json"
     if known.exists():
         scene = Scene(**json.loads(known.read_text()))
-        with sign_in(ground.web_url, scene.ada) as ada:
+        with sign_in(web_url, scene.ada) as ada:
             if any(one["id"] == scene.ids["agent"] for one in ada.ask("GET", "/agents")["items"]):
                 return scene
-    layout = Layout.from_env()
-    if layout.web_url == ground.web_url:
-        publish_gallery(layout, lambda _said: None, SHOWN)
+    publish_gallery(ground.layout, lambda _said: None, SHOWN)
     place = f"{secrets.token_hex(2)}.example"
     people = [f"{name}@{place}" for name in ("ada", "grace", "nobody")]
-    scene = Scene(ground.web_url, *people)
+    scene = Scene(web_url, *people)
     scene.ids["offer"] = SHOWN[0]
     with ExitStack() as stack:
-        ada, grace = (stack.enter_context(sign_in(ground.web_url, one)) for one in people[:2])
+        ada, grace = (stack.enter_context(sign_in(web_url, one)) for one in people[:2])
         _agents(scene, ada, picture)
         _organisation(scene, grace)
         _shares(scene, ada)
@@ -253,6 +257,8 @@ def _copy(scene: Scene, ada: Person, grace: Person) -> None:
         f"/agents/{ids['agent']}/reviews/{review['id']}/reply",
         json={"text": "That is what it is for. The next version knows Danish."},
     )
+    report = {"reason": "other", "detail": "It knows no Danish yet, as its author says."}
+    grace.ask("POST", f"{at}/reports", json=report)
     newer = ada.upload(ids["agent"], "gist.zip", zipped(_gist("1.1.0")))
     ids["version"] = newer["id"]
     ids["deployment"] = ada.wait_for_live(ids["agent"], newer["id"])["id"]
