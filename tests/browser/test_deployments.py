@@ -98,6 +98,28 @@ def lines(visitor: Visitor) -> Any:
     return visitor.page.get_by_role("log")
 
 
+def test_the_parts_of_an_agent_keep_their_place_when_it_comes(stage: Stage) -> None:
+    page = stage.visitor.page
+    held: list[Route] = []
+    asked = re.compile(rf"/api/v1/agents/{stage.agent['id']}(\?|$)")
+    page.route(asked, lambda route: held.append(route))  # noqa: PLW0108 - a marked one
+    stage.visitor.go(f"{stage.base}/deployments")
+    parts = page.get_by_role("navigation", name="Parts of this agent")
+    page.get_by_text("Reading the agent").or_(page.locator("[aria-busy=true]")).first.wait_for(
+        state="attached"
+    )
+    before = parts.bounding_box()
+    page.unroute(asked)
+    for route in held:
+        route.continue_()
+    page.get_by_text("Reads the tides.").wait_for()
+    after = parts.bounding_box()
+    assert before is not None
+    assert after is not None
+    # A name in another script may make its line a little higher.
+    assert abs(after["y"] - before["y"]) <= 4
+
+
 def test_a_failing_version_is_watched_to_its_red_station(stage: Stage) -> None:
     version = stage.bring(MANIFEST, main_py=server("import nonesuch_module"))
     page = stage.visitor.page

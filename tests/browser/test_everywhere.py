@@ -101,6 +101,15 @@ def test_single_keys_do_nothing_while_somebody_types(person: Visitor) -> None:
     expect(person.page.get_by_role("combobox")).to_have_value("g o n ?")
 
 
+def test_nothing_moves_when_a_dialog_opens(person: Visitor) -> None:
+    person.go("/agents")
+    person.page.get_by_text("No agents yet").wait_for()
+    before = person.page.locator("main").bounding_box()
+    person.page.keyboard.press("?")
+    person.page.get_by_role("dialog").wait_for()
+    assert person.page.locator("main").bounding_box() == before
+
+
 def test_the_theme_is_the_systems_until_one_is_chosen_and_then_stays(window: Open) -> None:
     visitor = window(theme="dark")
     visitor.go("/sign-in")

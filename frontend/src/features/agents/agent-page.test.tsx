@@ -126,6 +126,13 @@ describe("an agent", () => {
     expect(await screen.findByText("Instances")).toBeInTheDocument();
   });
 
+  it("whose log could not be read does not say that it is followed", async () => {
+    refuse("get", "/deployments/dep_1/logs", 500, "This is our fault.");
+    open("/logs");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByText("Could not be read")).toBeInTheDocument();
+  });
+
   it("asks for its name before it is deleted for good", async () => {
     let deleted = false;
     server.use(
