@@ -131,8 +131,9 @@ def _without_signing_in() -> Iterator[Shot]:
     yield Shot("shared-link", "/shared", "", "incomplete", ready="part of the link")
     yield Shot("shared-link", "/shared#token=x", "", "ended", ready="Nothing is shared")
     yield Shot("offer", "/marketplace/nonesuch", "", "gone", ready="No agent is published")
-    yield Shot("invitation", "/invitations/accept#token=x", "", "unknown")
+    # In this order: the tab remembers what it was given.
     yield Shot("invitation", "/invitations/accept", "", "incomplete")
+    yield Shot("invitation", "/invitations/accept#token=x", "", "unknown")
     yield Shot("marketplace", "/marketplace", "", "open-to-all", ready="Site watch")
 
 

@@ -9,7 +9,11 @@ import {
 
 /** What stands beneath the heading, and what can be done. */
 export const AGENT_HEAD = {
-  lead: <Skeleton className="h-6 w-72 max-w-full" />,
+  lead: (
+    <span className="flex h-6 items-center">
+      <Skeleton className="h-4 w-72 max-w-full" />
+    </span>
+  ),
   actions: <Skeleton className="h-9 w-36" />,
 };
 

@@ -28,7 +28,11 @@ export function RunSkeleton() {
 
 /** What stands beneath the heading of a run, and what can be done with it. */
 export const RUN_HEAD = {
-  lead: <Skeleton className="h-[1.75rem] w-64 max-w-full" />,
+  lead: (
+    <span className="flex h-[1.75rem] items-center">
+      <Skeleton className="h-4 w-64 max-w-full" />
+    </span>
+  ),
   actions: <Skeleton className="h-9 w-28" />,
 };
 

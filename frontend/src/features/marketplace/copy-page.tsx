@@ -177,7 +177,7 @@ function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) 
         )}
       </Plate>
       {offer.fork ? (
-        <Plate title="How it is taken">
+        <Plate title="Source">
           <CheckField
             label="Fork the source instead"
             hint="It is built anew for you and goes its own way: updates of the author are not offered."
@@ -187,7 +187,7 @@ function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) 
         </Plate>
       ) : null}
       {general ? <Problem error={problem} /> : null}
-      <div className="flex flex-wrap justify-end gap-2">
+      <div className="flex flex-wrap items-center justify-end gap-2">
         <ButtonLink to={back} variant="quiet">
           Back to the agent
         </ButtonLink>

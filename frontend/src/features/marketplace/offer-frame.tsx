@@ -169,7 +169,11 @@ export function AwaitedOffer({ title }: { title: string }) {
           </span>
         </span>
       }
-      lead={<Skeleton className="h-6 w-80 max-w-full" />}
+      lead={
+        <span className="flex h-6 items-center">
+          <Skeleton className="h-4 w-80 max-w-full" />
+        </span>
+      }
       crumbs={CRUMBS}
       actions={<Skeleton className="h-9 w-44" />}
     >

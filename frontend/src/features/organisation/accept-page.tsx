@@ -195,7 +195,7 @@ function Refused({ error, retry }: { error: unknown; retry: () => void }) {
   if (!over) return <Problem error={problem} retry={retry} />;
   return (
     <Problem
-      error={problem}
+      error={problem.under("This invitation cannot be used")}
       action={
         <ButtonLink to="/" size="sm">
           Go to the start page
