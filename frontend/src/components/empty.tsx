@@ -33,7 +33,9 @@ export function Empty({
         <path d="M0 42h120" stroke="currentColor" strokeWidth="1" strokeDasharray="3 4" />
       </svg>
       <p className="text-lg font-[620]">{title}</p>
-      {children ? <div className="mt-1.5 max-w-md text-sm text-ink-2">{children}</div> : null}
+      {children ? (
+        <div className="mt-1.5 max-w-md text-sm text-balance text-ink-2">{children}</div>
+      ) : null}
       {action ? <div className="mt-5 flex flex-wrap justify-center gap-2">{action}</div> : null}
     </div>
   );

@@ -23,7 +23,7 @@ export function OperationsPage() {
       <QueryView query={query} loading={<Outline />}>
         {(seen) => (
           <div className="space-y-5">
-            <div className="grid items-start gap-5 lg:grid-cols-2">
+            <div className="grid gap-5 lg:grid-cols-2">
               <Budget budget={seen.budget} />
               <LastRun run={seen.reconciler} moving={seen.moving} serving={seen.serving} />
             </div>
