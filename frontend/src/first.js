@@ -74,6 +74,12 @@
       if (broken) broken.hidden = false;
       throw problem;
     });
+    try {
+      // Whoever reads it first waits for the browser to open it: better now than when the app begins.
+      sessionStorage.getItem("");
+    } catch {
+      // The app does without.
+    }
   };
   addEventListener("DOMContentLoaded", () => {
     // A hidden window draws nothing, and need not wait for it.
