@@ -93,13 +93,8 @@ class Scene:
 class Ground:
     """A running local cloud, and where it expects a stand-in for the code host, if it does."""
 
-    layout: Layout
+    web_url: str
     code_host_ports: tuple[int, int] | None
-
-    @property
-    def web_url(self) -> str:
-        """Where the web app is served."""
-        return self.layout.web_url
 
 
 @contextmanager
@@ -109,32 +104,31 @@ def running() -> Iterator[Ground]:
     if layout.read(layout.supervisor).get("state") == "live":
         named = [os.environ.get(f"SLIPWAY_GITHUB_APP_{part}URL") for part in ("API_", "")]
         ports = [urlsplit(url).port for url in named if url and "//localhost:" in url]
-        yield Ground(layout, (ports[0] or 0, ports[1] or 0) if len(ports) == 2 else None)
+        yield Ground(layout.web_url, (ports[0] or 0, ports[1] or 0) if len(ports) == 2 else None)
         return
     cloud = new_cloud()
     try:
         cloud.up()
-        yield Ground(cloud.layout, cloud.code_host_ports)
+        yield Ground(cloud.web_url, cloud.code_host_ports)
     finally:
         end(cloud)
 
 
 def stage(ground: Ground, picture: Picture) -> Scene:
     """Everything there is to see; made once for a cloud."""
-    web_url = ground.web_url
-    known = KNOWN / f"{urlsplit(web_url).port}.json"
+    known = KNOWN / f"{urlsplit(ground.web_url).port}.json"
     if known.exists():
         scene = Scene(**json.loads(known.read_text()))
-        with sign_in(web_url, scene.ada) as ada:
+        with sign_in(ground.web_url, scene.ada) as ada:
             if any(one["id"] == scene.ids["agent"] for one in ada.ask("GET", "/agents")["items"]):
                 return scene
-    publish_gallery(ground.layout, lambda _said: None, SHOWN)
+    publish_gallery(ground.web_url, lambda _said: None, SHOWN)
     place = f"{secrets.token_hex(2)}.example"
     people = [f"{name}@{place}" for name in ("ada", "grace", "nobody")]
-    scene = Scene(web_url, *people)
+    scene = Scene(ground.web_url, *people)
     scene.ids["offer"] = SHOWN[0]
     with ExitStack() as stack:
-        ada, grace = (stack.enter_context(sign_in(web_url, one)) for one in people[:2])
+        ada, grace = (stack.enter_context(sign_in(ground.web_url, one)) for one in people[:2])
         _agents(scene, ada, picture)
         _organisation(scene, grace)
         _shares(scene, ada)

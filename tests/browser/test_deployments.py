@@ -274,6 +274,30 @@ def test_by_keyboard_alone(stage: Stage) -> None:
     expect(page.get_by_role("option", name=re.compile("Redeploy this version"))).to_be_visible()
 
 
+def test_what_a_page_begins_with_is_asked_for_once_before_the_app_is_there(stage: Stage) -> None:
+    page = stage.visitor.page
+    pages = [
+        ("/agents", 1),
+        ("/deployments", 1),
+        (stage.base, 2),
+        (f"{stage.base}/logs", 1),
+        (stage.deployment(stage.live), 2),
+        (f"{stage.base}/versions/{stage.live['version_id']}", 2),
+    ]
+    for path, reads in pages:
+        with page.expect_response(re.compile("/api/v1/me$")):
+            page.goto("about:blank")
+            stage.visitor.go(path)
+        page.wait_for_load_state("networkidle")
+        told = page.evaluate(
+            "[performance.getEntriesByType('resource').map(({ name }) => name)"
+            ".filter((name) => name.includes('/api/v1/')), slipwayReads.answers.size]"
+        )
+        asked = [one for one in told[0] if not one.endswith("/auth/refresh")]
+        assert told[1] == 0, "The app has not taken over every answer."
+        assert not set(asked[:reads]) & set(asked[reads : reads + 3]), asked
+
+
 PARTS = ("", "/deployments", "/versions", "/logs", "/metrics", "/variables", "/settings")
 
 

@@ -331,12 +331,16 @@ function useFollow(
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;
-    let top = box.scrollTop;
+    // Not asked for now, which would lay the page out once more: the first scrolling tells.
+    let top: number | null = null;
     const onScroll = () => {
-      const rest = box.scrollHeight - box.scrollTop - box.clientHeight;
-      if (box.scrollTop < top - 1 && rest > ROW && following.current) setFollow(false);
-      else if (rest < 2 && box.scrollTop > top + 1 && !following.current) setFollow(true);
-      top = box.scrollTop;
+      const now = box.scrollTop;
+      const rest = box.scrollHeight - now - box.clientHeight;
+      if (top !== null) {
+        if (now < top - 1 && rest > ROW && following.current) setFollow(false);
+        else if (rest < 2 && now > top + 1 && !following.current) setFollow(true);
+      }
+      top = now;
     };
     box.addEventListener("scroll", onScroll, { passive: true });
     return () => box.removeEventListener("scroll", onScroll);
