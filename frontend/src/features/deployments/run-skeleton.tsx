@@ -9,7 +9,7 @@ export function RunSkeleton() {
         <div className="plate px-3 pt-4 pb-3 sm:px-5">
           <StationsOutline />
         </div>
-        <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
           <div className="plate h-[26rem]">
             <div className="flex h-12 items-center gap-2 border-b border-line px-3">
               <Skeleton className="h-3.5 w-14" />
