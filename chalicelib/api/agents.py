@@ -11,9 +11,11 @@ from pydantic import Field
 from chalicelib.api.http import Answer, Call, Model, View, endpoint
 from chalicelib.api.shapes import PageQuery
 from chalicelib.api.words import written
-from chalicelib.domain.agents import Category, Runtime, Visibility
+from chalicelib.domain.agents import Agent, Category, Runtime, Visibility
 from chalicelib.domain.deployments import Deployment, DeploymentState
 from chalicelib.domain.tenancy import Action
+from chalicelib.domain.versions import Version, VersionState
+from chalicelib.services.standings import Standing
 
 agents = Blueprint(__name__)
 
@@ -95,15 +97,28 @@ class ProductionView(View):
     confirmed_at: datetime | None
 
 
+class LatestView(View):
+    """What came last of an agent that nothing runs of: its newest version, on its way or how it
+    ended, or its last deployment to production, which has ended."""
+
+    version_id: str
+    version_number: int
+    version_state: VersionState
+    deployment_id: str | None
+    deployment_state: DeploymentState | None
+
+
 class ListedAgent(AgentView):
-    """`production` is there when it was asked for with `include`, and null when nothing runs."""
+    """`production` is there when it was asked for with `include`, and null when nothing runs.
+    Then `latest` says why, where there is something to say."""
 
     production: ProductionView | None = None
+    latest: LatestView | None = None
 
 
 class AgentQuery(PageQuery):
     include: Literal["production"] | None = None
-    """Also say what runs in production."""
+    """Also say what runs in production, or else what came last."""
 
 
 class AgentPage(View):
@@ -122,22 +137,46 @@ class AgentPage(View):
 )
 def list_agents(call: Call, query: AgentQuery) -> AgentPage:
     page = call.platform.agents.page(call.principal, limit=query.limit, after=query.cursor)
-    running: dict[str, Deployment] = {}
+    standings: dict[str, Standing] = {}
     if query.include:
-        running = call.platform.deployments.standings(call.principal, page.items)
-    items = [
-        ListedAgent(
-            **AgentView.model_validate(agent).model_dump(),
-            production=_standing(running.get(agent.id)),
-        )
-        for agent in page.items
-    ]
+        standings = call.platform.deployments.standings(call.principal, page.items)
+    items = [_listed(agent, standings.get(agent.id)) for agent in page.items]
     return AgentPage(items=items, next_cursor=page.next)
 
 
-def _standing(deployment: Deployment | None) -> ProductionView | None:
-    if deployment is None:
-        return None
+def _listed(agent: Agent, standing: Standing | None) -> ListedAgent:
+    listed = ListedAgent(**AgentView.model_validate(agent).model_dump())
+    if standing and standing.running:
+        listed.production = _production(standing.running)
+    elif standing and standing.ended:
+        listed.latest = _ended(standing.ended)
+    elif standing and standing.version:
+        listed.latest = _newest(standing.version)
+    return listed
+
+
+def _ended(deployment: Deployment) -> LatestView:
+    return LatestView(
+        version_id=deployment.version_id,
+        version_number=deployment.version_number,
+        # Nothing else is deployed, and a ready version stays one.
+        version_state=VersionState.READY,
+        deployment_id=deployment.id,
+        deployment_state=deployment.state,
+    )
+
+
+def _newest(version: Version) -> LatestView:
+    return LatestView(
+        version_id=version.id,
+        version_number=version.number,
+        version_state=version.state,
+        deployment_id=None,
+        deployment_state=None,
+    )
+
+
+def _production(deployment: Deployment) -> ProductionView:
     return ProductionView(
         deployment_id=deployment.id,
         version_number=deployment.version_number,

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.copies import Origin
+from chalicelib.domain.versions import Newest
 from chalicelib.values import frozen
 
 
@@ -54,6 +55,8 @@ class Agent:
     created_at: datetime
     updated_at: datetime
     version_count: int = 0
+    newest: Newest | None = None
+    """The newest version, those of pull requests aside; None in agents older than this note."""
     choice: str | None = None
     """The app last chosen of a source that holds several; new versions follow it."""
     origin: Origin | None = None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.machine import successor
-from chalicelib.domain.versions import Reason, SourceCommit
+from chalicelib.domain.versions import Newest, Reason, SourceCommit
 from chalicelib.values import frozen
 
 
@@ -255,6 +255,8 @@ class Environment:
     domain: str = ""
     leftovers: tuple[Leftover, ...] = ()
     paused: Pause | None = None
+    newest: Newest | None = None
+    """The deployment asked for last, however it ended; one that was brought back is none."""
     revision: int = 0
 
 

@@ -189,6 +189,14 @@ class Version:
 
 
 @frozen
+class Newest:
+    """Which of many came last, noted on what has many of them, so that nobody must look for it."""
+
+    id: str
+    at: datetime
+
+
+@frozen
 class Template:
     """A ready-made source people can start from."""
 

@@ -23,7 +23,7 @@ from chalicelib.domain.pages import PAGES
 from chalicelib.domain.release import CONTEXT, Strategy, strategy_of
 from chalicelib.domain.search import trend_of
 from chalicelib.domain.tenancy import Action, Membership, Principal
-from chalicelib.domain.versions import Source, SourceKind, Version, VersionState
+from chalicelib.domain.versions import Newest, Source, SourceKind, Version, VersionState
 from chalicelib.errors import (
     ChangedMeanwhile,
     Conflict,
@@ -190,6 +190,7 @@ class Copies:
         changed = replace(
             agent,
             version_count=version.number,
+            newest=Newest(version.id, now),
             origin=replace(update.origin, version_id=latest.version_id, label=latest.label),
             updated_at=now,
             revision=agent.revision + 1,
@@ -264,6 +265,7 @@ class Copies:
         version = _version(offered, agent, principal, 1, now, deploy=True)
         changes: list[Change] = []
         if not fork:
+            agent = replace(agent, newest=Newest(version.id, now))
             self._lay_out(offered, version)
             changes += [Put(version), Put(_item(version, principal))]
         if values:

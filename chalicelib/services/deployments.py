@@ -53,6 +53,7 @@ from chalicelib.services.audit import Audit
 from chalicelib.services.history import item
 from chalicelib.services.recent import recent_of
 from chalicelib.services.settling import Settling
+from chalicelib.services.standings import Standing, standings_of
 from chalicelib.services.turns import Turns
 from chalicelib.services.variables import (
     DeployedVariable,
@@ -94,25 +95,9 @@ class Deployments:
 
     # --- at a glance ------------------------------------------------------------------
 
-    def standings(self, principal: Principal, agents: Sequence[Agent]) -> dict[str, Deployment]:
-        """What runs in production of these agents, by the agent's id: what moves there, or else
-        what serves, or waits. Two requests for any number up to 100.
-        """
-        readable = [a for a in agents if principal.may(Action.DEPLOYMENT_READ, a.id)]
-        if not readable:
-            return {}
-        found = self._store.get_many(
-            *((Environment, agent.org_id, agent.id, "production") for agent in readable)
-        )
-        wanted = {
-            place.agent_id: (place.org_id, chosen)
-            for place in found
-            if place is not None and (chosen := place.moving or place.serving or place.queued)
-        }
-        if not wanted:
-            return {}
-        deployments = self._store.get_many(*((Deployment, *key) for key in wanted.values()))
-        return {one.agent_id: one for one in deployments if one is not None}
+    def standings(self, principal: Principal, agents: Sequence[Agent]) -> dict[str, Standing]:
+        """How these agents stand in production, by the agent's id."""
+        return standings_of(self._store, principal, agents)
 
     # --- asking for one -----------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from chalicelib.domain.deployments import (
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.masking import Masker
 from chalicelib.domain.operations import Difference, ServiceClaim
-from chalicelib.domain.versions import Reason
+from chalicelib.domain.versions import Newest, Reason
 from chalicelib.errors import ChangedMeanwhile, Conflict, NotFound, PlatformError
 from chalicelib.ports import Change, Clock, Engine, HostDeployment, Put, Schedule, Store
 from chalicelib.services.activity import Activity
@@ -73,6 +73,7 @@ class Turns:
                 if draft.trigger in (Trigger.REQUEST, Trigger.ROLLBACK):
                     # Somebody has looked, and decided.
                     environment = replace(environment, paused=None)
+                environment = replace(environment, newest=Newest(draft.id, draft.created_at))
                 starts = environment.moving is None
                 if starts:
                     changes.append(Put(following(environment, now, moving=draft.id)))

@@ -14,6 +14,7 @@ from chalicelib.domain.ids import is_id, new_id
 from chalicelib.domain.pull_requests import number_of
 from chalicelib.domain.tenancy import Action, Principal
 from chalicelib.domain.versions import (
+    Newest,
     Reason,
     Source,
     SourceCommit,
@@ -504,6 +505,7 @@ class Versions:
         counted = replace(
             agent,
             version_count=number,
+            newest=agent.newest if version.unmerged else Newest(version_id, now),
             choice=choice or agent.choice,
             updated_at=now,
             revision=agent.revision + 1,

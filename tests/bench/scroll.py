@@ -111,6 +111,13 @@ def _agent(number: int) -> dict[str, Any]:
         "url": f"http://agent-{number}.example",
         "confirmed_at": at,
     }
+    failed = {
+        "version_id": f"ver_{number}",
+        "version_number": 1,
+        "version_state": "failed",
+        "deployment_id": None,
+        "deployment_state": None,
+    }
     return {
         "id": f"agt_{number}",
         "slug": f"agent-{number}",
@@ -124,6 +131,7 @@ def _agent(number: int) -> dict[str, Any]:
         "created_at": at,
         "updated_at": at,
         "production": live if number % 3 else None,
+        "latest": None if number % 3 else failed,
     }
 
 

@@ -14,9 +14,10 @@ from chalicelib.domain.agents import Agent, Category, SlugClaim, Visibility
 from chalicelib.domain.connections import Connection, How
 from chalicelib.domain.credentials import ApiToken
 from chalicelib.domain.deliveries import Delivery, DeliveryState, Facts, Outcome, Receipt
-from chalicelib.domain.deployments import DeploymentEvent, HistoryItem
+from chalicelib.domain.deployments import DeploymentEvent, Environment, HistoryItem
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.tenancy import Role, Scope
+from chalicelib.domain.versions import Newest
 from chalicelib.errors import ChangedMeanwhile
 from chalicelib.ports import (
     AGENTS,
@@ -69,6 +70,22 @@ def test_a_deployment_with_everything_in_it_survives(store: Store) -> None:
     )
     store.commit(Put(full))
     assert store.get(type(full), full.org_id, full.id) == full
+
+
+def test_what_is_noted_as_newest_survives_and_what_is_older_than_the_note_is_read(
+    store: Store,
+) -> None:
+    bare = agent("org_1")
+    noted = replace(agent("org_1"), newest=Newest(new_id("ver"), NOW))
+    place = Environment("org_1", noted.id, "production", NOW, revision=1)
+    asked = replace(place, name="preview", newest=Newest(new_id("dep"), NOW))
+    store.commit(*(Put(one) for one in (bare, noted, place, asked)))
+    assert store.get_many(
+        (Agent, "org_1", bare.id),
+        (Agent, "org_1", noted.id),
+        (Environment, "org_1", noted.id, "production"),
+        (Environment, "org_1", noted.id, "preview"),
+    ) == [bare, noted, place, asked]
 
 
 def test_a_first_revision_is_written_once(store: Store) -> None:

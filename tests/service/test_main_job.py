@@ -660,21 +660,6 @@ def test_an_agents_output_can_be_read_from_a_moment_on(world: World) -> None:
     assert [line.message for line in lines] == ["line 5"]
 
 
-def test_what_runs_is_told_of_many_agents_at_once(world: World) -> None:
-    who = world.sign_in()
-    idle, running, moving = (world.agent(who, name) for name in ("Idle", "Running", "Moving"))
-    live = world.live(who, running)
-    world.live(who, moving)
-    version = world.ready(who, moving, deploy=True)
-    found = world.platform.deployments.standings(who, [idle, running, moving])
-    assert {agent: one.id for agent, one in found.items()} == {
-        running.id: live.id,
-        moving.id: version.deployment_id,
-    }
-    assert world.platform.deployments.standings(who, [idle]) == {}
-    assert world.platform.deployments.standings(who, []) == {}
-
-
 def test_a_template_can_be_held_for_confirmation_as_an_upload_can(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)

@@ -3250,6 +3250,21 @@ export interface components {
             name: string;
         };
         /**
+         * LatestView
+         * @description What came last of an agent that nothing runs of: its newest version, on its way or how it
+         *     ended, or its last deployment to production, which has ended.
+         */
+        LatestView: {
+            /** Deployment Id */
+            deployment_id: string | null;
+            deployment_state: components["schemas"]["DeploymentState"] | null;
+            /** Version Id */
+            version_id: string;
+            /** Version Number */
+            version_number: number;
+            version_state: components["schemas"]["VersionState"];
+        };
+        /**
          * LinkLookUp
          * @description Without `q` every page is listed.
          */
@@ -3301,6 +3316,7 @@ export interface components {
         /**
          * ListedAgent
          * @description `production` is there when it was asked for with `include`, and null when nothing runs.
+         *     Then `latest` says why, where there is something to say.
          */
         ListedAgent: {
             category: components["schemas"]["Category"];
@@ -3313,6 +3329,8 @@ export interface components {
             description: string;
             /** Id */
             id: string;
+            /** @default null */
+            latest?: components["schemas"]["LatestView"] | null;
             /** Name */
             name: string;
             /** @default null */

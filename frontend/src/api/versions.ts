@@ -11,7 +11,6 @@ import type { Reason, Version, VersionState } from "./types";
 
 export const versionKeys = {
   of: (agentId: string) => ["agents", agentId, "versions"] as const,
-  newest: (agentId: string) => ["agents", agentId, "versions", "newest"] as const,
   one: (agentId: string, id: string) => ["agents", agentId, "versions", id] as const,
   report: (agentId: string, id: string, final: boolean) =>
     ["agents", agentId, "versions", id, "report", final] as const,
@@ -21,6 +20,13 @@ const MOVING: ReadonlySet<VersionState> = new Set(["awaiting_upload", "uploaded"
 
 export function versionMoves(version: { state: VersionState }): boolean {
   return MOVING.has(version.state);
+}
+
+/** Whether something is still to come of it: an end, or the deployment it was made for. */
+export function versionOwes(version: Version): boolean {
+  if (version.state !== "ready") return versionMoves(version);
+  const heldBack = version.warnings.some(({ code }) => code === "auto_deploy_paused");
+  return version.deploy && version.deployment_id === null && !heldBack;
 }
 
 export const versionsQuery = (agentId: string) =>
@@ -34,20 +40,6 @@ export const versionsQuery = (agentId: string) =>
       }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
-  });
-
-/** The newest version alone; null while there is none. */
-export const newestVersionQuery = (agentId: string) =>
-  queryOptions({
-    queryKey: versionKeys.newest(agentId),
-    queryFn: async ({ signal }) => {
-      const page = await api.get("/agents/{agent_id}/versions", {
-        path: { agent_id: agentId },
-        query: { limit: 1 },
-        signal,
-      });
-      return page.items[0] ?? null;
-    },
   });
 
 export const versionQuery = (agentId: string, versionId: string) =>

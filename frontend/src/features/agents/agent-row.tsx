@@ -1,71 +1,71 @@
 /** One agent in the list: what it is, how it stands, where it answers. */
+import { type InfiniteData, useQueryClient } from "@tanstack/react-query";
 import { ArrowUpRight } from "lucide-react";
-import { memo } from "react";
+import { memo, useEffect } from "react";
 import { Link } from "react-router";
+import { agentKeys } from "@/api/agents";
 import { deploymentMoves, deploymentQuery } from "@/api/deployments";
 import { usePolled } from "@/api/polling";
-import { deploymentStanding, type Standing, versionStanding } from "@/api/states";
 import type { ListedAgent } from "@/api/types";
-import { newestVersionQuery, versionMoves } from "@/api/versions";
+import { versionMoves, versionOwes, versionQuery } from "@/api/versions";
 import { runtimeName } from "@/components/runtime";
 import { Light, Status } from "@/components/status";
 import { Ago } from "@/components/time";
+import { type Latest, standingOf } from "./standing";
 
 export const ROW_HEIGHT = 68;
 
 /** Drawn again only when what it shows changes: a long list scrolls past without work. */
 export const AgentRow = memo(function AgentRow({ agent }: { agent: ListedAgent }) {
-  if (agent.production && deploymentMoves(agent.production)) {
-    return <Followed agent={agent} listed={agent.production} />;
+  const { production, latest } = agent;
+  if (production && deploymentMoves(production)) {
+    return <Released agent={agent} listed={production} />;
   }
-  if (!agent.production && agent.version_count > 0) return <Unlaunched agent={agent} />;
-  return <Row agent={agent} running={agent.production} />;
+  if (!production && latest && versionMoves({ state: latest.version_state })) {
+    return <Built agent={agent} latest={latest} />;
+  }
+  return <Row agent={agent} />;
 });
 
-/** One that nothing runs of: its newest version says why. */
-function Unlaunched({ agent }: { agent: ListedAgent }) {
-  const { data: newest } = usePolled(newestVersionQuery(agent.id), {
-    moving: (version) => version !== null && versionMoves(version),
-    settles: true,
-  });
-  if (!newest || newest.state === "ready") return <Row agent={agent} running={null} />;
-  const { tone, label } = versionStanding(newest.state);
-  return (
-    <Row
-      agent={agent}
-      running={null}
-      standing={{
-        tone,
-        label: newest.state === "failed" ? "Build failed" : label,
-        to: `/agents/${agent.id}/versions/${newest.id}`,
-      }}
-    />
-  );
-}
+type Production = NonNullable<ListedAgent["production"]>;
 
-type Running = ListedAgent["production"];
-
-/** One on its way is looked at until it has arrived. */
-function Followed({ agent, listed }: { agent: ListedAgent; listed: NonNullable<Running> }) {
+/** A deployment on its way is looked at until it has arrived. */
+function Released({ agent, listed }: { agent: ListedAgent; listed: Production }) {
   const { data } = usePolled(deploymentQuery(listed.deployment_id), {
     moving: deploymentMoves,
     settles: true,
   });
-  return <Row agent={agent} running={data ?? listed} />;
+  useArrival(data !== undefined && !deploymentMoves(data));
+  return <Row agent={data ? { ...agent, production: { ...listed, ...data } } : agent} />;
 }
 
-function Row({
-  agent,
-  running,
-  standing = running ? deploymentStanding(running.state) : { tone: "ended", label: "Not deployed" },
-}: {
-  agent: ListedAgent;
-  standing?: Standing & { to?: string };
-  running:
-    | Pick<NonNullable<Running>, "state" | "url" | "confirmed_at" | "version_number">
-    | null
-    | undefined;
-}) {
+/** And so is a version, of an agent that nothing runs of. */
+function Built({ agent, latest }: { agent: ListedAgent; latest: Latest }) {
+  const { data } = usePolled(versionQuery(agent.id, latest.version_id), {
+    moving: versionOwes,
+    settles: true,
+  });
+  useArrival(data !== undefined && !versionOwes(data));
+  return (
+    <Row agent={data ? { ...agent, latest: { ...latest, version_state: data.state } } : agent} />
+  );
+}
+
+/** What the list counts is read again, unless it has become too long for that. */
+function useArrival(arrived: boolean): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    if (!arrived) return;
+    const read = client.getQueryData<InfiniteData<unknown>>(agentKeys.list);
+    if ((read?.pages.length ?? 0) <= 2) {
+      void client.invalidateQueries({ queryKey: agentKeys.list, exact: true });
+    }
+  }, [arrived, client]);
+}
+
+function Row({ agent }: { agent: ListedAgent }) {
+  const running = agent.production;
+  const standing = standingOf(agent);
   return (
     <div className="relative grid h-full grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3.5 px-4 hover:bg-sunk/50 lg:grid-cols-[auto_minmax(0,1fr)_6.5rem_minmax(0,15rem)_9.5rem]">
       <Light tone={standing.tone} />

@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
 import { answer, refuse } from "@/testing/server";
-import { deployment, list, version } from "@/testing/things";
+import { deployment, version } from "@/testing/things";
 import { routes } from "./routes";
 
 const AGENT = {
@@ -33,11 +33,59 @@ describe("the dashboard", () => {
     );
   });
 
-  it("says of one that nothing runs of whether its build failed, and leads there", async () => {
-    answer("get", "/agents", { items: [{ ...AGENT, version_count: 1 }], next_cursor: null });
-    answer("get", "/agents/agt_1/versions", list([version({ id: "ver_9", state: "failed" })]));
+  it("says of one that nothing runs of what came last, counts it, and leads there", async () => {
+    const latest = {
+      version_id: "ver_9",
+      version_number: 1,
+      version_state: "failed",
+      deployment_id: null,
+      deployment_state: null,
+    };
+    answer("get", "/agents", {
+      items: [
+        { ...AGENT, version_count: 1, latest },
+        {
+          ...AGENT,
+          id: "agt_2",
+          name: "Tide",
+          version_count: 1,
+          latest: {
+            ...latest,
+            version_state: "ready",
+            deployment_id: "dep_9",
+            deployment_state: "failed",
+          },
+        },
+        { ...AGENT, id: "agt_3", name: "Idle", latest: { ...latest, version_state: "ready" } },
+      ],
+      next_cursor: null,
+    });
     open();
     expect(await screen.findByRole("link", { name: "Build failed of Gist" })).toHaveAttribute(
+      "href",
+      "/agents/agt_1/versions/ver_9",
+    );
+    expect(screen.getByRole("link", { name: "Deployment failed of Tide" })).toHaveAttribute(
+      "href",
+      "/agents/agt_2/deployments/dep_9",
+    );
+    await userEvent.click(screen.getByRole("button", { name: "Need a look 2" }));
+    expect(screen.queryByRole("link", { name: "Idle" })).not.toBeInTheDocument();
+    expect(screen.getByText("2 of 3")).toBeInTheDocument();
+  });
+
+  it("follows a first build until it has ended", async () => {
+    const latest = {
+      version_id: "ver_9",
+      version_number: 1,
+      version_state: "building",
+      deployment_id: null,
+      deployment_state: null,
+    };
+    answer("get", "/agents", { items: [{ ...AGENT, latest }], next_cursor: null });
+    answer("get", "/agents/agt_1/versions/ver_9", version({ id: "ver_9", state: "rejected" }));
+    open();
+    expect(await screen.findByRole("link", { name: "Source rejected of Gist" })).toHaveAttribute(
       "href",
       "/agents/agt_1/versions/ver_9",
     );

@@ -1,6 +1,6 @@
 /** Knows how a list of agents is narrowed down, and into which lots it falls. */
-import { deploymentStanding } from "@/api/states";
 import type { ListedAgent } from "@/api/types";
+import { standingOf } from "./standing";
 
 export const LOTS = [
   { id: "live", label: "Live", tone: "live" },
@@ -12,10 +12,10 @@ export const LOTS = [
 export type Lot = (typeof LOTS)[number]["id"];
 
 export function lotOf(agent: ListedAgent): Lot {
-  if (!agent.production) return "idle";
-  const { tone } = deploymentStanding(agent.production.state);
+  const { tone } = standingOf(agent);
   if (tone === "live" || tone === "moving") return tone;
-  return tone === "failed" || tone === "warning" ? "attention" : "resting";
+  if (tone === "failed" || tone === "warning") return "attention";
+  return agent.production ? "resting" : "idle";
 }
 
 export interface Filter {
