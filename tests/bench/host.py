@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -45,13 +42,11 @@ SLOW_AGENT = Behaviour(boots=15.0)
 def _world() -> Iterator[World]:
     level = logger.log_level
     logger.setLevel(logging.CRITICAL)
-    folder = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
-    made = World(folder)
+    made = World()
     try:
         yield made
     finally:
         made.close()
-        shutil.rmtree(folder, ignore_errors=True)
         logger.setLevel(level)
 
 

@@ -1,4 +1,4 @@
-"""The stores that every suite of the store runs against."""
+"""The stores that every suite of the store runs against, and the table behind one of them."""
 
 from __future__ import annotations
 
@@ -58,16 +58,21 @@ class OneAtATime:
         return locked
 
 
-@pytest.fixture(params=["memory", "dynamo"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
+@pytest.fixture
+def dynamo(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneAtATime]:
+    """A client of an empty table."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         client = get_session().create_client("dynamodb")
         client.create_table(**TABLE)
-        one_at_a_time = OneAtATime(client)
-        yield DynamoStore("table", lambda: one_at_a_time)
+        yield OneAtATime(client)
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    client: OneAtATime = request.getfixturevalue("dynamo")
+    return DynamoStore("table", lambda: client)

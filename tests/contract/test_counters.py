@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from botocore.session import get_session
-from moto import mock_aws
 
 from chalicelib.adapters.counters import DynamoCounters
 from chalicelib.adapters.memory import MemoryCounters
 from chalicelib.domain.limits import Bucket, RateClass, Strikes
 from chalicelib.errors import Unavailable
 from chalicelib.ports import Counters
-from tests.contract.conftest import TABLE, OneAtATime
+from tests.contract.conftest import OneAtATime
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -25,18 +22,11 @@ MINE = Bucket(RateClass.READ, "usr_1", "org_1")
 
 
 @pytest.fixture(params=["memory", "dynamo"])
-def counters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counters]:
+def counters(request: pytest.FixtureRequest) -> Counters:
     if request.param == "memory":
-        yield MemoryCounters()
-        return
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        client = get_session().create_client("dynamodb")
-        client.create_table(**TABLE)
-        one_at_a_time = OneAtATime(client)
-        yield DynamoCounters("table", lambda: one_at_a_time)
+        return MemoryCounters()
+    client: OneAtATime = request.getfixturevalue("dynamo")
+    return DynamoCounters("table", lambda: client)
 
 
 def take(counters: Counters, bucket: Bucket = MINE, window: int = 0, limit: int = 3) -> int | None:

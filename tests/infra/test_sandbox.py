@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -43,21 +42,6 @@ class Server(http.server.ThreadingHTTPServer):
     address_family = __import__("socket").AF_INET6 if ":" in os.environ["HOST"] else 2
 Server((os.environ["HOST"], 8000), Handler).serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def state() -> Iterator[Path]:
-    folder = ground.open_folder("slipway-state-")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def isolation(state: Path) -> Isolation:
-    found = probe(state)
-    if not found.usable:
-        pytest.skip(found.reason)
-    return found
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.sandbox import Isolation, Sandbox, Spec, probe
+from infra.local.sandbox import Isolation, Sandbox, Spec
 from infra.local.sandbox.addresses import Policy, local, normal, public, unwrapped
 from infra.local.sandbox.spec import Egress
 from tests.infra import sandbox_ground as ground
@@ -51,18 +51,8 @@ def far() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def state() -> Iterator[Path]:
-    folder = ground.open_folder("slipway-state-")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def box(state: Path) -> Iterator[Sandbox]:
-    found: Isolation = probe(state)
-    if not found.usable:
-        pytest.skip(found.reason)
-    with Sandbox(found, state) as made:
+def box(isolation: Isolation, state: Path) -> Iterator[Sandbox]:
+    with Sandbox(isolation, state) as made:
         yield made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.sandbox import Isolation, Limits, Sandbox, Spec, probe, remove
+from infra.local.sandbox import Isolation, Limits, Sandbox, Spec, remove
 from infra.local.sandbox.trees import give
 from tests.infra import sandbox_ground as ground
 
@@ -58,29 +57,14 @@ HIDDEN = (
 )
 
 
-@pytest.fixture(scope="module")
-def state() -> Iterator[Path]:
-    folder = ground.open_folder("slipway-state-")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def best(state: Path) -> Isolation:
-    found = probe(state)
-    if not found.usable:
-        pytest.skip(found.reason)
-    return found
-
-
 @pytest.fixture(scope="module", params=["as it is", "without control groups"])
-def box(request: pytest.FixtureRequest, best: Isolation, state: Path) -> Iterator[Sandbox]:
-    isolation = best
+def box(request: pytest.FixtureRequest, isolation: Isolation, state: Path) -> Iterator[Sandbox]:
+    chosen = isolation
     if request.param != "as it is":
-        isolation = replace(best, features=best.features - CONTROL_GROUPS)
-        if isolation == best:
+        chosen = replace(isolation, features=isolation.features - CONTROL_GROUPS)
+        if chosen == isolation:
             pytest.skip("there are none on this machine")
-    with Sandbox(isolation, state) as made:
+    with Sandbox(chosen, state) as made:
         yield made
 
 
@@ -161,10 +145,10 @@ def test_processor_time_has_an_end(box: Sandbox) -> None:
     assert ended in (-signal.SIGKILL, -signal.SIGXCPU)
 
 
-def test_a_share_of_the_processors_is_kept(best: Isolation, state: Path) -> None:
-    if "cpu" not in best.features:
+def test_a_share_of_the_processors_is_kept(isolation: Isolation, state: Path) -> None:
+    if "cpu" not in isolation.features:
         pytest.skip("no writable cpu control group")
-    with Sandbox(best, state) as box, ground.app() as folder:
+    with Sandbox(isolation, state) as box, ground.app() as folder:
         limits = Limits(cpus=0.2)
         spec = Spec(app=folder, command=["python3", "-c", "while True: pass"], limits=limits)
         run = box.start(spec)
@@ -174,8 +158,8 @@ def test_a_share_of_the_processors_is_kept(best: Isolation, state: Path) -> None
     assert used < 0.9
 
 
-def test_control_groups_are_taken_away(best: Isolation, state: Path) -> None:
-    with Sandbox(best, state) as box, ground.app() as folder:
+def test_control_groups_are_taken_away(isolation: Isolation, state: Path) -> None:
+    with Sandbox(isolation, state) as box, ground.app() as folder:
         run = box.start(Spec(app=folder, command=["sleep", "600"]))
         groups = list(run._group.folders.values())
         run.kill()

@@ -28,16 +28,6 @@ FORK = {"id": 5, "full_name": "eve/echo"}
 
 
 @pytest.fixture
-def who(world: World) -> Principal:
-    return world.founded()
-
-
-@pytest.fixture
-def agent(world: World, who: Principal) -> Agent:
-    return world.agent(who)
-
-
-@pytest.fixture
 def repo(world: World, who: Principal, agent: Agent) -> Repo:
     return connected(world, who, agent, previews=PreviewsOf.ON)
 

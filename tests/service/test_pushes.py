@@ -35,16 +35,6 @@ from tests.hooks import (
 
 
 @pytest.fixture
-def who(world: World) -> Principal:
-    return world.founded()
-
-
-@pytest.fixture
-def agent(world: World, who: Principal) -> Agent:
-    return world.agent(who)
-
-
-@pytest.fixture
 def repo(world: World, who: Principal, agent: Agent) -> Repo:
     return connected(world, who, agent)
 

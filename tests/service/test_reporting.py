@@ -83,16 +83,6 @@ def world(host: Host) -> World:
 
 
 @pytest.fixture
-def who(world: World) -> Principal:
-    return world.founded()
-
-
-@pytest.fixture
-def agent(world: World, who: Principal) -> Agent:
-    return world.agent(who)
-
-
-@pytest.fixture
 def repo(world: World, who: Principal, agent: Agent) -> Repo:
     return connected(world, who, agent, previews=PreviewsOf.ON)
 

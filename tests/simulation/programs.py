@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.release import Strategy
@@ -109,9 +106,7 @@ def carry_out(
 ) -> list[str]:
     """What is untrue after it, once all is quiet."""
     dice, steps = program
-    shared = Path("/dev/shm")
-    folder = tempfile.mkdtemp(prefix="slipway-", dir=shared if shared.is_dir() else None)
-    world = World(Path(folder), dice, strategy)
+    world = World(dice, strategy)
     try:
         agents = begin(world)
         for step in steps:
@@ -123,7 +118,6 @@ def carry_out(
         return found
     finally:
         world.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def begin(world: World) -> list[Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,11 +20,9 @@ UNTIL_ASLEEP = 1200.0
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="slipway-"))
-    made = World(folder)
+    made = World()
     yield made
     made.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def asleep(world: World) -> tuple[Agent, Deployment]:

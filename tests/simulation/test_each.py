@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,11 +34,9 @@ PASSING = sorted(set(rules.WIRE) - {"not_authorized"})
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="slipway-"))
-    made = World(folder)
+    made = World()
     yield made
     made.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def settle(world: World) -> list[str]:

@@ -7,9 +7,6 @@ the shortest one that fails, and as a program for `test_found`.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,10 +53,7 @@ class Runs(RuleBasedStateMachine):
 
     @initialize(dice=st.integers(0, 2**16))
     def begin(self, dice: int) -> None:
-        shared = Path("/dev/shm")
-        folder = tempfile.mkdtemp(prefix="slipway-", dir=shared if shared.is_dir() else None)
-        self.folder = Path(folder)
-        self.world = World(self.folder, dice, self.strategy)
+        self.world = World(dice, self.strategy)
         self.dice = dice
         self.steps: list[programs.Step] = []
         self.agents = programs.begin(self.world)
@@ -144,7 +138,6 @@ class Runs(RuleBasedStateMachine):
             assert not found, told
         finally:
             self.world.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

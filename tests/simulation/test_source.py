@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,11 +26,9 @@ RELEASE = (
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="slipway-"))
-    made = World(folder, strategy=Strategy.SOURCE)
+    made = World(strategy=Strategy.SOURCE)
     yield made
     made.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("operation", RELEASE)

@@ -6,6 +6,8 @@ import asyncio
 import json
 import random
 import re
+import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -262,7 +264,7 @@ class SimulatedSchedule:
 class World:
     """One run. Everything a person, a host or chance can do to it is a method."""
 
-    def __init__(self, folder: Path, seed: int = 0, strategy: Strategy = Strategy.IMAGE) -> None:
+    def __init__(self, seed: int = 0, strategy: Strategy = Strategy.IMAGE) -> None:
         self.loop = VirtualLoop()
         self.loop.allow(LIFETIME)
         self.loop.set_exception_handler(self._broke)
@@ -283,7 +285,9 @@ class World:
         self._seen: tuple[int, list[Environment]] = (-1, [])
         self._tasks: set[asyncio.Task[Any]] = set()
         self._counter = 0
-        self._folder = folder
+        memory = Path("/dev/shm")
+        shared = memory if memory.is_dir() else None
+        self._folder = Path(tempfile.mkdtemp(prefix="slipway-", dir=shared))
         ids.draw_from(self._next_id)
         self.wait(self._build())
 
@@ -661,9 +665,12 @@ class World:
             await self.yard.close()
             await _cancel([t for t in asyncio.all_tasks() if t is not asyncio.current_task()])
 
-        self.loop.run_until_complete(end())
-        self.loop.close()
-        asyncio.set_event_loop(None)
+        try:
+            self.loop.run_until_complete(end())
+            self.loop.close()
+            asyncio.set_event_loop(None)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
         ids.draw_from(None)
 
     def _next_id(self) -> str:
