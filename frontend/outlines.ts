@@ -20,6 +20,8 @@ interface PageFile {
   inside?: boolean;
   /** Its parts under `src/features`, which arrive as files of their own. */
   scripts: string[];
+  /** What it asks the API first, for whoever has signed in; `{2}` is the second part of its address. */
+  reads?: string[];
 }
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -79,21 +81,26 @@ async function writePages(config: ResolvedConfig, chunks: Rollup.OutputChunk[]):
   const app = [...template.matchAll(MODULE)].map(([, file = ""]) => file).reverse();
   if (app.length === 0) throw new Error("The built index.html starts no script.");
   weigh(chunks, app);
-  for (const [index, { file, title, inside, scripts }] of pages.entries()) {
+  for (const [index, { file, title, inside, scripts, reads = [] }] of pages.entries()) {
     const html = template
       .replaceAll(MODULE, "")
       .replace("<title>Slipway</title>", `<title>${title ? `${title} · ` : ""}Slipway</title>`)
       .replace(
         '<div id="root"></div>',
-        `<div id="root" data-outline="${inside ? "inside" : "open"}" data-app="${[
+        `<div id="root" data-outline="${inside ? "inside" : "open"}" ${told("app", [
           ...app,
           ...partsOf(chunks, scripts, app),
-        ].join(" ")}">${drawings[index]}</div>`,
+        ])} ${told("reads", reads)}>${drawings[index]}</div>`,
       );
     await mkdir(dirname(join(out, file)), { recursive: true });
     await writeFile(join(out, file), html);
   }
   await rm(drawn, { recursive: true });
+}
+
+/** An attribute for `first.js`. */
+function told(name: string, words: string[]): string {
+  return `data-${name}="${words.join(" ").replaceAll("&", "&amp;")}"`;
 }
 
 function draw(program: string, orders: Order[]): Promise<string[]> {

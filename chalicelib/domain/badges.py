@@ -61,10 +61,11 @@ def button() -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="156" height="32" role="img" '
         'aria-label="Deploy on Slipway"><title>Deploy on Slipway</title>'
-        '<rect width="156" height="32" rx="6" fill="#0b2545"/>'
-        '<path d="M12 21h16l-3 4H15zM20 7v12M20 8l7 9h-7" fill="none" stroke="#8da9c4" '
-        'stroke-width="2"/>'
-        '<text x="90" y="21" fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" '
+        '<rect width="156" height="32" rx="4" fill="#11212b"/>'
+        '<g fill="none"><circle cx="20" cy="16" r="6" stroke="#eef2f3" stroke-width="2.4"/>'
+        '<path d="M9 20.1 31 11.9" stroke="#11212b" stroke-width="5.6"/>'
+        '<path d="M10 19.7 30 12.3" stroke="#e2714a" stroke-width="2.4"/></g>'
+        '<text x="93" y="21" fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" '
         'font-size="13" text-anchor="middle" textLength="112">Deploy on Slipway</text></svg>'
     )
 

@@ -108,14 +108,15 @@ def social_picture(entry: Entry) -> str:
     )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="630" viewBox="0 0 1200 630" '
-        'font-family="system-ui, sans-serif"><rect width="1200" height="630" fill="#0b2545"/>'
-        '<path d="M0 560 L1200 470 V630 H0 Z" fill="#13315c"/>'
+        'font-family="system-ui, sans-serif"><rect width="1200" height="630" fill="#11212b"/>'
+        '<path d="M0 560 L1200 470 V630 H0 Z" fill="#1e333f"/>'
+        '<path d="M0 560 L1200 470" stroke="#e2714a" stroke-width="6"/>'
         '<text x="80" y="170" font-size="72" font-weight="700" fill="#fff">'
         f"{_text(f'{entry.icon} {entry.name[:28]}'.strip())}</text>"
-        f'<text x="80" y="260" font-size="40" fill="#d7e3f4">{lines}</text>'
-        f'<text x="80" y="580" font-size="34" fill="#8da9c4">{_text(rated)} · '
+        f'<text x="80" y="260" font-size="40" fill="#d5dee1">{lines}</text>'
+        f'<text x="80" y="580" font-size="34" fill="#a9bdc7">{_text(rated)} · '
         f"{_text(entry.publisher[:40])}</text>"
-        '<text x="1120" y="580" font-size="34" fill="#8da9c4" text-anchor="end">Slipway</text>'
+        '<text x="1120" y="580" font-size="34" fill="#a9bdc7" text-anchor="end">Slipway</text>'
         "</svg>"
     )
 

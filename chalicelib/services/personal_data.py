@@ -195,8 +195,12 @@ def _public(entity: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(entity: Any) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if hasattr(value, "isoformat") else value
-        for name, value in asdict(entity).items()
-        if name not in _SECRET
-    }
+    return {name: _written(value) for name, value in asdict(entity).items() if name not in _SECRET}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _written(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(one) for one in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,7 +1,8 @@
 // Runs before anything is drawn: the theme that was chosen here, and whether somebody was signed in
 // when last here, so that the outline in the page's own HTML shows nothing that is not so. Then
 // fetches the app, once the outline is there to be read: on a thin line they would hold each other up.
-// Whoever was signed in has their session traded meanwhile; `session.ts` takes the answer over.
+// Whoever was signed in has their session traded and their page's first answers read meanwhile;
+// `session.ts` and `early.ts` take them over.
 (() => {
   const known = document.documentElement.dataset;
   try {
@@ -29,12 +30,40 @@
       body: "{}",
       signal: AbortSignal.timeout(20_000),
     });
+  const chosen = () => {
+    try {
+      return JSON.parse(localStorage.getItem("slipway.organisation")).state.id;
+    } catch {
+      return null;
+    }
+  };
+  const read = (reads) => {
+    const organisation = chosen();
+    const session = globalThis.slipwayTrade.then((answer) => answer.clone().json());
+    const ask = async (url) => {
+      const { access_token: token } = await session;
+      if (!token) throw new Error("The session is over.");
+      const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
+      if (organisation) headers["Slipway-Organisation"] = organisation;
+      return fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(20_000) });
+    };
+    const parts = location.pathname.split("/");
+    const answers = new Map();
+    for (const pattern of reads) {
+      const url = `/api/v1${pattern.replace(/\{(\d)\}/g, (_, index) => parts[index])}`;
+      answers.set(url, ask(url));
+      answers.get(url).catch(() => undefined); // the app asks again, and tells
+    }
+    globalThis.slipwayReads = { at: performance.now(), organisation, answers };
+  };
   const start = () => {
+    const { app: scripts = "", reads = "" } = document.querySelector("[data-app]")?.dataset ?? {};
     if ("known" in known && navigator.locks) {
       globalThis.slipwayTrade = navigator.locks.request("slipway.refresh", trade);
-      globalThis.slipwayTrade.catch(() => undefined); // the app asks again, and tells
+      globalThis.slipwayTrade.catch(() => undefined);
+      if (reads) read(reads.split(" "));
     }
-    const [app, ...parts] = document.querySelector("[data-app]")?.dataset.app.split(" ") ?? [];
+    const [app, ...parts] = scripts.split(" ");
     if (!app) return;
     for (const href of parts) {
       const link = Object.assign(document.createElement("link"), { rel: "modulepreload", href });
@@ -45,6 +74,12 @@
       if (broken) broken.hidden = false;
       throw problem;
     });
+    try {
+      // Whoever reads it first waits for the browser to open it: better now than when the app begins.
+      sessionStorage.getItem("");
+    } catch {
+      // The app does without.
+    }
   };
   addEventListener("DOMContentLoaded", () => {
     // A hidden window draws nothing, and need not wait for it.

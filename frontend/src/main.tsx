@@ -16,14 +16,15 @@ accessToken().catch(() => undefined);
 
 const root = document.getElementById("root");
 if (root) {
-  const router = newRouter();
+  const queries = newQueryClient();
+  const router = newRouter(queries);
   const putBack = keepTyped(root);
   const start = () =>
     // In slices, so that scrolling and typing in the outline are not held up.
     startTransition(() =>
       createRoot(root).render(
         <StrictMode>
-          <QueryClientProvider client={newQueryClient()}>
+          <QueryClientProvider client={queries}>
             <Arrived then={putBack}>
               <RouterProvider router={router} />
             </Arrived>

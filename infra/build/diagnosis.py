@@ -365,9 +365,11 @@ def _crash(ending: Ending) -> Reason:
     last = _cause(ending.tail)
     place = _place(ending.tail)
     what = f" Its last words: {last[:300]}" if last else " It said nothing."
+    # One line is told already.
+    more = quote(ending.tail) if len(_telling(ending.tail)) > 1 else ""
     return Reason(
         "agent_crashed",
-        f"The agent {how(ending.code)} before it answered.{what}{quote(ending.tail)}",
+        f"The agent {how(ending.code)} before it answered.{what}{more}",
         place[0] if place else None,
         place[1] if place else None,
     )
@@ -375,7 +377,7 @@ def _crash(ending: Ending) -> Reason:
 
 def _cause(tail: Sequence[str]) -> str:
     """The line that names what went wrong: runtimes and servers say more after it."""
-    lines = [line for line in tail if line.strip() and not _IDLE.search(line)]
+    lines = _telling(tail)
     telling = [line for line in lines if not _AFTERMATH.search(line)]
     named = [line for line in lines if _NAMED.search(line) and not line.lstrip().startswith("at ")]
     return next(reversed(named or telling or lines), "").strip()
@@ -411,9 +413,13 @@ def _listen_hint(plan: Plan) -> str:
     }.get(plan.runtime, "read PORT from the environment")
 
 
+def _telling(tail: Sequence[str]) -> list[str]:
+    return [line.rstrip() for line in tail if line.strip() and not _IDLE.search(line)]
+
+
 def quote(tail: Sequence[str]) -> str:
     """The last telling lines, to stand below a sentence."""
-    lines = [line.rstrip() for line in tail if line.strip() and not _IDLE.search(line)]
+    lines = _telling(tail)
     if not lines:
         return ""
     earlier = [line for line in lines[:-_QUOTED_LINES] if _CAUSE.search(line)]

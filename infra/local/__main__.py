@@ -63,7 +63,7 @@ def _run(given: argparse.Namespace, display: Display) -> int:
         case "logs":
             control.logs(layout, given.part, follow=not given.no_follow, lines=given.lines)
         case "demo":
-            made = publish_gallery(layout, lambda text: display.line("✓", text), given.only)
+            made = publish_gallery(layout.web_url, lambda text: display.line("✓", text), given.only)
             display.line("✓", f"{len(made)} published; {layout.web_url}/marketplace shows them.")
         case "token":
             # Only the token, so that a script can take it.

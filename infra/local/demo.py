@@ -9,7 +9,7 @@ import httpx
 
 from infra.gallery import Showpiece, showpieces
 from infra.local.first import Person, Refused, sign_in
-from infra.local.layout import Layout, LocalCloudError
+from infra.local.layout import LocalCloudError
 
 AUTHOR = "gallery@slipway.local"
 PUBLISHER = "Slipway gallery"
@@ -17,27 +17,27 @@ _BUILD_LIMIT_SECONDS = 120.0
 
 
 def publish_gallery(
-    layout: Layout, say: Callable[[str], None], only: Sequence[str] = ()
+    web_url: str, say: Callable[[str], None], only: Sequence[str] = ()
 ) -> list[str]:
-    """Publishes every ready-made agent that is not in the marketplace yet; their slugs.
+    """Publishes every ready-made agent that a local cloud's marketplace has not yet; their slugs.
 
     Nothing is deployed: an agent is built when it is published, and runs when somebody makes a
     copy of it.
     """
     try:
-        with sign_in(layout.web_url, AUTHOR) as person:
+        with sign_in(web_url, AUTHOR) as person:
             there = _published(person)
             done = []
             for piece in showpieces():
                 if piece.slug in there or (only and piece.slug not in only):
                     continue
                 _publish(person, piece)
-                say(f"{piece.listing['name']}: {layout.web_url}/marketplace/{piece.slug}")
+                say(f"{piece.listing['name']}: {web_url}/marketplace/{piece.slug}")
                 done.append(piece.slug)
             return done
     except httpx.HTTPError as problem:
         raise LocalCloudError(
-            f"{layout.web_url} does not answer ({problem}); `make up` starts the local cloud."
+            f"{web_url} does not answer ({problem}); `make up` starts the local cloud."
         ) from problem
 
 

@@ -2,7 +2,9 @@
 
 `make lighthouse` uses the local cloud that runs, or a fresh one. Figures go to
 `.local/lighthouse.json`, Lighthouse's own reports to `.local/lighthouse`. The limits are those of
-the desktop preset; mobile is held to its scores. `ONLY="mobile agent"` measures a part.
+the desktop preset; mobile is held to its scores. Each page is measured three times, and the run in
+the middle counts: one run says more about the machine's other work than about the page.
+`ONLY="mobile agent"` measures a part.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ PAGES = {
     "marketplace": "/marketplace",
 }
 PRESETS = ["desktop", "mobile"]
+ROUNDS = 3
 LIMITS = {
     "performance": 0.95,
     "accessibility": 1.0,
@@ -85,7 +88,28 @@ def sign_in(port: int, scene: Scene) -> None:
 
 
 def measure(port: int, url: str, name: str, preset: str) -> dict[str, Any]:
-    """One run."""
+    """The run in the middle, by its performance."""
+    runs = sorted(
+        (_run(port, url, name, preset) for _ in range(ROUNDS)),
+        key=lambda told: (
+            told["categories"]["performance"]["score"],
+            -told["audits"]["largest-contentful-paint"]["numericValue"],
+        ),
+    )
+    told = runs[ROUNDS // 2]
+    (REPORTS / f"{name}-{preset}.json").write_text(json.dumps(told))
+    audits = told["audits"]
+    return {
+        "load": round(os.getloadavg()[0], 1),
+        **{score: told["categories"][score]["score"] for score in SCORES},
+        "FCP ms": round(audits["first-contentful-paint"]["numericValue"]),
+        "LCP ms": round(audits["largest-contentful-paint"]["numericValue"]),
+        "TBT ms": round(audits["total-blocking-time"]["numericValue"]),
+        "CLS": round(audits["cumulative-layout-shift"]["numericValue"], 3),
+    }
+
+
+def _run(port: int, url: str, name: str, preset: str) -> dict[str, Any]:
     command = [
         *("npx", "--yes", "lighthouse@12", url, f"--port={port}", "--quiet", "--output=json"),
         "--only-categories=performance,accessibility,best-practices",
@@ -98,17 +122,7 @@ def measure(port: int, url: str, name: str, preset: str) -> dict[str, Any]:
         print(f"{name} {preset}: {answer.stderr[-600:]}", file=sys.stderr)
         if not tries_left:
             raise SystemExit(f"Lighthouse could not measure {url}.")
-    told = json.loads(answer.stdout)
-    (REPORTS / f"{name}-{preset}.json").write_text(answer.stdout)
-    audits = told["audits"]
-    return {
-        "load": round(os.getloadavg()[0], 1),
-        **{score: told["categories"][score]["score"] for score in SCORES},
-        "FCP ms": round(audits["first-contentful-paint"]["numericValue"]),
-        "LCP ms": round(audits["largest-contentful-paint"]["numericValue"]),
-        "TBT ms": round(audits["total-blocking-time"]["numericValue"]),
-        "CLS": round(audits["cumulative-layout-shift"]["numericValue"], 3),
-    }
+    return dict(json.loads(answer.stdout))
 
 
 def main() -> None:

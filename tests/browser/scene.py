@@ -122,9 +122,7 @@ def stage(ground: Ground, picture: Picture) -> Scene:
         with sign_in(ground.web_url, scene.ada) as ada:
             if any(one["id"] == scene.ids["agent"] for one in ada.ask("GET", "/agents")["items"]):
                 return scene
-    layout = Layout.from_env()
-    if layout.web_url == ground.web_url:
-        publish_gallery(layout, lambda _said: None, SHOWN)
+    publish_gallery(ground.web_url, lambda _said: None, SHOWN)
     place = f"{secrets.token_hex(2)}.example"
     people = [f"{name}@{place}" for name in ("ada", "grace", "nobody")]
     scene = Scene(ground.web_url, *people)
@@ -253,6 +251,8 @@ def _copy(scene: Scene, ada: Person, grace: Person) -> None:
         f"/agents/{ids['agent']}/reviews/{review['id']}/reply",
         json={"text": "That is what it is for. The next version knows Danish."},
     )
+    report = {"reason": "other", "detail": "It knows no Danish yet, as its author says."}
+    grace.ask("POST", f"{at}/reports", json=report)
     newer = ada.upload(ids["agent"], "gist.zip", zipped(_gist("1.1.0")))
     ids["version"] = newer["id"]
     ids["deployment"] = ada.wait_for_live(ids["agent"], newer["id"])["id"]

@@ -30,6 +30,11 @@ LANDING = ROOT / "frontend" / "src" / "features" / "landing" / "pictures"
 DOCS = ROOT / "docs" / "pictures"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1440, 390)
+# What is further down is fetched when it comes into sight: a picture of a whole page shows it.
+SEEN = """() => Promise.all([...document.images].map((image) => {
+  image.loading = "eager";
+  return image.decode().catch(() => undefined);
+}))"""
 PEOPLE = ("", "ada", "grace", "nobody", "operator")
 
 
@@ -100,7 +105,10 @@ def _take(scene: Scene, visitor: Visitor, shot: Shot, path: Path) -> None:
         except Exception as problem:  # noqa: BLE001 - a picture of what is there instead is worth more
             said = str(problem).splitlines()[0]
             print(f"  {path.stem}: {said}", file=sys.stderr)
-        page.screenshot(path=path, full_page=shot.state not in ("open", "loading", "part-loading"))
+        whole = shot.state not in ("open", "loading", "part-loading", "session-ended")
+        if whole:
+            page.evaluate(SEEN)
+        page.screenshot(path=path, full_page=whole)
 
 
 def _wait_for(page: Page, shot: Shot) -> None:

@@ -67,6 +67,7 @@ PAGES = [
     ("launch", "/deploy/{agent}/{version}", "ada", "is live"),
     ("launch-failed", "/deploy/{failed_agent}/{failed_version}", "ada", "It did not go live"),
     ("deploy", "/deploy", "ada", "Webhook router"),
+    ("agent-deploy", "/agents/{agent}/deploy", "ada", "Drop"),
     ("marketplace", "/marketplace", "grace", "Site watch"),
     ("offer", "/marketplace/{offer}", "ada", "Deploy my own copy"),
     ("offer-reviewed", "/marketplace/{own_offer}", "grace", "harbour board"),
@@ -78,7 +79,6 @@ PAGES = [
     ("profile", "/profile", "ada", ""),
     ("profile-sign-in", "/profile/sign-in", "ada", ""),
     ("profile-sessions", "/profile/sessions", "ada", ""),
-    ("profile-email", "/profile/email#token=x", "ada", "Change my address"),
     ("profile-tokens", "/profile/tokens", "ada", "Wall display"),
     ("operations", "/operations", "operator", ""),
 ]
@@ -99,6 +99,8 @@ def shots() -> Iterator[Shot]:
         yield from _states(Shot(name, path, "grace", ready=ready, organisation="organisation"))
     yield Shot("organisation-new", "/organisations/new")
     yield Shot("agents", "/agents", state="unreachable", fails=EVERYTHING)
+    yield Shot("agents", "/agents", state="session-ended", ready="Gist", act=_end_session)
+    yield from _arriving()
     yield from _empty()
     yield from _opened()
 
@@ -106,10 +108,11 @@ def shots() -> Iterator[Shot]:
 def _states(filled: Shot) -> Iterator[Shot]:
     """A page that is there, that is awaited, and that fails; parts of a page for themselves."""
     yield filled
-    yield replace(filled, state="loading", ready="", waits=MAIN)
     whole = filled.name in ("profile", "organisation-settings")
-    yield replace(filled, state="error", ready="", fails=EVERYTHING if whole else MAIN)
-    if filled.path.startswith("/agents/"):
+    asked = EVERYTHING if whole else MAIN
+    yield replace(filled, state="loading", ready="", waits=asked)
+    yield replace(filled, state="error", ready="", fails=asked)
+    if filled.path.startswith("/agents/") and not filled.path.endswith("/deploy"):
         yield replace(filled, state="part-loading", ready="", waits=PARTS)
         yield replace(filled, state="part-error", ready="", fails=PARTS)
 
@@ -120,13 +123,38 @@ def _without_signing_in() -> Iterator[Shot]:
     yield Shot("sign-in", "/sign-in?error=provider_declined", "", "error", ready="declined")
     yield Shot("sign-in", "/sign-in", "", "sent", ready="local mailbox", act=_ask_for_link)
     yield Shot("sign-in-link", "/sign-in/email#token=x", "", ready="Sign in on this browser")
+    yield Shot("sign-in-link", "/sign-in/email#token=x", "", "refused", act=_refused("Sign in"))
     yield Shot("sign-in-link", "/sign-in/email", "", "incomplete")
+    yield Shot("sign-in-pending", "/sign-in/link?provider=github", "", ready="have an account")
+    yield Shot("signed-in", "/signed-in", "", ready="You are signed in")
     yield Shot("not-found", "/nowhere", "", ready="Nothing is moored here")
     yield Shot("shared-link", "/shared", "", "incomplete", ready="part of the link")
     yield Shot("shared-link", "/shared#token=x", "", "ended", ready="Nothing is shared")
     yield Shot("offer", "/marketplace/nonesuch", "", "gone", ready="No agent is published")
+    # In this order: the tab remembers what it was given.
+    yield Shot("invitation", "/invitations/accept", "", "incomplete")
     yield Shot("invitation", "/invitations/accept#token=x", "", "unknown")
     yield Shot("marketplace", "/marketplace", "", "open-to-all", ready="Site watch")
+
+
+def _arriving() -> Iterator[Shot]:
+    """Where links from elsewhere lead who is signed in already."""
+    installed = "/github/installed?code=a&state=b&installation_id=1"
+    yield Shot("github-installed", installed, state="loading", waits=MAIN)
+    yield Shot("github-installed", installed, state="error", ready="Begin again")
+    yield Shot("github-installed", "/github/installed", state="incomplete", ready="missing")
+    yield Shot("invitation", "/invitations/accept#{invitation}", "grace", "another")
+    waits = {"provider": "github", "name": "ada-l", "email": "ada@example.org"}
+    waits |= {"expires_at": "2999-01-01T00:00:00Z"}
+    for state, items in (("filled", [waits]), ("none-found", [])):
+        answers = ("/me/identities/pending", {"items": items, "next_cursor": None})
+        link = "/sign-in/link?provider=github"
+        yield Shot("sign-in-adding", link, state=state, ready="Add GitHub", answers=answers)
+    email = Shot("profile-email", "/profile/email#token=x", ready="Change my address")
+    yield email
+    yield replace(email, state="refused", act=_refused("Change my address"))
+    yield Shot("profile-email", "/profile/email", state="incomplete", ready="part of the link")
+    yield Shot("agent", "/agents/agt_nonesuch", state="gone")
 
 
 def _empty() -> Iterator[Shot]:
@@ -139,9 +167,10 @@ def _empty() -> Iterator[Shot]:
     yield Shot("agent-listing", "/agents/{bare}/listing", state="empty", ready="Not published")
     yield Shot("organisation", "/organisation", "nobody", "own")
     yield Shot("organisation-invitations", "/organisation/invitations", "nobody", "own")
-    yield Shot("organisation-audit", "/organisation/audit?action=agent.deleted", state="none-found")
+    yield Shot("organisation-audit", "/organisation/audit?since=2999-01-01", state="none-found")
+    yield Shot("operations", "/operations", "nobody", "refused")
     yield Shot("profile-tokens", "/profile/tokens", "nobody", "empty", ready="No API tokens")
-    yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent is like")
+    yield Shot("marketplace", "/marketplace?q=zzzzqqqq", "", "none-found", ready="No agent matches")
     nothing = {"items": [], "total": 0, "total_is_exact": True, "next_cursor": None}
     nothing |= {"corrected": None, "facets": {"category": {}, "runtime": {}}}
     answers = ("/marketplace/agents", nothing)
@@ -152,6 +181,9 @@ def _opened() -> Iterator[Shot]:
     """Dialogs, menus, and pages with something typed into them."""
     yield Shot("palette", "/agents", state="open", ready="Gist", act=_press("Control+k"))
     yield Shot("shortcuts", "/agents", state="open", ready="Gist", act=_press("?"))
+    for name, button in (("account-menu", "Account of"), ("nav-menu", "Pages and appearance")):
+        yield Shot(name, "/agents", state="open", ready="Gist", act=_menu(button))
+    yield Shot("nav-menu", "/marketplace", "", "open-to-all", ready="Gist", act=_menu("Pages and"))
     yield Shot("deploy-refused", "/deploy", ready="Webhook router", act=_drop_nothing)
     yield Shot("deploy-repository", "/deploy?repository=open/pilot", ready="Take this repository")
     yield Shot("confirm", "/deploy", ready="Webhook router", act=drop)
@@ -167,6 +199,12 @@ def _opened() -> Iterator[Shot]:
     variables = "/agents/{agent}/variables"
     yield Shot("agent-variables", variables, state="open", ready="saved", act=_button("Paste"))
     yield Shot("agent-delete", "/agents/{agent}/settings", state="open", act=_button("Delete"))
+    yield Shot("account-delete", "/profile", state="open", act=_button("Delete account"))
+    rolled = "/agents/{agent}/deployments/{deployment}"
+    yield Shot("deployment", rolled, state="open", ready="Live", act=_button("Roll back"))
+    audit = Shot("organisation-audit", "/organisation/audit", "grace", "open", act=_record)
+    yield replace(audit, organisation="organisation")
+    yield Shot("report-decision", "/operations", "operator", "open", act=_button("Decide"))
 
 
 def _press(keys: str) -> Act:
@@ -181,6 +219,41 @@ def _button(name: str) -> Act:
     return press
 
 
+def _menu(name: str) -> Act:
+    def press(page: Page) -> None:
+        button = page.get_by_role("button", name=re.compile(f"^{name}"))
+        # In a wide window the bar itself holds what the menu would.
+        if button.is_visible():
+            button.click()
+            page.get_by_role("menu").wait_for()
+
+    return press
+
+
+def _refused(name: str) -> Act:
+    """Press what the API refuses."""
+
+    def press(page: Page) -> None:
+        page.locator("main").get_by_role("button", name=name).click()
+        page.get_by_role("alert").first.wait_for()
+
+    return press
+
+
+def _record(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("invitation created")).first.click()
+
+
+def _end_session(page: Page) -> None:
+    """As if it had been ended elsewhere: its next call finds out."""
+    page.route(
+        re.compile("/api/v1/"),
+        lambda route: answer_with(route, 401, {"code": "unauthenticated"}),
+    )
+    page.get_by_role("link", name="Deployments", exact=True).first.evaluate("link => link.click()")
+    page.get_by_role("dialog").wait_for()
+
+
 def _rights(page: Page) -> None:
     page.get_by_role("button", name="Actions for Linus").click()
     page.get_by_role("menuitem", name=re.compile("Change|Rights|Role")).first.click()
@@ -190,7 +263,7 @@ def _rights(page: Page) -> None:
 def _ask_for_link(page: Page) -> None:
     page.get_by_label("Email").fill("ada@example.org")
     page.get_by_role("button", name="Send me a link").click()
-    page.get_by_text("Look into your mail").wait_for()
+    page.get_by_text("Check your mail").wait_for()
 
 
 def _drop_nothing(page: Page) -> None:

@@ -55,7 +55,7 @@ def test_what_is_begun_before_the_app_is_there_is_done_by_it(window: Open) -> No
     expect(page.get_by_label("Email")).to_have_value(email)
     for route in held:
         route.continue_()
-    page.get_by_text("Look into your mail").wait_for()
+    page.get_by_text("Check your mail").wait_for()
     expect(page.get_by_text(email)).to_be_visible()
 
 
@@ -114,14 +114,14 @@ def test_an_account_elsewhere_is_added_to_the_own_one_after_proof(
     visitor = window()
     visitor.go("/sign-in")
     page = visitor.page
-    page.get_by_role("link", name="Go on with GitHub").click()
+    page.get_by_role("link", name="Continue with GitHub").click()
     page.get_by_role("heading", name="You have an account already").wait_for()
     assert visitor.violations() == []
     visitor.email = "octo@example.org"
     page.get_by_label("Email").fill(visitor.email)
     began = time.time() - 1
     page.get_by_role("button", name="Send me a link").click()
-    page.get_by_text("Look into your mail").wait_for()
+    page.get_by_text("Check your mail").wait_for()
     page.goto(visitor.mail(began)["links"][0])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Add GitHub to your account?").wait_for()
@@ -132,7 +132,7 @@ def test_an_account_elsewhere_is_added_to_the_own_one_after_proof(
     # From then on one click is enough.
     again = window()
     again.go("/sign-in")
-    again.page.get_by_role("link", name="Go on with GitHub").click()
+    again.page.get_by_role("link", name="Continue with GitHub").click()
     again.page.wait_for_url("**/agents")
     again.go("/profile/sign-in")
     expect(again.page.get_by_text("GitHub").first).to_be_visible()

@@ -98,6 +98,28 @@ def lines(visitor: Visitor) -> Any:
     return visitor.page.get_by_role("log")
 
 
+def test_the_parts_of_an_agent_keep_their_place_when_it_comes(stage: Stage) -> None:
+    page = stage.visitor.page
+    held: list[Route] = []
+    asked = re.compile(rf"/api/v1/agents/{stage.agent['id']}(\?|$)")
+    page.route(asked, lambda route: held.append(route))  # noqa: PLW0108 - a marked one
+    stage.visitor.go(f"{stage.base}/deployments")
+    parts = page.get_by_role("navigation", name="Parts of this agent")
+    page.get_by_text("Reading the agent").or_(page.locator("[aria-busy=true]")).first.wait_for(
+        state="attached"
+    )
+    before = parts.bounding_box()
+    page.unroute(asked)
+    for route in held:
+        route.continue_()
+    page.get_by_text("Reads the tides.").wait_for()
+    after = parts.bounding_box()
+    assert before is not None
+    assert after is not None
+    # A name in another script may make its line a little higher.
+    assert abs(after["y"] - before["y"]) <= 4
+
+
 def test_a_failing_version_is_watched_to_its_red_station(stage: Stage) -> None:
     version = stage.bring(MANIFEST, main_py=server("import nonesuch_module"))
     page = stage.visitor.page
@@ -177,7 +199,7 @@ def test_variables_changed_in_two_tabs_show_both_and_lose_nothing(stage: Stage) 
     page.get_by_label("Value of HARBOUR", exact=True).fill("Brest")
     page.get_by_role("button", name="Paste a .env").click()
     page.get_by_label("Its lines").fill('TIDE_TOKEN="a\\nb"\nNAME_ÄÖ=no\nPLAIN=x # note\n')
-    page.get_by_role("button", name="Take over").click()
+    page.get_by_role("button", name="Fill in").click()
     expect(page.get_by_text("3 changes are not saved.")).to_be_visible()
     stage.api.ask(
         "PUT",
@@ -250,6 +272,30 @@ def test_by_keyboard_alone(stage: Stage) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("Redeploy")
     expect(page.get_by_role("option", name=re.compile("Redeploy this version"))).to_be_visible()
+
+
+def test_what_a_page_begins_with_is_asked_for_once_before_the_app_is_there(stage: Stage) -> None:
+    page = stage.visitor.page
+    pages = [
+        ("/agents", 1),
+        ("/deployments", 1),
+        (stage.base, 2),
+        (f"{stage.base}/logs", 1),
+        (stage.deployment(stage.live), 2),
+        (f"{stage.base}/versions/{stage.live['version_id']}", 2),
+    ]
+    for path, reads in pages:
+        with page.expect_response(re.compile("/api/v1/me$")):
+            page.goto("about:blank")
+            stage.visitor.go(path)
+        page.wait_for_load_state("networkidle")
+        told = page.evaluate(
+            "[performance.getEntriesByType('resource').map(({ name }) => name)"
+            ".filter((name) => name.includes('/api/v1/')), slipwayReads.answers.size]"
+        )
+        asked = [one for one in told[0] if not one.endswith("/auth/refresh")]
+        assert told[1] == 0, "The app has not taken over every answer."
+        assert not set(asked[:reads]) & set(asked[reads : reads + 3]), asked
 
 
 PARTS = ("", "/deployments", "/versions", "/logs", "/metrics", "/variables", "/settings")

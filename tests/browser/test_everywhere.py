@@ -101,6 +101,15 @@ def test_single_keys_do_nothing_while_somebody_types(person: Visitor) -> None:
     expect(person.page.get_by_role("combobox")).to_have_value("g o n ?")
 
 
+def test_nothing_moves_when_a_dialog_opens(person: Visitor) -> None:
+    person.go("/agents")
+    person.page.get_by_text("No agents yet").wait_for()
+    before = person.page.locator("main").bounding_box()
+    person.page.keyboard.press("?")
+    person.page.get_by_role("dialog").wait_for()
+    assert person.page.locator("main").bounding_box() == before
+
+
 def test_the_theme_is_the_systems_until_one_is_chosen_and_then_stays(window: Open) -> None:
     visitor = window(theme="dark")
     visitor.go("/sign-in")
@@ -252,6 +261,9 @@ def test_an_expired_or_foreign_link_says_so_and_offers_another(visitor: Visitor)
     visitor.tolerate("401|400|422")
     visitor.go("/sign-in/email#token=not-a-real-one")
     visitor.click("button", "Sign in", exact=True)
-    visitor.page.get_by_role("alert").wait_for()
+    visitor.page.get_by_role("alert").get_by_text("This link no longer works").wait_for()
+    # What was refused once is not offered again.
+    main = visitor.page.get_by_role("main")
+    expect(main.get_by_role("button", name="Sign in")).to_have_count(0)
     visitor.click("link", "Ask for another link")
     visitor.page.get_by_label("Email").wait_for()

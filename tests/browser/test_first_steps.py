@@ -125,7 +125,7 @@ def test_a_build_that_fails_says_what_to_change_and_the_mended_source_goes_live(
         "from fastapi import FastAPI\napp = FastAPI()\n"
         "@app.get('/')\ndef root(): return {'ok': True}\n"
     )
-    person.click("link", "Drop a mended source")
+    person.click("link", "Upload a fixed source")
     drop_folder(person, source)
     url = launch(person)
     assert httpx.get(url).json() == {"ok": True}

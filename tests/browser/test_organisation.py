@@ -39,7 +39,7 @@ def test_somebody_is_invited_by_email_and_joins_in_another_browser(
     page.get_by_role("button", name="Send invitation").click()
     page.get_by_text(f"Invitation sent to {email}").wait_for()
     page.get_by_role("link", name="Invitations").click()
-    expect(page.get_by_text("Waits")).to_be_visible()
+    expect(page.get_by_text("Waiting")).to_be_visible()
     assert person.violations() == []
 
     guest = window()
@@ -54,7 +54,7 @@ def test_somebody_is_invited_by_email_and_joins_in_another_browser(
     guest.page.get_by_label("Email").fill(email)
     began = time.time()
     guest.page.get_by_role("button", name="Send me a link").click()
-    guest.page.get_by_text("Look into your mail").wait_for()
+    guest.page.get_by_text("Check your mail").wait_for()
     guest.page.goto(sign_in_link(guest, began))
     guest.page.get_by_role("button", name="Sign in").click()
     guest.page.get_by_role("button", name="Accept").click()
@@ -111,7 +111,7 @@ def test_the_rights_of_a_member_are_changed_by_keyboard_alone(person: Visitor) -
     dialog = page.get_by_role("dialog", name=re.compile("^Rights of"))
     role = dialog.get_by_label("Role", exact=True)
 
-    for leave in ("Escape", "Keep as it is"):
+    for leave in ("Escape", "Cancel"):
         actions.focus()
         page.keyboard.press("Enter")
         page.get_by_role("menuitem", name="Change rights").wait_for()

@@ -70,7 +70,7 @@ def test_a_public_repository_is_followed_by_a_webhook_of_its_own(
     sha = github.push(repo, FILES | {"README.md": "# Pilot\n"}, "Bring her in <b>slowly</b>")
 
     page.get_by_text("Built", exact=True).wait_for()
-    expect(page.get_by_role("button", name=f"Look again at push {sha[:7]}")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Process again: push {sha[:7]}")).to_be_visible()
     assert visitor.violations() == []
     page.get_by_role("link", name="its version").click()
     expect(page.get_by_text("Bring her in <b>slowly</b>").first).to_be_visible()
@@ -127,6 +127,6 @@ def test_a_link_with_a_repository_opens_filled_in(visitor: Visitor) -> None:
     page.wait_for_url("**/sign-in?return_to=*")
     assert "repository" in page.url
     visitor.sign_in("button@example.org", to="/deploy?repository=open/pilot")
-    expect(page.get_by_role("heading", name="Take this repository at GitHub")).to_be_visible()
+    expect(page.get_by_role("heading", name="Take this repository from GitHub")).to_be_visible()
     expect(page.get_by_label("Repository", exact=True)).to_have_value("open/pilot")
     assert visitor.violations() == []

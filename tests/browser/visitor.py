@@ -112,7 +112,7 @@ class Visitor:
         self.page.get_by_label("Email").fill(email)
         began = time.time() - 1
         self.page.get_by_role("button", name="Send me a link").click()
-        self.page.get_by_text("Look into your mail").wait_for()
+        self.page.get_by_text("Check your mail").wait_for()
         link = self.mail(began)["links"][0]
         self.page.goto(link)
         self.page.get_by_role("button", name="Sign in").click()

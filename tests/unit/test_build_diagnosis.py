@@ -172,7 +172,6 @@ GUNICORN_END = (
             "SyntaxError: invalid syntax",
         ),
         (("thread 'main' panicked at src/main.rs:4:5:", "no config", "note: run with `RUST_BACKTRACE=1`"), "no config"),
-        (("only this", "", "Node.js v20.20.2"), "only this"),
     ],
 )  # fmt: skip
 def test_the_last_words_are_the_error_and_not_what_is_printed_after_it(
@@ -180,6 +179,11 @@ def test_the_last_words_are_the_error_and_not_what_is_printed_after_it(
 ) -> None:
     reason = exited(Ending(1, tail), NODE)[0]
     assert f"Its last words: {words}\n" in reason.detail, reason.detail
+
+
+def test_a_single_line_is_told_once() -> None:
+    reason = exited(Ending(1, ("only this", "", "Node.js v20.20.2")), NODE)[0]
+    assert reason.detail.endswith("Its last words: only this")
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,58 @@ describe("calling the API", () => {
     expect(await accessToken()).toBe("second");
   });
 });
+
+describe("what was asked for before the app was here", () => {
+  const path = { agent_id: "agt_1" };
+  const asked = (answer: Promise<Response>, organisation: string | null = null, at = 0) => {
+    globalThis.slipwayReads = {
+      at: performance.now() - at,
+      organisation,
+      answers: new Map([["/api/v1/agents/agt_1", answer]]),
+    };
+  };
+  const names = async () => (await api.get("/agents/{agent_id}", { path })).name;
+
+  beforeEach(() => {
+    server.use(
+      http.get("*/api/v1/agents/agt_1", () => HttpResponse.json({ id: "agt_1", name: "late" })),
+    );
+  });
+
+  it("is taken over, once", async () => {
+    asked(Promise.resolve(Response.json({ id: "agt_1", name: "early" })));
+    expect(await names()).toBe("early");
+    expect(await names()).toBe("late");
+  });
+
+  it("is asked for again when the line was down", async () => {
+    asked(Promise.reject(new TypeError("the line was down")));
+    expect(await names()).toBe("late");
+  });
+
+  it("is asked for again with a fresh token when its own is refused", async () => {
+    asked(Promise.resolve(Response.json({ code: "unauthenticated" }, { status: 401 })));
+    server.use(http.post("*/api/v1/auth/refresh", () => HttpResponse.json(session("second"))));
+    expect(await names()).toBe("late");
+  });
+
+  it("does not stand for another organisation's, an old one, or another person's", async () => {
+    const early = () => Promise.resolve(Response.json({ id: "agt_1", name: "early" }));
+    asked(early(), "org_2");
+    expect(await names()).toBe("late");
+    forgetAnswers();
+    asked(early(), null, 60_000);
+    expect(await names()).toBe("late");
+    asked(early());
+    forgetAnswers();
+    expect(await names()).toBe("late");
+  });
+
+  it("ends with whoever wanted it", async () => {
+    asked(new Promise(() => undefined));
+    const wanted = new AbortController();
+    const answer = caught(api.get("/agents/{agent_id}", { path, signal: wanted.signal }));
+    wanted.abort();
+    expect((await answer)?.name).toBe("AbortError");
+  });
+});

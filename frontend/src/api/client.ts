@@ -2,6 +2,7 @@
  * Knows how to call the API: typed by the generated schema, with the session's token, the chosen
  * organisation, ETags, and every failure as an `ApiProblem`.
  */
+import { dropEarly, early } from "./early";
 import { useOrganisation } from "./organisation";
 import { ApiProblem, problemOf, silence } from "./problem";
 import type { paths } from "./schema.gen";
@@ -71,6 +72,7 @@ export const api = {
 /** Forgets every answer, as when another person signs in. */
 export function forgetAnswers(): void {
   seen.clear();
+  dropEarly();
 }
 
 /** A key for one intention: make it once, send it with every try. */
@@ -114,6 +116,10 @@ async function send(
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
   const known = method === "get" ? seen.get(memoryKey(url)) : undefined;
   if (known) headers.set("If-None-Match", known.etag);
+  else if (method === "get" && token !== null && !options.headers && !options.asMyself) {
+    const answer = await early(url, organisation, options.signal);
+    if (answer) return answer;
+  }
   const timeout = AbortSignal.timeout(options.timeout ?? 30_000);
   try {
     return await fetch(url, {

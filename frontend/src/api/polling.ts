@@ -29,7 +29,8 @@ export function usePolled<T, K extends readonly unknown[]>(
 ): UseQueryResult<T> {
   return useQuery({
     ...options,
-    staleTime: 0,
+    // What was read while the page was on its way is not read again at once.
+    staleTime: 1000,
     refetchIntervalInBackground: false,
     refetchOnWindowFocus: true,
     refetchOnReconnect: true,

@@ -53,6 +53,16 @@ export class ApiProblem extends Error {
     return placed.length > 0 && placed.length === this.fields.length ? undefined : this;
   }
 
+  /** Whether asking the same again would be refused again: a link that is used stays used. */
+  get final(): boolean {
+    return this.status >= 400 && this.status < 500 && !this.passing;
+  }
+
+  /** The same under a title that says what it means here. */
+  under(title: string) {
+    return { title, detail: this.detail, traceId: this.traceId };
+  }
+
   /** Whether asking again may help. */
   get passing(): boolean {
     return [0, 408, 429, 502, 503, 504].includes(this.status);

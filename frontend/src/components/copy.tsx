@@ -41,6 +41,18 @@ export function CopyButton({
   );
 }
 
+/** An id in a narrow column: cut off, to be copied whole. */
+export function Id({ id }: { id: string }) {
+  return (
+    <span className="flex min-w-0 items-center">
+      <code className="truncate" title={id}>
+        {id}
+      </code>
+      <CopyButton text={id} label="Copy the id" className="-my-1" />
+    </span>
+  );
+}
+
 /** A block of code in one colour, with a button to take it along. */
 export function CodeBlock({
   text,

@@ -39,7 +39,7 @@ export function Dialog({
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
-        <Radix.Overlay className="fixed inset-0 z-40 animate-fade bg-[#05141e]/60" />
+        <Radix.Overlay data-veil className="fixed inset-0 z-40 animate-fade bg-[#05141e]/60" />
         <Radix.Content
           {...(description ? {} : { "aria-describedby": undefined })}
           onOpenAutoFocus={begin}
@@ -142,7 +142,7 @@ export function ConfirmDialog({
       size="sm"
       footer={
         <>
-          <Button onClick={() => change(false)}>Keep it</Button>
+          <Button onClick={() => change(false)}>Cancel</Button>
           <Button
             variant={danger ? "danger" : "primary"}
             type="submit"

@@ -76,8 +76,8 @@ export function LogSearch({
           : matches === 0
             ? "No match"
             : position > 0
-              ? `${position.toLocaleString()} of ${matches.toLocaleString()}`
-              : `${matches.toLocaleString()} ${matches === 1 ? "line" : "lines"}`}
+              ? `${position.toLocaleString("en")} of ${matches.toLocaleString("en")}`
+              : `${matches.toLocaleString("en")} ${matches === 1 ? "line" : "lines"}`}
       </span>
       {some ? (
         <>
@@ -147,7 +147,7 @@ export function LevelMenu({
         <MenuItem
           key={level}
           checked={levels.has(level)}
-          note={<span className="figures">{tally[level].toLocaleString()}</span>}
+          note={<span className="figures">{tally[level].toLocaleString("en")}</span>}
           onSelect={() => flip(level)}
         >
           {WORDS[level]}

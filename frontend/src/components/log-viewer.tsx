@@ -21,7 +21,7 @@ import { type LogState, useLogState, useLogTaste } from "./log-state";
 import { LevelMenu, LogSearch, MoreMenu } from "./log-toolbar";
 import { LogWindow, ROW, type WindowHandle } from "./log-window";
 import { Problem } from "./problem";
-import { Loading, Skeleton } from "./skeleton";
+import { Loading, TextOutline } from "./skeleton";
 import { toast } from "./toast";
 
 export interface LogRead {
@@ -183,10 +183,10 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
               variant="quiet"
               icon={frozen ? Play : Pause}
               aria-pressed={frozen !== undefined}
-              aria-label={frozen ? "Go on" : "Pause"}
+              aria-label={frozen ? "Resume" : "Pause"}
               onClick={() => setFrozen(frozen ? undefined : { lines: log.lines, count: log.count })}
             >
-              <span className="hidden sm:inline">{frozen ? "Go on" : "Pause"}</span>
+              <span className="hidden sm:inline">{frozen ? "Resume" : "Pause"}</span>
             </Button>
           ) : null}
           <Button
@@ -258,18 +258,28 @@ export function LogViewer({ label, log, live, empty, filename, earlier, tools, c
                 setFollow(true);
               }}
             >
-              {behind.toLocaleString()} new {behind === 1 ? "line" : "lines"}
+              {behind.toLocaleString("en")} new {behind === 1 ? "line" : "lines"}
             </Button>
           </div>
         ) : null}
       </div>
       <footer className="figures flex flex-wrap items-center gap-x-3 border-t border-line px-3 py-1.5 text-xs text-ink-3">
         <span>
-          {shown.rows ? `${shown.count.toLocaleString()} of ` : ""}
-          {count.toLocaleString()} {count === 1 ? "line" : "lines"}
+          {shown.rows ? `${shown.count.toLocaleString("en")} of ` : ""}
+          {count.toLocaleString("en")} {count === 1 ? "line" : "lines"}
         </span>
         <span aria-live="polite">
-          {frozen ? "Paused" : log.loading ? "Reading" : live && !log.ended ? "Live" : "Complete"}
+          {frozen
+            ? "Paused"
+            : log.loading
+              ? "Reading"
+              : log.error
+                ? count > 0
+                  ? "Interrupted"
+                  : "Could not be read"
+                : live && !log.ended
+                  ? "Live"
+                  : "Complete"}
         </span>
         <span className="ml-auto">{state.utc ? "UTC" : zoneName()}</span>
       </footer>
@@ -288,16 +298,7 @@ function Nothing({ log, filtered, empty }: { log: LogRead; filtered: boolean; em
   if (log.loading) {
     return (
       <Loading what="Reading the log">
-        <div className="space-y-[9px] p-3">
-          {[62, 38, 80, 54, 70, 45, 66, 30].map((width) => (
-            <div key={width} className="flex gap-4">
-              <Skeleton className="h-[13px] w-20 shrink-0" />
-              <span className="flex-1" style={{ maxWidth: `${width}%` }}>
-                <Skeleton className="h-[13px]" />
-              </span>
-            </div>
-          ))}
-        </div>
+        <TextOutline className="p-3" />
       </Loading>
     );
   }
@@ -330,12 +331,16 @@ function useFollow(
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;
-    let top = box.scrollTop;
+    // Not asked for now, which would lay the page out once more: the first scrolling tells.
+    let top: number | null = null;
     const onScroll = () => {
-      const rest = box.scrollHeight - box.scrollTop - box.clientHeight;
-      if (box.scrollTop < top - 1 && rest > ROW && following.current) setFollow(false);
-      else if (rest < 2 && box.scrollTop > top + 1 && !following.current) setFollow(true);
-      top = box.scrollTop;
+      const now = box.scrollTop;
+      const rest = box.scrollHeight - now - box.clientHeight;
+      if (top !== null) {
+        if (now < top - 1 && rest > ROW && following.current) setFollow(false);
+        else if (rest < 2 && now > top + 1 && !following.current) setFollow(true);
+      }
+      top = now;
     };
     box.addEventListener("scroll", onScroll, { passive: true });
     return () => box.removeEventListener("scroll", onScroll);

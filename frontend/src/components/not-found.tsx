@@ -10,7 +10,7 @@ export function NotFound() {
       lead="No page has this address. It may have been deleted, or the link is cut off."
     >
       <ButtonLink to="/" variant="primary">
-        To the first page
+        Go to the start page
       </ButtonLink>
     </Page>
   );

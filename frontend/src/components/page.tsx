@@ -78,23 +78,23 @@ export function Page({
   );
 }
 
-let arrivals = 0;
+/** The address that the browser began with, until it is left. */
+let began: string | null = null;
 
 /** After a change of page the new heading has the focus: screen readers begin there. */
 function useFocusOnArrival(ref: React.RefObject<HTMLElement | null>): void {
   const { pathname } = useLocation();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once per page, not per render
   useEffect(() => {
-    const first = arrivals === 0;
-    arrivals += 1;
     // The browser begins its first page at the top by itself.
-    if (first) return;
+    began ??= pathname;
+    if (pathname === began) return;
+    began = "";
     const { activeElement } = document;
     const elsewhere =
       activeElement && activeElement !== document.body && document.contains(activeElement);
     if (elsewhere && activeElement.matches("input, textarea, select, [role=dialog] *")) return;
     ref.current?.focus({ preventScroll: true });
-  }, [pathname]);
+  }, [pathname, ref]);
 }
 
 export interface Tab {
@@ -112,11 +112,15 @@ export function Tabs({ label, tabs }: { label: string; tabs: Tab[] }) {
   // On a phone the chosen one may lie outside: it is brought into sight, and only the bar moves.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another address chooses another tab
   useLayoutEffect(() => {
-    const nav = bar.current;
-    const chosen = nav?.querySelector<HTMLElement>('[aria-current="page"]');
-    if (nav && chosen) {
-      nav.scrollLeft = chosen.offsetLeft - (nav.clientWidth - chosen.offsetWidth) / 2;
-    }
+    // In the next frame, before it is painted: asked at once, the page would be laid out twice.
+    const frame = requestAnimationFrame(() => {
+      const nav = bar.current;
+      const chosen = nav?.querySelector<HTMLElement>('[aria-current="page"]');
+      if (nav && chosen) {
+        nav.scrollLeft = chosen.offsetLeft - (nav.clientWidth - chosen.offsetWidth) / 2;
+      }
+    });
+    return () => cancelAnimationFrame(frame);
   }, [pathname]);
   return (
     <nav
@@ -124,7 +128,7 @@ export function Tabs({ label, tabs }: { label: string; tabs: Tab[] }) {
       aria-label={label}
       className="relative -mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0"
     >
-      <ul className="flex gap-1">
+      <ul className="flex w-max gap-1">
         {tabs.map((tab) => (
           <li key={tab.to}>
             <NavLink

@@ -17,7 +17,7 @@ export function RuntimeSign({ runtime, className }: { runtime: string; className
   return (
     <span
       className={clsx(
-        "stencil inline-block self-start rounded-sm bg-hull px-2 py-1 text-on-hull",
+        "stencil inline-block self-start rounded-sm bg-hull-2 px-2 py-1 text-on-hull",
         className,
       )}
     >

@@ -1,7 +1,8 @@
 /**
  * Stands in for `react-remove-scroll`, which Radix uses behind modal surfaces: that package writes
  * a <style> element, and our content security policy has none. The page is held still by an
- * attribute that app.css knows; the scrollbar's place stays reserved, so nothing moves.
+ * attribute that app.css knows. If a scrollbar takes up room, its place stays reserved, so nothing
+ * moves.
  */
 import { Slot } from "radix-ui";
 import { type ComponentProps, type ElementType, useEffect } from "react";
@@ -30,11 +31,15 @@ export function RemoveScroll({
 }: Props) {
   useEffect(() => {
     if (!enabled) return;
+    const { documentElement: root } = document;
+    if (locks === 0) {
+      const bar = window.innerWidth > root.clientWidth;
+      root.setAttribute("data-scroll-locked", bar ? "bar" : "");
+    }
     locks += 1;
-    document.documentElement.toggleAttribute("data-scroll-locked", true);
     return () => {
       locks -= 1;
-      if (locks === 0) document.documentElement.removeAttribute("data-scroll-locked");
+      if (locks === 0) root.removeAttribute("data-scroll-locked");
     };
   }, [enabled]);
   const Element = As === "div" ? As : Slot.Root;

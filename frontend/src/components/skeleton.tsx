@@ -42,6 +42,22 @@ export function SkeletonRows({ rows = 6, height = "h-14" }: { rows?: number; hei
   );
 }
 
+/** Lines of a log, each with its time. */
+export function TextOutline({ className }: { className?: string }) {
+  return (
+    <div className={clsx("space-y-[9px]", className)}>
+      {[62, 38, 80, 54, 70, 45, 66, 30].map((width) => (
+        <div key={width} className="flex gap-4">
+          <Skeleton className="h-[13px] w-20 shrink-0" />
+          <span className="flex-1" style={{ maxWidth: `${width}%` }}>
+            <Skeleton className="h-[13px]" />
+          </span>
+        </div>
+      ))}
+    </div>
+  );
+}
+
 /** A page in two columns: what it is about, and what is known of it beside. */
 export function ColumnsOutline({
   what,
@@ -62,7 +78,11 @@ export function ColumnsOutline({
           <Skeleton className="h-3.5 w-full" />
           <Skeleton className="h-3.5 w-3/4" />
         </div>
-        <div className={clsx("plate", side)} />
+        <div className={clsx("plate space-y-4 p-5", side)}>
+          <Skeleton className="h-5 w-24" />
+          <Skeleton className="h-3.5 w-3/4" />
+          <Skeleton className="h-3.5 w-1/2" />
+        </div>
       </div>
     </Loading>
   );

@@ -1,5 +1,6 @@
 /** The way to being live, drawn as what it is: a slip, with a hull going down it into the water. */
 import { clsx } from "clsx";
+import { Skeleton } from "./skeleton";
 import { Light, type Tone } from "./status";
 import { Duration } from "./time";
 
@@ -199,6 +200,25 @@ function Hull({ left, top, state }: { left: number; top: number; state: StationS
       <path d="M15 12V5h15v7" className={paint} />
       <path d="M22 5V0" className="stroke-ink" strokeWidth="2" />
     </svg>
+  );
+}
+
+/** The line while it is read, in the size it will have. */
+export function StationsOutline() {
+  return (
+    <div className="@container">
+      <div className="grid gap-1 @xl:grid-flow-col @xl:auto-cols-fr @xl:gap-0">
+        {["a", "b", "c", "d", "e", "f", "g"].map((one) => (
+          <div
+            key={one}
+            className="flex h-7 items-center gap-3 px-2 @xl:h-[10.6rem] @xl:items-end @xl:justify-center"
+          >
+            <Skeleton className="size-[18px] shrink-0 @xl:hidden" />
+            <Skeleton className="h-3.5 w-16 @xl:mb-4" />
+          </div>
+        ))}
+      </div>
+    </div>
   );
 }
 

@@ -126,6 +126,13 @@ describe("an agent", () => {
     expect(await screen.findByText("Instances")).toBeInTheDocument();
   });
 
+  it("whose log could not be read does not say that it is followed", async () => {
+    refuse("get", "/deployments/dep_1/logs", 500, "This is our fault.");
+    open("/logs");
+    expect(await screen.findByText("This is our fault.")).toBeInTheDocument();
+    expect(screen.getByText("Could not be read")).toBeInTheDocument();
+  });
+
   it("asks for its name before it is deleted for good", async () => {
     let deleted = false;
     server.use(
@@ -218,7 +225,7 @@ describe("the variables", () => {
     await userEvent.click(await screen.findByRole("button", { name: "Paste a .env" }));
     await userEvent.click(screen.getByLabelText("Its lines"));
     await userEvent.paste("# mine\nexport A='x y'\nAPI_KEY=k\n");
-    await userEvent.click(screen.getByRole("button", { name: "Take over" }));
+    await userEvent.click(screen.getByRole("button", { name: "Fill in" }));
     expect(screen.getByLabelText("Value of A")).toHaveValue("x y");
     expect(screen.getByRole("button", { name: "API_KEY is secret" })).toHaveAttribute(
       "aria-pressed",
@@ -318,7 +325,7 @@ describe("the variables", () => {
     expect(
       await screen.findByRole("dialog", { name: "Leave without saving?" }),
     ).toBeInTheDocument();
-    await userEvent.click(screen.getByRole("button", { name: "Keep it" }));
+    await userEvent.click(screen.getByRole("button", { name: "Cancel" }));
     expect(router.state.location.pathname).toBe("/agents/agt_1/variables");
     expect(screen.getByLabelText("Value of A")).toHaveValue("x");
   });

@@ -10,9 +10,9 @@ import { ButtonLink, buttonClass } from "@/components/button";
 import { type Command, useOffer } from "@/components/commands";
 import { Page, Tabs } from "@/components/page";
 import { Boundary, Problem } from "@/components/problem";
-import { ColumnsOutline } from "@/components/skeleton";
 import { Status } from "@/components/status";
 import { usePlaces } from "./agent";
+import { AGENT_HEAD, PartOutline } from "./part-outline";
 
 const PARTS: [path: string, label: string, keys: string, end?: true][] = [
   ["", "Overview", "g w", true],
@@ -29,12 +29,18 @@ const CRUMBS = [{ to: "/agents", label: "Agents" }];
 
 export function AgentPage() {
   const { agentId = "" } = useParams();
+  const { pathname } = useLocation();
   const query = usePolled(agentQuery(agentId), {
     moving: (agent) => (agent.environments ?? []).some(({ moving, queued }) => moving || queued),
   });
   if (!query.data) {
     return (
-      <Page title="Agent" crumbs={CRUMBS} tabs={<AgentTabs agentId={agentId} />}>
+      <Page
+        title="Agent"
+        crumbs={CRUMBS}
+        tabs={<AgentTabs agentId={agentId} />}
+        {...(query.error ? {} : AGENT_HEAD)}
+      >
         {query.error ? (
           <Problem
             error={query.error}
@@ -46,12 +52,7 @@ export function AgentPage() {
             }
           />
         ) : (
-          <ColumnsOutline
-            what="Reading the agent"
-            columns="lg:grid-cols-[minmax(0,1fr)_19rem]"
-            main="h-56"
-            side="h-56"
-          />
+          <PartOutline part={partAt(pathname)?.[0] ?? ""} />
         )}
       </Page>
     );
@@ -73,7 +74,7 @@ function Framed({
   const [place] = usePlaces(agent);
   const current = place?.now;
   const url = current && ["live", "asleep"].includes(current.state) ? current.url : null;
-  const part = PARTS.find(([path]) => path !== "" && pathname.endsWith(`/${path}`));
+  const part = partAt(pathname);
   useOffer(
     useMemo(() => {
       const commands: Command[] = PARTS.map(([path, label, keys]) => ({
@@ -139,6 +140,11 @@ function Framed({
       </Boundary>
     </Page>
   );
+}
+
+/** The part that an address leads to; none is the overview. */
+function partAt(pathname: string) {
+  return PARTS.find(([path]) => path !== "" && pathname.endsWith(`/${path}`));
 }
 
 function AgentTabs({ agentId }: { agentId: string }) {

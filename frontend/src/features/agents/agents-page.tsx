@@ -42,7 +42,7 @@ export function AgentsPage() {
           {() =>
             shown.length === 0 && !query.hasNextPage ? (
               <Empty
-                title="None of your agents is like that"
+                title="None of your agents matches"
                 action={
                   <Button onClick={() => setFilter({ text: "", lot: "", runtime: "" })}>
                     Show all

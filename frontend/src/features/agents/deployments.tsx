@@ -48,7 +48,7 @@ export function Deployments() {
   return (
     <Plate
       flush
-      title="Time line"
+      title="Timeline"
       actions={
         <>
           {environments.length > 1 ? (
@@ -90,7 +90,7 @@ export function Deployments() {
               </ButtonLink>
             }
           >
-            Each deployment stands here, with what it did and how long it took.
+            Each deployment is listed here, with what it did and how long it took.
           </Empty>
         }
       >

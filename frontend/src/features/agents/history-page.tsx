@@ -55,7 +55,7 @@ export function HistoryPage() {
                 </ButtonLink>
               }
             >
-              Each deployment stands here, with what it did and how long it took.
+              Each deployment is listed here, with what it did and how long it took.
             </Empty>
           }
         >

@@ -94,7 +94,7 @@ export function ListingForm({ draft }: { draft: Listing }) {
           autoCapitalize="off"
         />
         <div className="grid gap-4 sm:grid-cols-2">
-          <TextField {...text("publisher")} hint="Whose name stands below it" maxLength={80} />
+          <TextField {...text("publisher")} hint="Who is named as its author" maxLength={80} />
           <TextField
             {...text("licence")}
             optional

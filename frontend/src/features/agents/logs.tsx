@@ -93,7 +93,7 @@ export function Logs() {
               </ButtonLink>
             }
           >
-            What the build says and what the agent writes stands here from the first moment on.
+            What the build and the agent write is shown here from the first moment on.
           </Empty>
         </Plate>
       );
@@ -123,7 +123,7 @@ export function Logs() {
       }
       empty={
         deploymentId
-          ? "The agent has written nothing. What it prints to standard output and standard error stands here."
+          ? "The agent has written nothing. What it prints to standard output and standard error is shown here."
           : "The build has written nothing yet."
       }
       tools={

@@ -28,7 +28,7 @@ const size = (value: number): string => {
   const power = value < 1 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
   return `${Number((value / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
 };
-const count = (value: number): string => Math.round(value).toLocaleString();
+const count = (value: number): string => Math.round(value).toLocaleString("en");
 
 export function readMetrics(raw: Raw | undefined): Measures {
   const series = raw ?? {};

@@ -13,10 +13,12 @@ import { SelectField } from "@/components/field";
 import { useLogTaste } from "@/components/log-state";
 import { Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
-import { Skeleton } from "@/components/skeleton";
+import { Loading } from "@/components/skeleton";
+import { Exact } from "@/components/time";
 import { useSearch } from "@/components/use-search";
 import { useAgent } from "./agent";
 import { count, type Measures, percent, readMetrics, size } from "./measures";
+import { ChartsOutline } from "./part-outline";
 
 const LABELS: Record<Range, string> = {
   "1h": "1 hour",
@@ -104,7 +106,7 @@ export function Metrics() {
       {measured ? (
         <Charts agent={agent} deploymentId={measured} range={range} here={here} />
       ) : (
-        <ChartsSkeleton />
+        <Drawing />
       )}
     </div>
   );
@@ -140,7 +142,7 @@ function Charts({
     return [{ at: Date.parse(at), label: `Version ${version} ${word}`, tone }];
   });
   return (
-    <QueryView query={query} loading={<ChartsSkeleton />}>
+    <QueryView query={query} loading={<Drawing />}>
       {({ series, start, end }) => (
         <Drawn measures={readMetrics(series)} {...{ start, end, marks }} />
       )}
@@ -229,12 +231,10 @@ function Drawn({
                     <path d="M0 0h8L4 6z" fill="currentColor" />
                   </svg>
                   {mark.label}
-                  <time
-                    dateTime={new Date(mark.at).toISOString()}
+                  <Exact
+                    at={new Date(mark.at).toISOString()}
                     className="figures ml-auto text-xs text-ink-3"
-                  >
-                    {new Date(mark.at).toLocaleString()}
-                  </time>
+                  />
                 </li>
               ))}
           </ol>
@@ -294,14 +294,10 @@ function ChartPlate({
   );
 }
 
-function ChartsSkeleton() {
+function Drawing() {
   return (
-    <div className="grid gap-5 lg:grid-cols-2" aria-busy="true">
-      {["a", "b", "c", "d"].map((one) => (
-        <div key={one} className="plate h-[17.6rem]">
-          <Skeleton className="m-4 h-4 w-24" />
-        </div>
-      ))}
-    </div>
+    <Loading what="Reading what was measured">
+      <ChartsOutline />
+    </Loading>
   );
 }

@@ -324,7 +324,7 @@ function About({ agent, place }: { agent: AgentDetail; place: Place | undefined 
   if (agent.runtime ?? plan?.runtime)
     facts.push(["Runtime", runtimeName(String(agent.runtime ?? plan?.runtime))]);
   facts.push(["Category", categoryName(agent.category)]);
-  facts.push(["Seen by", VISIBILITY[agent.visibility]]);
+  facts.push(["Visible to", VISIBILITY[agent.visibility]]);
   if (plan) {
     facts.push([
       "Health",
@@ -334,7 +334,7 @@ function About({ agent, place }: { agent: AgentDetail; place: Place | undefined 
     facts.push(["Instances", resources?.replicas ?? 1]);
     facts.push(["Sleeps", resources?.sleep ? "when nobody calls it" : "never"]);
   }
-  facts.push(["Made", <Ago key="m" at={agent.created_at} />]);
+  facts.push(["Created", <Ago key="m" at={agent.created_at} />]);
   return (
     <Plate title="About">
       <Facts items={facts} />

@@ -46,7 +46,7 @@ export function Deliveries({ agentId }: { agentId: string }) {
         more="Earlier deliveries"
         empty={
           <p className="px-4 py-8 text-center text-sm text-ink-2">
-            GitHub has told nothing yet. Push a commit, and it stands here within seconds.
+            GitHub has sent nothing yet. Push a commit, and it is listed here within seconds.
           </p>
         }
       >
@@ -112,9 +112,9 @@ function Row({ agentId, delivery }: { agentId: string; delivery: Delivery }) {
           className="-ml-2.5 sm:ml-0"
           busy={again.isPending}
           onClick={() => again.mutate()}
-          aria-label={`Look again at ${delivery.event} ${delivery.sha.slice(0, 7)}`}
+          aria-label={`Process again: ${delivery.event} ${delivery.sha.slice(0, 7)}`}
         >
-          Look again
+          Process again
         </Button>
       ) : null}
     </li>

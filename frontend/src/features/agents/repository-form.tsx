@@ -137,7 +137,7 @@ export function RepositoryForm({
         label="Watched paths"
         optional
         rows={3}
-        hint="One pattern a line, as in a .gitignore. Without any, the folder is watched."
+        hint="One pattern per line, as in a .gitignore. Without any, the folder is watched."
         placeholder={"agents/echo/**\n!**/*.md"}
         spellCheck={false}
         value={values.watch}

@@ -228,7 +228,7 @@ describe("an agent with a repository", () => {
     expect(screen.getByText("not_watched")).toBeInTheDocument();
     expect(screen.getByText("8.1 kB")).toBeInTheDocument();
     await userEvent.click(
-      await screen.findByRole("button", { name: "Look again at push 3f2a9c1" }),
+      await screen.findByRole("button", { name: "Process again: push 3f2a9c1" }),
     );
     await waitFor(() => expect(asked).toBe(1));
   });

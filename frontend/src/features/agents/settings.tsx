@@ -38,7 +38,7 @@ const NAMES = {
   name: "Name",
   description: "Description",
   category: "Category",
-  visibility: "Seen by",
+  visibility: "Visible to",
 };
 type Field = keyof typeof NAMES;
 const FIELDS = Object.keys(NAMES) as Field[];
@@ -117,7 +117,7 @@ function General({ agent }: { agent: AgentDetail }) {
             ))}
           </SelectField>
           <SelectField
-            label="Seen by"
+            label="Visible to"
             value={values.visibility}
             error={fault("visibility")}
             hint={

@@ -237,9 +237,7 @@ function NewShareDialog({
       description="They see its listing and run copies of their own. It stays out of the public marketplace."
       footer={
         <>
-          <Button variant="quiet" onClick={onClose}>
-            Cancel
-          </Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button variant="primary" type="submit" form="new-share" busy={make.isPending}>
             Share
           </Button>

@@ -62,7 +62,7 @@ export function TimeLine<D extends Deployment>({
     <>
       {days.length === 0 ? (
         <Empty title="None of these" action={<Button onClick={onShowAll}>Show all</Button>}>
-          No deployment read so far is like that.
+          No deployment read so far is in that state.
         </Empty>
       ) : null}
       {days.map(([day, ofDay]) => (

@@ -91,7 +91,7 @@ function Offered({
     onSuccess: ({ deployment_id, version_id }) => {
       void client.invalidateQueries({ queryKey: agentKeys.one(agent.id) });
       void client.invalidateQueries({ queryKey: listingKeys.updates(agent.id) });
-      toast.done(`${latest.label} is taken over`);
+      toast.done(`Updated to ${latest.label}`);
       navigate(
         deployment_id
           ? `/agents/${agent.id}/deployments/${deployment_id}`
@@ -107,7 +107,7 @@ function Offered({
   return (
     <Plate
       className="mb-5 border-sea/50"
-      title={`Version ${latest.label} of ${update.name ?? update.origin.slug} is there`}
+      title={`Version ${latest.label} of ${update.name ?? update.origin.slug} is available`}
       note={
         <>
           yours is {update.origin.label}; published <Ago at={latest.published_at} />
@@ -156,7 +156,7 @@ function Offered({
         </form>
       ) : (
         <p className="flex items-center gap-2 text-sm text-ink-2">
-          <Light tone="resting" />
+          <Light tone="ended" />
           {summaryOf(update)}
         </p>
       )}

@@ -24,7 +24,7 @@ export function PasteDialog({
       description="Values of the same name are replaced, others stay. Nothing is saved before you say so."
       footer={
         <>
-          <Button onClick={onClose}>Close</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             variant="primary"
             disabled={found.size === 0}
@@ -33,7 +33,7 @@ export function PasteDialog({
               onClose();
             }}
           >
-            Take over
+            Fill in
           </Button>
         </>
       }

@@ -298,7 +298,7 @@ function Editor({
           onTake={(text) => {
             const count = take(text);
             if (count > 0) {
-              toast.note(`${count} ${count === 1 ? "variable" : "variables"} taken over`, {
+              toast.note(`${count} ${count === 1 ? "variable" : "variables"} filled in`, {
                 detail: "Look at them, then save.",
               });
             }

@@ -40,7 +40,7 @@ export function Versions() {
               title="No versions yet"
               action={
                 <ButtonLink to={`/agents/${agent.id}/deploy`} variant="primary">
-                  Bring the first one
+                  Upload the first one
                 </ButtonLink>
               }
             >

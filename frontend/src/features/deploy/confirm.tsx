@@ -124,7 +124,7 @@ export function Confirm({ agent, version }: { agent: AgentDetail; version: Versi
                 optional
                 className="font-mono"
                 spellCheck={false}
-                placeholder="dependencies are installed by themselves"
+                placeholder="dependencies are installed anyway"
                 {...field("build")}
               />
             </div>

@@ -49,7 +49,7 @@ export function DropZone({ onSource }: { onSource: (nodes: SourceNode[]) => void
           </Button>
         </div>
         <p className="mt-5 text-sm text-ink-3">
-          Left out by themselves: .git, node_modules, virtual environments, .env files, and what
+          Left out automatically: .git, node_modules, virtual environments, .env files, and what
           .gitignore names.
         </p>
       </div>

@@ -27,7 +27,7 @@ describe("a repository as a source", () => {
       }),
     );
     const { router } = open(`/deploy?repository=ada%2Ftides&branch=${SHA}&root=agents%2Febb`);
-    expect(await screen.findByText("Take this repository at GitHub")).toBeInTheDocument();
+    expect(await screen.findByText("Take this repository from GitHub")).toBeInTheDocument();
     expect(field("Repository")).toHaveValue("ada/tides");
     expect(field(/Branch, tag or commit/)).toHaveValue(SHA);
     expect(field(/^Folder/)).toHaveValue("agents/ebb");
@@ -47,7 +47,7 @@ describe("a repository as a source", () => {
 
   it("is asked for below the other ways when nobody came with one", async () => {
     open("/deploy");
-    expect(await screen.findByText("Or take a repository at GitHub")).toBeInTheDocument();
+    expect(await screen.findByText("Or take a repository from GitHub")).toBeInTheDocument();
     expect(field("Repository")).toHaveValue("");
     await userEvent.click(screen.getByRole("button", { name: "Fetch it" }));
     expect(field("Repository")).toHaveAccessibleDescription(/Name it as owner\/name/);

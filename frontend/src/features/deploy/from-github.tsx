@@ -66,7 +66,7 @@ export function FromGithub({
   return (
     <section aria-labelledby="from-github" className={first ? "mb-10" : "mt-10"}>
       <h2 id="from-github" className="text-lg">
-        {first ? "Take this repository at GitHub" : "Or take a repository at GitHub"}
+        {first ? "Take this repository from GitHub" : "Or take a repository from GitHub"}
       </h2>
       <p className="text-sm text-ink-2">
         A public one. To have each push deployed, connect it afterwards on the agent's Repository

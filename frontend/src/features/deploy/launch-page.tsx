@@ -6,9 +6,10 @@ import { deploymentMoves, deploymentQuery } from "@/api/deployments";
 import { usePolled } from "@/api/polling";
 import type { Version } from "@/api/types";
 import { versionMoves, versionQuery } from "@/api/versions";
-import { Page } from "@/components/page";
+import { Page, Plate } from "@/components/page";
 import { QueryView } from "@/components/query-view";
 import { Loading, Skeleton } from "@/components/skeleton";
+import { StationsOutline } from "@/components/stations";
 import { Confirm } from "./confirm";
 import { Landing } from "./landing";
 import { Steps } from "./steps";
@@ -37,7 +38,7 @@ export function LaunchPage() {
   const name = agent.data?.name ?? "";
   return (
     <Page
-      title={held ? `Confirm ${name}` : `Launch ${name}`}
+      title={`${held ? "Confirm" : "Launch"} ${name}`.trim()}
       crumbs={[
         { to: "/agents", label: "Agents" },
         { to: `/agents/${agentId}`, label: name || "Agent" },
@@ -59,12 +60,18 @@ export function LaunchPage() {
 
 function Outline() {
   return (
-    <Loading>
-      <div className="plate space-y-4 p-5">
-        <Skeleton className="h-5 w-64" />
-        <Skeleton className="h-9 w-full" />
-        <Skeleton className="h-9 w-full" />
-        <Skeleton className="h-9 w-2/3" />
+    <Loading what="Reading how far it is">
+      <div className="space-y-5">
+        <Plate>
+          <StationsOutline />
+        </Plate>
+        <Plate>
+          <div className="space-y-3">
+            <Skeleton className="h-5 w-64 max-w-full" />
+            <Skeleton className="h-3.5 w-48" />
+            <Skeleton className="h-3.5 w-36" />
+          </div>
+        </Plate>
       </div>
     </Loading>
   );

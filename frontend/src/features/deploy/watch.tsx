@@ -93,7 +93,7 @@ function Live({
             <ExternalLink size={17} aria-hidden="true" /> Open it
           </a>
           <ButtonLink to={`/agents/${version.agent_id}`} size="lg">
-            To its page
+            Go to its page
           </ButtonLink>
         </div>
       </div>
@@ -123,9 +123,9 @@ function Ended({ version, deployment }: { version: Version; deployment: Deployme
           to={`/agents/${version.agent_id}/deploy`}
           variant={version.candidates.length > 0 ? "plain" : "primary"}
         >
-          Drop a mended source
+          Upload a fixed source
         </ButtonLink>
-        <ButtonLink to={`/agents/${version.agent_id}`}>To the agent</ButtonLink>
+        <ButtonLink to={`/agents/${version.agent_id}`}>Go to the agent</ButtonLink>
       </div>
     </section>
   );

@@ -6,7 +6,7 @@ import { deploymentMoves } from "@/api/deployments";
 import { deploymentStanding } from "@/api/states";
 import type { AgentDetail, Deployment } from "@/api/types";
 import { CommitFact } from "@/components/commit";
-import { CopyButton } from "@/components/copy";
+import { CopyButton, Id } from "@/components/copy";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Status, Tag } from "@/components/status";
@@ -16,7 +16,7 @@ import { Changes } from "./changes";
 import { EventList } from "./event-list";
 import { PipelinePlate } from "./pipeline-plate";
 import { useDeploymentPolled, useRun, useVersionPolled } from "./run";
-import { RunSkeleton } from "./run-skeleton";
+import { RUN_HEAD, RunSkeleton } from "./run-skeleton";
 
 export function DeploymentPage() {
   const { agentId = "", deploymentId = "" } = useParams();
@@ -30,7 +30,7 @@ export function DeploymentPage() {
   ];
   if (!query.data) {
     return (
-      <Page title="Deployment" crumbs={crumbs}>
+      <Page title="Deployment" crumbs={crumbs} {...(query.error ? {} : RUN_HEAD)}>
         {query.error ? (
           <Problem error={query.error} retry={() => query.refetch()} />
         ) : (
@@ -205,17 +205,6 @@ function Digest({ image }: { image: string }) {
         {digest.slice(0, 19)}
       </code>
       <CopyButton text={image} label="Copy the image" className="-my-1" />
-    </span>
-  );
-}
-
-function Id({ id }: { id: string }) {
-  return (
-    <span className="flex min-w-0 items-center">
-      <code className="truncate" title={id}>
-        {id}
-      </code>
-      <CopyButton text={id} label="Copy the id" className="-my-1" />
     </span>
   );
 }

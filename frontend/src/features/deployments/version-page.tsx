@@ -11,7 +11,7 @@ import type { AgentDetail, Version } from "@/api/types";
 import { cancelVersion, versionKeys, versionMoves } from "@/api/versions";
 import { Button, ButtonLink } from "@/components/button";
 import { CommitFact } from "@/components/commit";
-import { CodeBlock } from "@/components/copy";
+import { CodeBlock, Id } from "@/components/copy";
 import { Facts, Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { runtimeName } from "@/components/runtime";
@@ -22,7 +22,7 @@ import { toYaml } from "@/components/yaml";
 import { PipelinePlate } from "./pipeline-plate";
 import { Findings, Tests } from "./report";
 import { useRun, useVersionPolled } from "./run";
-import { RunSkeleton } from "./run-skeleton";
+import { RUN_HEAD, RunSkeleton } from "./run-skeleton";
 
 export function VersionPage() {
   const { agentId = "", versionId = "" } = useParams();
@@ -36,7 +36,7 @@ export function VersionPage() {
   useGoOn(agentId, query.data);
   if (!query.data) {
     return (
-      <Page title="Version" crumbs={crumbs}>
+      <Page title="Version" crumbs={crumbs} {...(query.error ? {} : RUN_HEAD)}>
         {query.error ? (
           <Problem error={query.error} retry={() => query.refetch()} />
         ) : (
@@ -225,12 +225,7 @@ function factsOf(version: Version): [string, React.ReactNode][] {
       </Link>,
     ]);
   }
-  facts.push([
-    "Id",
-    <code key="i" className="break-all">
-      {version.id}
-    </code>,
-  ]);
+  facts.push(["Id", <Id key="i" id={version.id} />]);
   return facts;
 }
 

@@ -1,10 +1,10 @@
 /** Making a copy of one's own: asks for what the agent needs, then shows it going live. */
 import { type UseQueryResult, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { agentKeys } from "@/api/agents";
 import { makeCopy, type NewCopy, offerKeys, offerQuery, orderKeys } from "@/api/marketplace";
-import { asProblem } from "@/api/problem";
+import { ApiProblem, asProblem } from "@/api/problem";
 import type { Made, Offer } from "@/api/types";
 import { Button, ButtonLink } from "@/components/button";
 import { CheckField, SelectField, TextField } from "@/components/field";
@@ -15,6 +15,7 @@ import { QueryView } from "@/components/query-view";
 import { runtimeName } from "@/components/runtime";
 import { Loading, Skeleton } from "@/components/skeleton";
 import { toast } from "@/components/toast";
+import { NotPublished } from "./offer-frame";
 
 export function CopyPage() {
   const { slug = "" } = useParams();
@@ -24,6 +25,7 @@ export function CopyPage() {
       query={query}
       back={`/marketplace/${slug}`}
       stale={offerKeys.one(slug)}
+      gone={<NotPublished />}
       make={(order, key) => makeCopy(slug, order, key)}
     />
   );
@@ -37,8 +39,15 @@ interface Making {
   make: (order: NewCopy, idempotencyKey: string) => Promise<Made>;
 }
 
-export function CopyFrame({ query, ...making }: Making & { query: UseQueryResult<Offer> }) {
+interface Frame extends Making {
+  query: UseQueryResult<Offer>;
+  /** In place of all, when there is nothing to copy. */
+  gone: ReactNode;
+}
+
+export function CopyFrame({ query, gone, ...making }: Frame) {
   const name = query.data?.name ?? "";
+  if (!query.data && query.error instanceof ApiProblem && query.error.status === 404) return gone;
   return (
     <Page
       title={name ? `Your copy of ${name}` : "Your own copy"}
@@ -168,7 +177,7 @@ function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) 
         )}
       </Plate>
       {offer.fork ? (
-        <Plate title="How it is taken">
+        <Plate title="Source">
           <CheckField
             label="Fork the source instead"
             hint="It is built anew for you and goes its own way: updates of the author are not offered."
@@ -178,7 +187,7 @@ function Order({ offer, back, stale, make: makeIt }: Making & { offer: Offer }) 
         </Plate>
       ) : null}
       {general ? <Problem error={problem} /> : null}
-      <div className="flex flex-wrap justify-end gap-2">
+      <div className="flex flex-wrap items-center justify-end gap-2">
         <ButtonLink to={back} variant="quiet">
           Back to the agent
         </ButtonLink>

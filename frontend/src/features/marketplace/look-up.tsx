@@ -64,7 +64,7 @@ export function LookUp({
       {found ? (
         <ul aria-label="Found in the documentation" className="mt-2 divide-y divide-line text-sm">
           {found.length === 0 ? (
-            <li className="py-2 text-ink-2">Nothing in it is like that.</li>
+            <li className="py-2 text-ink-2">Nothing in it matches.</li>
           ) : (
             found.slice(0, 8).map((one) => (
               <li key={`${one.path} ${one.heading} ${one.excerpt}`} className="py-2">

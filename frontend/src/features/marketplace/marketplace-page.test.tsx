@@ -93,7 +93,7 @@ describe("the marketplace", () => {
   it("says what to do when nothing is like that, and leads back", async () => {
     listen((query) => (query.get("q") ? found([]) : found([card()])));
     open("/marketplace?q=nonesuch&category=utilities");
-    expect(await screen.findByText("No agent is like that")).toBeInTheDocument();
+    expect(await screen.findByText("No agent matches")).toBeInTheDocument();
     expect(screen.getByRole("status")).toHaveTextContent("No agent found");
     await userEvent.click(screen.getByRole("button", { name: "Show all" }));
     expect(await screen.findByRole("link", { name: "Site watch" })).toBeInTheDocument();

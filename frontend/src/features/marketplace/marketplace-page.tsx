@@ -182,7 +182,7 @@ function None({ wanted, onShowAll }: { wanted: Wanted; onShowAll: () => void }) 
   const filtered = wanted.category || wanted.runtime || wanted.tag;
   return (
     <div className="plate">
-      <Empty title="No agent is like that" action={<Button onClick={onShowAll}>Show all</Button>}>
+      <Empty title="No agent matches" action={<Button onClick={onShowAll}>Show all</Button>}>
         {wanted.q && filtered
           ? "Search without the filters, or with fewer words."
           : wanted.q
@@ -207,7 +207,7 @@ function Outline({ layout }: { layout: Layout }) {
     <Loading what="Looking for agents">
       <div className={GRID}>
         {OUTLINES.map((key) => (
-          <div key={key} className="plate h-58 space-y-4 p-4">
+          <div key={key} className="plate h-50 space-y-4 p-4">
             <div className="flex gap-3">
               <Skeleton className="size-10" />
               <Skeleton className="mt-1 h-4 w-36" />

@@ -3,9 +3,10 @@ import { Copy as CopyIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Offer, SharedOffer } from "@/api/types";
 import { ButtonLink } from "@/components/button";
+import { Empty } from "@/components/empty";
 import { Facts, Page, Plate } from "@/components/page";
 import { runtimeName } from "@/components/runtime";
-import { ColumnsOutline } from "@/components/skeleton";
+import { ColumnsOutline, Skeleton } from "@/components/skeleton";
 import { Light } from "@/components/status";
 import { Emblem } from "./card";
 
@@ -153,8 +154,75 @@ export function Checked({
   );
 }
 
-export function Outline() {
+/** A page that is on its way: its name, author and summary are not known yet. */
+export function AwaitedOffer({ title }: { title: string }) {
   return (
-    <ColumnsOutline what="Reading about the agent" columns="lg:grid-cols-[minmax(0,1fr)_19rem]" />
+    <Page
+      title={title}
+      heading={
+        <span className="flex items-center gap-3.5">
+          <Skeleton className="size-14 shrink-0" />
+          <span className="sr-only">{title}</span>
+          <span className="space-y-2">
+            <Skeleton className="h-6 w-44" />
+            <Skeleton className="h-3.5 w-24" />
+          </span>
+        </span>
+      }
+      lead={
+        <span className="flex h-6 items-center">
+          <Skeleton className="h-4 w-80 max-w-full" />
+        </span>
+      }
+      crumbs={CRUMBS}
+      actions={<Skeleton className="h-9 w-44" />}
+    >
+      <ColumnsOutline what="Reading about the agent" columns="lg:grid-cols-[minmax(0,1fr)_19rem]" />
+    </Page>
+  );
+}
+
+/** In place of an agent that is not to be seen, whoever took it away. */
+export function Gone({
+  title,
+  heading,
+  children,
+}: {
+  title: string;
+  heading: string;
+  children: ReactNode;
+}) {
+  return (
+    <Page title={title} crumbs={CRUMBS}>
+      <div className="plate">
+        <Empty
+          title={heading}
+          action={
+            <ButtonLink to="/marketplace" variant="primary">
+              Search the marketplace
+            </ButtonLink>
+          }
+        >
+          {children}
+        </Empty>
+      </div>
+    </Page>
+  );
+}
+
+export function NotPublished() {
+  return (
+    <Gone title="Not in the marketplace" heading="No agent is published under this address">
+      It may have been withdrawn by its author, or the link is cut off. Copies that people have made
+      go on.
+    </Gone>
+  );
+}
+
+export function NotShared() {
+  return (
+    <Gone title="Not shared any more" heading="Nothing is shared under this address">
+      Whoever shared it has ended that, or its time is over. Copies that were made go on.
+    </Gone>
   );
 }

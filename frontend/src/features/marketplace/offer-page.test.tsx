@@ -140,6 +140,13 @@ describe("a public agent", () => {
 describe("a copy of one's own", () => {
   const at = "/marketplace/site-watch/copy";
 
+  it("is not to be had of an agent that is gone", async () => {
+    refuse("get", AT, 404, "No such agent.", "not_found");
+    open({ signedIn: true, at: "/marketplace/site-watch/copy" });
+    expect(await screen.findByText("No agent is published under this address")).toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "Try again" })).toBeNull();
+  });
+
   it("asks for what is needed, then shows the deployment", async () => {
     answer("get", AT, offer());
     const sent: { body: unknown; key: string | null }[] = [];

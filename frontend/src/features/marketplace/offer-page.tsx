@@ -8,17 +8,16 @@ import { countView, lookUpPages, offerKeys, offerQuery, readPage } from "@/api/m
 import { ApiProblem } from "@/api/problem";
 import { useSession } from "@/api/session";
 import type { Offer } from "@/api/types";
-import { Button, ButtonLink, buttonClass } from "@/components/button";
+import { Button, buttonClass } from "@/components/button";
 import { useOffer as useCommandOffer } from "@/components/commands";
 import { CopyButton } from "@/components/copy";
-import { Empty } from "@/components/empty";
 import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Rating } from "@/components/stars";
 import { Tag } from "@/components/status";
 import { Ago } from "@/components/time";
 import { copies } from "./card";
-import { About, Checked, CRUMBS, OfferFrame, Outline } from "./offer-frame";
+import { About, AwaitedOffer, Checked, CRUMBS, NotPublished, OfferFrame } from "./offer-frame";
 import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
 import { ReportDialog, type Reported } from "./report-dialog";
 import { Reviews } from "./reviews";
@@ -42,28 +41,11 @@ export function OfferPage() {
       <Told key={slug} offer={query.data} problem={query.error} retry={() => query.refetch()} />
     );
   }
-  const gone = query.error instanceof ApiProblem && query.error.status === 404;
+  if (query.error instanceof ApiProblem && query.error.status === 404) return <NotPublished />;
+  if (!query.error) return <AwaitedOffer title="Marketplace agent" />;
   return (
-    <Page title={gone ? "Not in the marketplace" : "Marketplace agent"} crumbs={CRUMBS}>
-      {gone ? (
-        <div className="plate">
-          <Empty
-            title="No agent is published under this address"
-            action={
-              <ButtonLink to="/marketplace" variant="primary">
-                Search the marketplace
-              </ButtonLink>
-            }
-          >
-            It may have been withdrawn by its author, or the link is cut off. Copies that people
-            have made go on.
-          </Empty>
-        </div>
-      ) : query.error ? (
-        <Problem error={query.error} retry={() => query.refetch()} />
-      ) : (
-        <Outline />
-      )}
+    <Page title="Marketplace agent" crumbs={CRUMBS}>
+      <Problem error={query.error} retry={() => query.refetch()} />
     </Page>
   );
 }

@@ -218,7 +218,7 @@ export function Screenshots({ shots, name }: { shots: Screenshot[]; name: string
                 height={shot.height}
                 alt={said(shot, index)}
                 loading={index === 0 ? "eager" : "lazy"}
-                className="h-52 w-auto max-w-[80vw] object-contain"
+                className="h-auto max-h-52 w-auto max-w-[80vw]"
               />
             </button>
           </li>

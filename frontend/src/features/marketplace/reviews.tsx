@@ -241,7 +241,7 @@ function ReviewForm({
       <div className="flex flex-wrap justify-end gap-2">
         {before ? (
           <Button variant="quiet" onClick={() => setAsking(true)}>
-            Take it back
+            Withdraw it
           </Button>
         ) : null}
         <Button
@@ -257,7 +257,7 @@ function ReviewForm({
         open={asking}
         onOpenChange={setAsking}
         title="Take your review back?"
-        action="Take it back"
+        action="Withdraw it"
         busy={remove.isPending}
         onConfirm={() => remove.mutate()}
       >

@@ -5,6 +5,7 @@ import { useParams } from "react-router";
 import { linkedQuery, makeSharedCopy, sharedOfferQuery, shareKeys } from "@/api/sharing";
 import { CopyFrame } from "./copy-page";
 import { keptToken } from "./link-token";
+import { NotShared } from "./offer-frame";
 
 export function SharedCopyPage() {
   const { offerId = "" } = useParams();
@@ -14,6 +15,7 @@ export function SharedCopyPage() {
       query={query}
       back={`/marketplace/shared/${offerId}`}
       stale={[...shareKeys.shown, offerId]}
+      gone={<NotShared />}
       make={(order, key) => makeSharedCopy({ ...order, offer_id: offerId }, key)}
     />
   );
@@ -27,6 +29,7 @@ export function LinkedCopyPage() {
       query={query}
       back="/shared"
       stale={[...shareKeys.shown, "link", token]}
+      gone={<NotShared />}
       make={(order, key) => makeSharedCopy({ ...order, token }, key)}
     />
   );

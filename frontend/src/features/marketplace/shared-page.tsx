@@ -16,14 +16,13 @@ import {
   shareKeys,
 } from "@/api/sharing";
 import type { SharedOffer } from "@/api/types";
-import { Button, ButtonLink } from "@/components/button";
-import { Empty } from "@/components/empty";
-import { Page, Plate } from "@/components/page";
+import { Button } from "@/components/button";
+import { Page } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Ago } from "@/components/time";
 import { toast } from "@/components/toast";
 import { keptToken } from "./link-token";
-import { About, Checked, CRUMBS, OfferFrame, Outline } from "./offer-frame";
+import { About, AwaitedOffer, Checked, CRUMBS, Gone, NotShared, OfferFrame } from "./offer-frame";
 import { Inputs, type Place, Reading, Screenshots, Versions } from "./offer-parts";
 
 const SHOWN: Record<SharedOffer["shown_by"], string> = {
@@ -63,40 +62,20 @@ export function LinkedPage() {
   if (query.data) return <Told offer={query.data} place={place} copyAt="/shared/copy" />;
   if (token === "") {
     return (
-      <Page title="A part of the link is missing" crumbs={CRUMBS}>
-        <Plate>
-          <p className="text-sm text-ink-2">
-            Open the whole link, or ask whoever gave it to you for it again.
-          </p>
-        </Plate>
-      </Page>
+      <Gone title="Incomplete link" heading="A part of the link is missing">
+        Open the whole link, or ask whoever gave it to you for it again.
+      </Gone>
     );
   }
   return <Missing error={query.error} retry={() => query.refetch()} />;
 }
 
 function Missing({ error, retry }: { error: Error | null; retry: () => void }) {
-  const gone = error instanceof ApiProblem && error.status === 404;
+  if (!error) return <AwaitedOffer title="Shared agent" />;
+  if (error instanceof ApiProblem && error.status === 404) return <NotShared />;
   return (
-    <Page title={gone ? "Not shared any more" : "Shared agent"} crumbs={CRUMBS}>
-      {gone ? (
-        <div className="plate">
-          <Empty
-            title="Nothing is shared under this address"
-            action={
-              <ButtonLink to="/marketplace" variant="primary">
-                Search the marketplace
-              </ButtonLink>
-            }
-          >
-            Whoever shared it has ended that, or its time is over. Copies that were made go on.
-          </Empty>
-        </div>
-      ) : error ? (
-        <Problem error={error} retry={retry} />
-      ) : (
-        <Outline />
-      )}
+    <Page title="Shared agent" crumbs={CRUMBS}>
+      <Problem error={error} retry={retry} />
     </Page>
   );
 }

@@ -27,7 +27,7 @@ export function Budget({ budget }: { budget: Operations["budget"] }) {
         ? ["warning", "Low"]
         : ["live", "Enough"];
   return (
-    <Plate title="Budget" note="calls at the host, an hour">
+    <Plate title="Budget" note="calls to the host, per hour">
       <div className="mb-2 flex flex-wrap items-baseline justify-between gap-x-4">
         <p>
           <span className="figures text-2xl font-[620]">{count.format(left)}</span>{" "}

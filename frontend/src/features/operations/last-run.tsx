@@ -33,7 +33,7 @@ export function LastRun({
       ? ["failed", "Late"]
       : ["resting", "At rest"]
     : run.problem || run.failed > 0
-      ? ["warning", "With trouble"]
+      ? ["warning", "Had problems"]
       : ["live", "Well"];
   const counts: [string, number][] = [
     ["moving now", moving],

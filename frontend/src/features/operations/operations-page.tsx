@@ -6,7 +6,7 @@ import { ApiProblem } from "@/api/problem";
 import { NotFound } from "@/components/not-found";
 import { Page } from "@/components/page";
 import { QueryView } from "@/components/query-view";
-import { ColumnsOutline } from "@/components/skeleton";
+import { ColumnsOutline, Skeleton } from "@/components/skeleton";
 import { Budget } from "./budget";
 import { LastRun } from "./last-run";
 import { Orphans } from "./orphans";
@@ -23,7 +23,7 @@ export function OperationsPage() {
       <QueryView query={query} loading={<Outline />}>
         {(seen) => (
           <div className="space-y-5">
-            <div className="grid items-start gap-5 lg:grid-cols-2">
+            <div className="grid gap-5 lg:grid-cols-2">
               <Budget budget={seen.budget} />
               <LastRun run={seen.reconciler} moving={seen.moving} serving={seen.serving} />
             </div>
@@ -48,8 +48,11 @@ function Outline() {
         main="h-64"
         side="h-64"
       />
-      <div className="plate h-40" />
-      <div className="plate h-40" />
+      {["stuck", "orphans", "reports"].map((one) => (
+        <div key={one} className="plate h-28 p-4">
+          <Skeleton className="h-4 w-32" />
+        </div>
+      ))}
     </div>
   );
 }

@@ -115,9 +115,9 @@ describe("the operators' page", () => {
     expect(await screen.findByText("It has not run yet")).toBeInTheDocument();
     expect(screen.getByText("Nothing is stuck")).toBeInTheDocument();
     expect(screen.getByText("No orphans")).toBeInTheDocument();
-    expect(await screen.findByText("No report waits")).toBeInTheDocument();
-    expect(await screen.findByText("Nothing was told")).toBeInTheDocument();
-    expect(await screen.findByText("Nothing was mended")).toBeInTheDocument();
+    expect(await screen.findByText("No open reports")).toBeInTheDocument();
+    expect(await screen.findByText("No such calls")).toBeInTheDocument();
+    expect(await screen.findByText("Nothing to repair")).toBeInTheDocument();
   });
 });
 
@@ -138,8 +138,8 @@ describe("the budget", () => {
 describe("the last run", () => {
   it.each([
     [{}, "Well"],
-    [{ failed: 1 }, "With trouble"],
-    [{ problem: "The host answers nobody." }, "With trouble"],
+    [{ failed: 1 }, "Had problems"],
+    [{ problem: "The host answers nobody." }, "Had problems"],
     [{ ended_at: AT }, "Late"],
   ])("with %o is told as %s", async (more, label) => {
     answer("get", "/operations", seen({ reconciler: run(more) }));
@@ -246,7 +246,7 @@ describe("reports", () => {
     );
     answer("get", "/moderation/reports", { items: [], next_cursor: null });
     await press("Hide it");
-    expect(await screen.findByText("No report waits")).toBeInTheDocument();
+    expect(await screen.findByText("No open reports")).toBeInTheDocument();
     expect(bodies).toEqual([{ decision: "hide", reason: "It is spam." }]);
   });
 });
@@ -261,7 +261,7 @@ describe("what was told of no agent", () => {
     answer("get", "/operations", seen());
     answer("get", "/operations/deliveries", list([receipt(more)]));
     open();
-    const plate = await part("Told of no agent");
+    const plate = await part("Calls for no agent");
     expect(await plate.findByText(label)).toBeInTheDocument();
     expect(plate.getByText(event)).toBeInTheDocument();
     expect(plate.getByText(receipt(more).repository || "acme")).toBeInTheDocument();

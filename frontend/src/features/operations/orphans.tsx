@@ -36,7 +36,9 @@ export function Orphans({ items }: { items: Orphan[] }) {
     >
       {search.error ? <Problem compact error={search.error} className="m-4" /> : null}
       {items.length === 0 ? (
-        <Empty title="No orphans">The reconciler looks for them every hour.</Empty>
+        <Empty quiet title="No orphans">
+          The reconciler looks for them every hour.
+        </Empty>
       ) : (
         <ul className="divide-y divide-line">
           {items.map((one) => (

@@ -13,13 +13,13 @@ import { Ago, bytes } from "@/components/time";
 export function Receipts() {
   const query = useInfiniteQuery(receiptsQuery);
   return (
-    <Plate flush title="Told of no agent" note="by GitHub; thirty days, newest first">
+    <Plate flush title="Calls for no agent" note="from GitHub; thirty days, newest first">
       <QueryView
         query={query}
-        loading={<SkeletonRows rows={4} height="h-20" />}
+        loading={<SkeletonRows rows={1} height="h-16" />}
         isEmpty={(data) => data.pages.every(({ items }) => items.length === 0)}
         empty={
-          <Empty title="Nothing was told">
+          <Empty quiet title="No such calls">
             All that has arrived is with the agents that it concerns.
           </Empty>
         }

@@ -15,10 +15,12 @@ export function Repairs() {
       <PagedList
         ordered
         query={query}
-        loading={<SkeletonRows rows={4} height="h-20" />}
+        loading={<SkeletonRows rows={1} height="h-16" />}
         more="Earlier repairs"
         empty={
-          <Empty title="Nothing was mended">What we say and what the host says is the same.</Empty>
+          <Empty quiet title="Nothing to repair">
+            What we say and what the host says is the same.
+          </Empty>
         }
       >
         {(repair) => <Row key={repair.id} repair={repair} />}

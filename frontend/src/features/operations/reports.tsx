@@ -26,9 +26,13 @@ export function Reports() {
     <Plate flush title="Reports" note="of the marketplace, oldest first">
       <PagedList
         query={query}
-        loading={<SkeletonRows rows={2} height="h-20" />}
+        loading={<SkeletonRows rows={1} height="h-16" />}
         more="Later reports"
-        empty={<Empty title="No report waits">Everything reported has been decided.</Empty>}
+        empty={
+          <Empty quiet title="No open reports">
+            Everything reported has been decided.
+          </Empty>
+        }
       >
         {(one) => <Row key={one.id} report={one} onDecide={() => setAsking(one)} />}
       </PagedList>

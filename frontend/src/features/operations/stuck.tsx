@@ -15,7 +15,7 @@ export function Stuck({ items }: { items: StuckWork[] }) {
   return (
     <Plate flush title="Stuck work" note={items.length ? String(items.length) : undefined}>
       {items.length === 0 ? (
-        <Empty title="Nothing is stuck">
+        <Empty quiet title="Nothing is stuck">
           What has not moved for five minutes is listed here, with what it waits for.
         </Empty>
       ) : (

@@ -8,6 +8,7 @@ import { useOrganisation } from "@/api/organisation";
 import { asProblem } from "@/api/problem";
 import { refresh, signOut, useSession, wasSignedIn } from "@/api/session";
 import { Button, ButtonLink } from "@/components/button";
+import { Empty } from "@/components/empty";
 import { Page, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
@@ -35,12 +36,12 @@ export function AcceptPage() {
   return (
     <Page title="Invitation" width="narrow">
       {token === "" ? (
-        <Plate>
-          <p className="text-sm text-ink-2">
-            A part of the link is missing. Open the whole link from the mail, once more if you have
-            just signed in, or ask whoever invited you to send it again.
-          </p>
-        </Plate>
+        <div className="plate">
+          <Empty title="A part of the link is missing">
+            Open the whole link from the mail, once more if you have just signed in, or ask whoever
+            invited you to send it again.
+          </Empty>
+        </div>
       ) : (
         <Offer token={token} />
       )}
@@ -191,16 +192,16 @@ function Another({
 function Refused({ error, retry }: { error: unknown; retry: () => void }) {
   const problem = asProblem(error);
   const over = problem.code.startsWith("invitation_") || problem.code === "organisation_closing";
+  if (!over) return <Problem error={problem} retry={retry} />;
   return (
-    <>
-      <Problem error={problem} retry={over ? undefined : retry} />
-      {over ? (
-        <p className="mt-4 text-sm text-ink-2">
-          Nothing has changed. Whoever invited you can send a new one, from the invitations of their
-          organisation.
-        </p>
-      ) : null}
-    </>
+    <Problem
+      error={problem.under("This invitation cannot be used")}
+      action={
+        <ButtonLink to="/" size="sm">
+          Go to the start page
+        </ButtonLink>
+      }
+    />
   );
 }
 

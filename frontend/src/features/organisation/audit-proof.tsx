@@ -38,7 +38,7 @@ export function AuditProof({ orgId }: { orgId: string }) {
   const proof = verify.data;
   return (
     <Plate
-      title="Is it whole?"
+      title="Integrity"
       actions={
         <Button
           size="sm"
@@ -52,12 +52,12 @@ export function AuditProof({ orgId }: { orgId: string }) {
     >
       <div role="status" className="text-sm">
         {verify.isPending ? (
-          <p>{checked.toLocaleString()} records checked so far…</p>
+          <p>{checked.toLocaleString("en")} records checked so far…</p>
         ) : proof?.sound ? (
           <>
             <Status tone="live" label="Whole" />
             <p className="mt-1">
-              All {proof.checked.toLocaleString()} records up to number {proof.last} are as they
+              All {proof.checked.toLocaleString("en")} records up to number {proof.last} are as they
               were written: none changed, removed or reordered.
               {held ? (
                 <>
@@ -116,7 +116,7 @@ export function AuditExport() {
   });
   return (
     <Button size="sm" icon={Download} busy={take.isPending} onClick={() => take.mutate()}>
-      {take.isPending && records > 0 ? `${records.toLocaleString()} records…` : "Export all"}
+      {take.isPending && records > 0 ? `${records.toLocaleString("en")} records…` : "Export all"}
     </Button>
   );
 }

@@ -55,10 +55,7 @@ export function Audit() {
           }
           empty={
             isNarrowed(search) ? (
-              <Empty
-                title="No record is like that"
-                action={<Button onClick={clear}>Show all</Button>}
-              >
+              <Empty title="No record matches">
                 Take away a part of the filter, or look at other days.
               </Empty>
             ) : (
@@ -93,7 +90,7 @@ export function Audit() {
                       </Button>
                     </>
                   ) : (
-                    "That is all there is."
+                    "These are all records."
                   )}
                 </div>
               </>

@@ -25,7 +25,7 @@ export function CreatePage() {
     onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: organisationKeys.all });
       choose(made.id);
-      toast.done(`${made.name} is there`, { detail: "You are its owner, and work in it now." });
+      toast.done(`${made.name} is ready`, { detail: "You are its owner, and work in it now." });
       navigate("/organisation");
     },
   });

@@ -41,7 +41,7 @@ export function Invitations() {
             </ButtonLink>
           }
         >
-          Your own organisation holds you alone. Make another one to work with others.
+          This organisation is yours alone. Make another one to work with others.
         </Empty>
       </div>
     );
@@ -118,13 +118,13 @@ function Row({
           {!invitation.restricted && grants > 0 ? <Tag>roles on {agents(grants)}</Tag> : null}
         </p>
       </div>
-      <span className="w-20 text-sm">{ROLES[invitation.role].name}</span>
+      <span className="w-20 text-right text-sm sm:text-left">{ROLES[invitation.role].name}</span>
       <span className="w-40 text-sm">
         {expired ? (
           <Status tone="ended" label="Expired" />
         ) : (
           <span className="flex items-center gap-1.5">
-            <Status tone="moving" label="Waits" />
+            <Status tone="moving" label="Waiting" />
             <span className="text-ink-3">
               ends <Until at={invitation.expires_at} />
             </span>

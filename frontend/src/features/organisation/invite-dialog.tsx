@@ -55,7 +55,7 @@ export function InviteDialog({
       description="They get a link that works once, within seven days, for this address alone."
       footer={
         <>
-          <Button onClick={onClose}>Not now</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button variant="primary" type="submit" form="invite" busy={send.isPending}>
             Send invitation
           </Button>

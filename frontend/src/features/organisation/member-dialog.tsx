@@ -56,7 +56,7 @@ export function MemberDialog({
       title={`Rights of ${member.name || member.email}`}
       footer={
         <>
-          <Button onClick={onClose}>Keep as it is</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             variant="primary"
             type="submit"

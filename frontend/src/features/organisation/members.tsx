@@ -79,8 +79,8 @@ export function Members() {
               </ButtonLink>
             }
           >
-            Your own one holds you alone. In another you can invite people, give them roles, and
-            keep agents together that belong to all of you.
+            This one is yours alone. In another you can invite people, give them roles, and keep
+            agents together that belong to all of you.
           </Empty>
         </div>
       ) : null}

@@ -58,7 +58,7 @@ export function OrganisationPage() {
 function Lead({ organisation }: { organisation: Organisation }) {
   return (
     <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
-      {organisation.personal ? "Your own: it holds you alone." : "You are here as"}
+      {organisation.personal ? "Your personal organisation: only you are in it." : "Your role:"}
       {organisation.personal ? null : <Tag>{organisation.role}</Tag>}
       {organisation.restricted ? "on some of its agents only" : null}
     </span>

@@ -27,10 +27,9 @@ export function Settings() {
   return (
     <div className="max-w-3xl space-y-5">
       {open && may("organisation:update") ? <Rename organisation={organisation} /> : null}
-      <Plate title="What it is">
+      <Plate title="About">
         <Facts
           items={[
-            ["Name", organisation.name],
             [
               "Id",
               <span key="id" className="flex items-center gap-1">

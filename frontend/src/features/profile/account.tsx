@@ -17,7 +17,7 @@ import { Facts, Plate } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { QueryView } from "@/components/query-view";
 import { saveFile } from "@/components/save-file";
-import { SkeletonRows } from "@/components/skeleton";
+import { Loading, Skeleton } from "@/components/skeleton";
 import { toast } from "@/components/toast";
 import { Address } from "./address";
 
@@ -28,9 +28,16 @@ export function Account() {
       <QueryView
         query={query}
         loading={
-          <div className="plate">
-            <SkeletonRows rows={4} height="h-14" />
-          </div>
+          <Loading what="Reading your account">
+            <div className="space-y-5">
+              {["h-48", "h-60", "h-28"].map((height) => (
+                <div key={height} className={`plate space-y-6 p-4 ${height}`}>
+                  <Skeleton className="h-4 w-20" />
+                  <Skeleton className="h-9 w-full" />
+                </div>
+              ))}
+            </div>
+          </Loading>
         }
       >
         {({ user }) => (

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { accountKeys, confirmNewAddress } from "@/api/account";
+import { asProblem } from "@/api/problem";
 import { useSession } from "@/api/session";
 import { Button, ButtonLink } from "@/components/button";
 import { Plate } from "@/components/page";
@@ -26,6 +27,7 @@ export function AddressPage() {
       navigate("/profile", { replace: true });
     },
   });
+  const problem = confirm.error ? asProblem(confirm.error) : undefined;
   const again = (
     <ButtonLink to="/profile" size="sm" replace>
       Ask for another link
@@ -43,22 +45,27 @@ export function AddressPage() {
         </>
       ) : (
         <>
-          {confirm.error ? (
-            <Problem error={confirm.error} action={again} />
+          {problem ? (
+            <Problem
+              error={problem.final ? problem.under("This link no longer works") : problem}
+              action={again}
+            />
           ) : (
             <p className="text-sm text-ink-2">
-              From now on you sign in with the address that this link was sent to. Press only if you
-              asked for it yourself, just now. Every other browser is signed out.
+              After this you sign in with the address that this link was sent to, and every other
+              browser is signed out. Press only if you asked for it yourself, just now.
             </p>
           )}
-          <Button
-            variant="primary"
-            className="mt-4"
-            busy={confirm.isPending}
-            onClick={() => confirm.mutate()}
-          >
-            Change my address
-          </Button>
+          {problem?.final ? null : (
+            <Button
+              variant="primary"
+              className="mt-4"
+              busy={confirm.isPending}
+              onClick={() => confirm.mutate()}
+            >
+              Change my address
+            </Button>
+          )}
         </>
       )}
     </Plate>

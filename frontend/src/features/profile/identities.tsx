@@ -51,7 +51,7 @@ export function Identities() {
             <span className="text-sm text-ink-3">always</span>
           </li>
         </ul>
-        <div className="border-t border-line">
+        <div className="border-t border-line [&>[role=alert]]:m-4">
           <QueryView
             query={query}
             loading={<SkeletonRows rows={1} height="h-16" />}

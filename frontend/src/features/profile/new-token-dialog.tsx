@@ -52,7 +52,7 @@ export function NewTokenDialog({
       title="New API token"
       footer={
         <>
-          <Button onClick={onClose}>Not now</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button variant="primary" type="submit" form="new-token" busy={make.isPending}>
             Create token
           </Button>

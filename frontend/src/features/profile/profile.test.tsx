@@ -139,6 +139,7 @@ describe("the account", () => {
     await userEvent.click(await screen.findByRole("button", { name: "Change my address" }));
     expect(await screen.findByText(detail)).toBeInTheDocument();
     expect(screen.getByRole("link", { name: "Ask for another link" })).toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "Change my address" })).toBeNull();
     second.unmount();
     open("/profile/email");
     expect(await screen.findByText(/A part of the link is missing/)).toBeInTheDocument();

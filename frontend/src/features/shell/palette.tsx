@@ -30,7 +30,7 @@ export function Palette() {
   return (
     <Radix.Root open onOpenChange={(open) => usePanels.setState({ palette: open })}>
       <Radix.Portal>
-        <Radix.Overlay className="fixed inset-0 z-40 animate-fade bg-[#05141e]/60" />
+        <Radix.Overlay data-veil className="fixed inset-0 z-40 animate-fade bg-[#05141e]/60" />
         <Radix.Content
           aria-describedby={undefined}
           className="fixed inset-x-3 top-[10vh] z-50 mx-auto max-w-xl animate-rise overflow-hidden rounded-lg bg-raised shadow-float ring-1 ring-line outline-none"

@@ -53,7 +53,7 @@ export function Shell() {
         )}
       >
         <div className="mx-auto flex h-14 max-w-[96rem] items-center gap-1 px-3 sm:gap-2 sm:px-6">
-          <Link to="/" aria-label="Slipway, first page" className="mr-1 rounded-sm sm:mr-3">
+          <Link to="/" aria-label="Slipway, first page" className="mr-1 flex rounded-sm sm:mr-3">
             <Wordmark />
           </Link>
           {signedIn ? <OrganisationSwitcher /> : null}

@@ -36,7 +36,7 @@ export function Shortcuts() {
           </section>
         ))}
         <CheckField
-          label="Shortcuts of one key"
+          label="Single-key shortcuts"
           hint="Switch these off if you speak to your computer; those with Ctrl or ⌘ stay."
           checked={on}
           onChange={(event) => useSingleKeys.setState({ on: event.target.checked })}

@@ -21,7 +21,7 @@ export function EmailForm({ returnTo, mailbox }: { returnTo: string; mailbox?: s
     return (
       <div ref={sent} tabIndex={-1} className="outline-none">
         <p className="flex items-center gap-2 text-lg font-[620]">
-          <MailOpen size={18} aria-hidden="true" /> Look into your mail
+          <MailOpen size={18} aria-hidden="true" /> Check your mail
         </p>
         <p className="mt-1.5 text-sm text-ink-2">
           If we can write to <strong className="break-all text-ink">{email}</strong>, a sign-in link

@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { api } from "@/api/client";
+import { asProblem } from "@/api/problem";
 import { begin } from "@/api/session";
 import { Button, ButtonLink } from "@/components/button";
 import { Problem } from "@/components/problem";
@@ -33,11 +34,12 @@ export function LinkPage() {
       </Gate>
     );
   }
+  const problem = redeem.error ? asProblem(redeem.error) : undefined;
   return (
     <Gate title="Sign in on this browser">
-      {redeem.error ? (
+      {problem ? (
         <Problem
-          error={redeem.error}
+          error={problem.final ? problem.under("This link no longer works") : problem}
           action={
             <ButtonLink to="/sign-in" size="sm" replace>
               Ask for another link
@@ -49,15 +51,17 @@ export function LinkPage() {
           The link works once. Press only if you asked for it yourself, just now.
         </p>
       )}
-      <Button
-        variant="primary"
-        size="lg"
-        className="mt-4 w-full"
-        busy={redeem.isPending}
-        onClick={() => redeem.mutate()}
-      >
-        Sign in
-      </Button>
+      {problem?.final ? null : (
+        <Button
+          variant="primary"
+          size="lg"
+          className="mt-4 w-full"
+          busy={redeem.isPending}
+          onClick={() => redeem.mutate()}
+        >
+          Sign in
+        </Button>
+      )}
     </Gate>
   );
 }

@@ -52,7 +52,7 @@ function Offer({ name }: { name: string }) {
           <>
             <p className="text-sm text-ink-2">Nothing waits to be added; it may have expired.</p>
             <ButtonLink to="/profile" className="mt-4">
-              To your profile
+              Go to your profile
             </ButtonLink>
           </>
         }

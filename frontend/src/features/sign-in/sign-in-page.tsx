@@ -23,7 +23,7 @@ export function SignInPage() {
   if (state === "signed-in") return <Navigate to={back} replace />;
   const { items = [], mailbox_url: mailbox = null } = providers.data ?? {};
   return (
-    <Gate title="Sign in" lead="Or begin: an account is made by signing in the first time.">
+    <Gate title="Sign in" lead="New here? Signing in for the first time makes your account.">
       {error ? <Problem compact error={refusal(error)} className="mb-5" /> : null}
       {items.length > 0 ? (
         <>
@@ -35,7 +35,7 @@ export function SignInPage() {
                   className={buttonClass({ size: "lg" }, "w-full")}
                 >
                   <ProviderSign kind={provider.kind} />
-                  Go on with {provider.name}
+                  Continue with {provider.name}
                 </a>
               </li>
             ))}

@@ -9,7 +9,7 @@ export function SignedInPage() {
         The page you came from goes on by itself. You can close this one.
       </p>
       <ButtonLink to="/agents" className="mt-4">
-        Or go to your agents
+        Go to your agents
       </ButtonLink>
     </Gate>
   );
