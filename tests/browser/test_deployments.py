@@ -105,13 +105,11 @@ def test_the_parts_of_an_agent_keep_their_place_when_it_comes(stage: Stage) -> N
     page.route(asked, lambda route: held.append(route))  # noqa: PLW0108 - a marked one
     stage.visitor.go(f"{stage.base}/deployments")
     parts = page.get_by_role("navigation", name="Parts of this agent")
-    page.get_by_text("Reading the agent").or_(page.locator("[aria-busy=true]")).first.wait_for(
-        state="attached"
-    )
+    page.locator("[aria-busy=true]").first.wait_for()
     before = parts.bounding_box()
-    page.unroute(asked)
     for route in held:
         route.continue_()
+    page.unroute(asked)
     page.get_by_text("Reads the tides.").wait_for()
     after = parts.bounding_box()
     assert before is not None
