@@ -34,7 +34,7 @@ function Why({ detail, file, line }: Reason) {
     <div className="mt-1.5 max-w-3xl text-sm">
       <p className="break-words">{advice}</p>
       {output.length > 0 ? (
-        <p className="mt-2 max-h-44 overflow-y-auto rounded-sm bg-plate/70 px-3 py-2 font-mono text-xs leading-5 break-words whitespace-pre-wrap">
+        <p className="mt-2 rounded-sm bg-plate/70 px-3 py-2 font-mono text-xs leading-5 break-words whitespace-pre-wrap">
           {output.join("\n")}
         </p>
       ) : null}

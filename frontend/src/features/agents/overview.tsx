@@ -110,10 +110,10 @@ function Beginning({ agent }: { agent: AgentDetail }) {
   );
 }
 
-/** The deployment that failed last where nothing serves now. */
-function useFailed(agent: AgentDetail, place: Place): Deployment | undefined {
+/** The deployment that failed last where nothing serves now, once the newest have been read. */
+function useFailed(agent: AgentDetail, place: Place) {
   const query = useInfiniteQuery({ ...deploymentsQuery(agent.id), enabled: !place.serving });
-  return failedIn(place, query.data?.pages[0]?.items ?? []);
+  return { looking: query.isLoading, failed: failedIn(place, query.data?.pages[0]?.items ?? []) };
 }
 
 function failedIn(place: Place, newestFirst: Deployment[]): Deployment | undefined {
@@ -124,7 +124,7 @@ function failedIn(place: Place, newestFirst: Deployment[]): Deployment | undefin
 
 function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
   const { now, next, queued } = place;
-  const failed = useFailed(agent, place);
+  const { looking, failed } = useFailed(agent, place);
   const base = `/agents/${agent.id}/deployments`;
   return (
     <Plate
@@ -171,7 +171,11 @@ function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
             <HourOutline />
           </div>
         </>
-      ) : place.error ? null : failed ? (
+      ) : place.error ? null : looking ? (
+        <div className="px-4 py-6 sm:px-5">
+          <Skeleton className="h-5 w-64 max-w-full" />
+        </div>
+      ) : failed ? (
         <Failure
           title={`Nothing serves here: the deployment of version ${failed.version_number} ${
             failed.state === "failed" ? "failed" : "was rolled back"
