@@ -84,7 +84,7 @@ test-fast: tools .local/npm/.ready $(WEB_TOOLS) ## every quick test that needs n
 simulate: tools ## random runs against faults, from a fresh seed (SEED=…, RUNS=200, STRATEGY=source)
 	$(PY) -m tests.simulation $(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)) $(or $(RUNS),200) $(STRATEGY)
 
-check: tools $(WEB_TOOLS) ## the gate: format, lint, types, import contracts, dead code, generated files
+check: tools .venv/.browser $(WEB_TOOLS) ## the gate: format, lint, types, import contracts, dead code, generated files
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy

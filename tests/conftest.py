@@ -158,6 +158,10 @@ class World:
         self.platform.invitations.accept(self.sign_in(email), token)
         return self.within(inviter.org_id, email)
 
+    def scheduled(self) -> bool:
+        """Whether the reconciler is called at intervals."""
+        return self.schedule.enabled
+
     def agent(self, who: Principal, name: str = "Echo") -> Agent:
         return self.platform.agents.create(who, name=name)
 

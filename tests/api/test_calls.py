@@ -93,7 +93,7 @@ def test_a_route_makes_as_many_calls_as_documented(
     if path.endswith("/plan"):
         path += f"?version_id={stage.second.version_id}"
     world.store.calls = world.counters.calls = 0
-    reply = client(method, path, body, **{n: stage.path_values()[n] for n in names})
+    reply = client(method, path, body, headers=None, **{n: stage.path_values()[n] for n in names})
     assert reply.status < 300, reply.text
     assert world.store.calls == DOCUMENTED[route]
     assert world.counters.calls == 1
@@ -171,7 +171,7 @@ def test_a_route_of_the_marketplace_makes_as_many_calls_as_documented(endpoint: 
         if endpoint.name in ("preview_shared", "get_linked_page", "look_up_linked_pages"):
             body = {**body, "token": built.link}
         world.store.calls = 0
-        reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+        reply = client(endpoint.method, f"{endpoint.path}{query}", body, headers=None, **values)
     else:
         at = matrix.prepared(endpoint, built, owner, token=False)
         Client(at, owner.bearer)("GET", "/me", headers=owner.headers)

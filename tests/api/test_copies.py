@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.domain.release import CONTEXT, Upload, plan_release
 from tests.api.conftest import Client
 from tests.api.test_marketplace import PASSED, SOURCE, WORDS, prepared, published
@@ -53,7 +55,7 @@ def test_a_copy_of_what_the_host_builds_has_the_packed_source_too(
     agent_id = published(world, client)
     author = world.platform.access.principal(client.token or "")
     agent = world.platform.agents.get(author, agent_id)
-    copies = []
+    copies: list[dict[str, Any]] = []
     for number in range(2):
         image = f"source@sha256:{number:064d}"
         version = world.finish_build(world.upload(author, agent, SOURCE), **PASSED, image=image)
@@ -216,11 +218,9 @@ def test_tools_that_a_newer_version_gains_and_loses_are_named(
     author = world.platform.access.principal(client.token or "")
     agent = prepared(world, author)
     first = world.platform.versions.page(author, agent.id, limit=1, after=None).items[0]
-    fetch = {"name": "fetch", "description": "Fetches", "inputs": [], "outputs": []}
-    grown = {
-        **fetch,
-        "inputs": [{"name": "url", "type": "string", "required": True, "description": ""}],
-    }
+    fetch: dict[str, Any] = {"name": "fetch", "description": "Fetches", "inputs": [], "outputs": []}
+    url = {"name": "url", "type": "string", "required": True, "description": ""}
+    grown = {**fetch, "inputs": [url]}
     search = {"name": "search", "description": "Searches", "inputs": [], "outputs": []}
     said = {"tools": [fetch], "operations": None}
     world.artifacts.put_json(f"{first.prefix}interface.json", said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from chalicelib.domain.tenancy import Action
 from tests.api.conftest import Client
 
 PRIVATE = [e for e in ENDPOINTS if not e.public]
-BODIES = {
+BODIES: dict[str, dict[str, Any]] = {
     "create_agent": {"name": "x"},
     "update_agent": {"name": "x"},
     "create_version": {"source": "upload", "filename": "a.zip"},
@@ -97,7 +98,9 @@ def own(client: Client) -> dict[str, str]:
 
 @pytest.mark.parametrize("endpoint", PRIVATE, ids=named)
 def test_nobody_gets_401_as_a_problem(endpoint: Endpoint, nobody: Client) -> None:
-    reply = nobody(endpoint.method, endpoint.path, BODIES.get(endpoint.name), **values(endpoint))
+    reply = nobody(
+        endpoint.method, endpoint.path, BODIES.get(endpoint.name), headers=None, **values(endpoint)
+    )
     assert reply.status == 401
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.json["code"] == "unauthenticated"
@@ -110,7 +113,9 @@ def test_nobody_gets_401_as_a_problem(endpoint: Endpoint, nobody: Client) -> Non
 )
 def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Client) -> None:
     path = endpoint.path + QUERIES.get(endpoint.name, "")
-    reply = client(endpoint.method, path, BODIES.get(endpoint.name), **values(endpoint))
+    reply = client(
+        endpoint.method, path, BODIES.get(endpoint.name), headers=None, **values(endpoint)
+    )
     assert reply.status == 404
     assert set(reply.json) >= {"type", "title", "status", "code", "detail", "trace_id"}
 
@@ -119,7 +124,9 @@ def test_what_does_not_exist_is_404_as_a_problem(endpoint: Endpoint, client: Cli
 def test_a_body_that_is_not_json_is_400(
     endpoint: Endpoint, client: Client, own: dict[str, str]
 ) -> None:
-    reply = client(endpoint.method, endpoint.path, "{not json", **values(endpoint, **own))
+    reply = client(
+        endpoint.method, endpoint.path, "{not json", headers=None, **values(endpoint, **own)
+    )
     assert (reply.status, reply.json["code"]) == (400, "json_invalid")
 
 
@@ -128,7 +135,7 @@ def test_a_field_nobody_knows_is_named(
     endpoint: Endpoint, client: Client, own: dict[str, str]
 ) -> None:
     body = {**BODIES[endpoint.name], "surprise": 1}
-    reply = client(endpoint.method, endpoint.path, body, **values(endpoint, **own))
+    reply = client(endpoint.method, endpoint.path, body, headers=None, **values(endpoint, **own))
     assert reply.status == 422
     assert "surprise" in [e["field"] for e in reply.json["errors"]]
 
@@ -137,7 +144,9 @@ def test_a_field_nobody_knows_is_named(
 def test_a_query_nobody_knows_is_named(
     endpoint: Endpoint, client: Client, own: dict[str, str]
 ) -> None:
-    reply = client(endpoint.method, f"{endpoint.path}?surprise=1", **values(endpoint, **own))
+    reply = client(
+        endpoint.method, f"{endpoint.path}?surprise=1", headers=None, **values(endpoint, **own)
+    )
     assert reply.status == 422
 
 

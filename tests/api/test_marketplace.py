@@ -30,7 +30,7 @@ SOURCE = {
     "docs/usage.md": "# Using it\n\nCall `/crawl`.\n",
 }
 PASSED = {"tests": [{"name": "answers", "passed": True, "runs": 1, "passes": 1}]}
-WORDS = {
+WORDS: dict[str, Any] = {
     "slug": "site-crawler",
     "name": "Site crawler",
     "summary": "Crawls a web site and returns its pages as JSON",
@@ -320,7 +320,7 @@ def test_another_organisation_s_agent_is_404(
         ("POST", "/agents/{agent_id}/publish"),
         ("POST", "/agents/{agent_id}/unpublish"),
     ):
-        body = {} if method != "GET" else None
+        body: dict[str, Any] | None = {} if method != "GET" else None
         assert stranger(method, path, body, agent_id=agent_id).status == 404
 
 

@@ -58,6 +58,10 @@ def _person(email: str) -> Callable[[Stage], Caller]:
     return lambda stage: stage.person(email)
 
 
+def _token(scope: Scope) -> Callable[[Stage], Caller]:
+    return lambda stage: stage.token(scope)
+
+
 KINDS: dict[str, Kind] = {
     **{str(role): Kind(_person(f"{role}@example.com"), role, role) for role in Role},
     "viewer with a grant": Kind(_person("widened@example.com"), Role.VIEWER, Role.DEVELOPER),
@@ -65,12 +69,7 @@ KINDS: dict[str, Kind] = {
         _person("granted@example.com"), Role.VIEWER, Role.DEVELOPER, restricted=True
     ),
     "restricted without": Kind(_person("shut@example.com"), Role.DEVELOPER, None, restricted=True),
-    **{
-        f"token: {scope}": Kind(
-            lambda stage, s=scope: stage.token(s), Role.OWNER, Role.OWNER, scope
-        )  # type: ignore[misc]
-        for scope in Scope
-    },
+    **{f"token: {scope}": Kind(_token(scope), Role.OWNER, Role.OWNER, scope) for scope in Scope},
     "token for the agent": Kind(
         lambda stage: stage.token(Scope.ADMIN, stage.agent),
         Role.OWNER,
@@ -448,10 +447,10 @@ def test_an_operator_moderates_and_no_token_of_theirs_does(endpoint: Endpoint) -
     who = world.sign_in("operator@example.com")
     _, secret = world.platform.tokens.create(who, name="t", scope=Scope.ADMIN, expires_at=None)
     body = ROWS[endpoint.name].body(built, callers["nobody"])
-    by_token = Client(world, secret)(endpoint.method, endpoint.path, body, **values)
+    by_token = Client(world, secret)(endpoint.method, endpoint.path, body, headers=None, **values)
     assert by_token.status == DENIED, by_token.text
     bearer = world.access_token("operator@example.com")
-    reply = Client(world, bearer)(endpoint.method, endpoint.path, body, **values)
+    reply = Client(world, bearer)(endpoint.method, endpoint.path, body, headers=None, **values)
     assert reply.status == endpoint.status, reply.text
 
 
@@ -501,7 +500,7 @@ def test_a_public_endpoint_answers_everybody_alike(endpoint: Endpoint) -> None:
     values = {part: known[part] for part in re.findall(r"{(\w+)}", endpoint.path)}
     for caller in callers.values():
         client = Client(copied(built.world), caller.bearer)
-        reply = client(endpoint.method, f"{endpoint.path}{query}", body, **values)
+        reply = client(endpoint.method, f"{endpoint.path}{query}", body, headers=None, **values)
         assert reply.status == status, reply.text
 
 

@@ -189,9 +189,8 @@ def test_an_installation_belongs_to_who_proves_that_they_may_use_it(
     found = client("GET", path, installation_id="77").json["items"]
     assert [one["full_name"] for one in found] == ["acme/closed"]
     branches = "/github/repositories/{owner}/{name}/branches"
-    asked = {"owner": "acme", "name": "closed"}
-    assert stranger("GET", branches, **asked).status == 404
-    seen = client("GET", f"{branches}?installation_id=77", **asked).json
+    assert stranger("GET", branches, owner="acme", name="closed").status == 404
+    seen = client("GET", f"{branches}?installation_id=77", owner="acme", name="closed").json
     assert [one["name"] for one in seen["items"]] == ["main"]
 
 
@@ -222,8 +221,8 @@ def test_a_way_back_counts_once_and_for_who_went(
 ) -> None:
     world.code_host.install(INSTALLATION, "acme", "one", "two", "three")
     address = client("POST", "/github/installations").json["address"]
-    body = {"state": address.rpartition("state=")[2], "code": "one"}
-    body["installation_id"] = INSTALLATION  # type: ignore[assignment]
+    state = address.rpartition("state=")[2]
+    body = {"state": state, "code": "one", "installation_id": INSTALLATION}
     stolen = stranger("POST", "/github/installations/complete", body)
     assert (stolen.status, stolen.json["code"]) == (422, "state_invalid")
     assert client("POST", "/github/installations/complete", body).status == 200

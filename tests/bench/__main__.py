@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from tests.bench import dispatch, floor, guard, host, identity, load, scroll, search
@@ -215,7 +216,7 @@ def _deploys(cloud: LocalCloud) -> Figures:
                 return datetime.fromisoformat(live["timings"]["live"]).timestamp() - began
 
             deploy()  # fills the caches
-            by_hand = _median(lambda r=runtime: floor.by_hand(r, Path(folder)))
+            by_hand = _median(partial(floor.by_hand, runtime, Path(folder)))
             live = _median(deploy)
             figures[f"{runtime}: upload to live"] = Figure(
                 live, "s", 1.5 * by_hand, f"1.5 x {by_hand:.2f} s by hand in the same sandbox"

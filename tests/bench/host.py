@@ -43,7 +43,7 @@ SLOW_AGENT = Behaviour(boots=15.0)
 
 @contextmanager
 def _world() -> Iterator[World]:
-    level = logger.level
+    level = logger.log_level
     logger.setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
     made = World(folder)

@@ -46,8 +46,8 @@ def judged() -> Judged:
             topic, category, tags, others = (part.strip() for part in line[2:].split("|"))
             topics[topic], near[topic] = [], [other.strip() for other in others.split(",")]
         elif line.startswith("? "):
-            query, _, wanted = line[2:].partition(" = ")
-            asked.append((query, topic, [slug_of(name) for name in wanted.split(", ") if name]))
+            query, _, names = line[2:].partition(" = ")
+            asked.append((query, topic, [slug_of(name) for name in names.split(", ") if name]))
         else:
             name, _, summary = line.removeprefix("* ").partition(" :: ")
             made = _entry(chance, name, summary, category, tags)
@@ -68,7 +68,7 @@ def ndcg(found: list[str], grades: dict[str, int]) -> float:
     """1 when the first ten are the best ten in the best order."""
 
     def gain(values: list[int]) -> float:
-        return sum((2**value - 1) / math.log2(n + 2) for n, value in enumerate(values[:DEPTH]))
+        return sum(((1 << value) - 1) / math.log2(n + 2) for n, value in enumerate(values[:DEPTH]))
 
     best = gain(sorted(grades.values(), reverse=True))
     return gain([grades.get(slug, 0) for slug in found]) / best

@@ -125,7 +125,8 @@ def stage(ground: Ground, picture: Picture) -> Scene:
     publish_gallery(ground.web_url, lambda _said: None, SHOWN)
     place = f"{secrets.token_hex(2)}.example"
     people = [f"{name}@{place}" for name in ("ada", "grace", "nobody")]
-    scene = Scene(ground.web_url, *people)
+    ada_at, grace_at, nobody_at = people
+    scene = Scene(ground.web_url, ada_at, grace_at, nobody_at)
     scene.ids["offer"] = SHOWN[0]
     with ExitStack() as stack:
         ada, grace = (stack.enter_context(sign_in(ground.web_url, one)) for one in people[:2])
@@ -160,15 +161,16 @@ def _agents(scene: Scene, ada: Person, picture: Picture) -> None:
         httpx.post(f"{url}/summarise", json={"text": TEXT, "sentences": 1, "keyphrases": 1})
         httpx.get(f"{url}/health")
     listing = f"/agents/{gist}/listing"
+    slug = f"gist-{secrets.token_hex(3)}"
     said = {
-        "slug": f"gist-{secrets.token_hex(3)}",
+        "slug": slug,
         "summary": "Summarises a text in its own sentences and names its key phrases",
         "categories": ["ai-ml"],
         "tags": ["summary", "text"],
         "icon": "📝",
     }
     ada.ask("PUT", listing, json=said)
-    ids["own_offer"] = said["slug"]
+    ids["own_offer"] = slug
     seen = picture(url)
     ada.ask("PUT", f"{listing}/icon", json={"data": _square(seen)})
     for alt in ("Gist with a text and its summary", "The key phrases of a text"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import Visitor
@@ -193,13 +193,13 @@ def test_a_broken_line_is_waited_for_and_the_upload_goes_on(
     (tmp_path / "site" / "index.html").write_text(PAGE.format(name="site"))
     failures = 0
 
-    def flaky(route: object) -> None:
+    def flaky(route: Route) -> None:
         nonlocal failures
         failures += 1
         if failures <= 2:
-            route.abort("connectionreset")  # type: ignore[attr-defined]
+            route.abort("connectionreset")
         else:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
 
     person.tolerate("ERR_CONNECTION_RESET")
     person.page.route(re.compile("slipway-local-sources"), flaky)

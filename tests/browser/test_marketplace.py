@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from infra.local.first import Person
 from tests.api.test_images import picture
@@ -136,7 +136,7 @@ def test_pictures_are_chosen_by_the_author_and_seen_by_everybody(
         ("Choose an icon", picture(900, 600), "Icon changed"),
         ("Add a screenshot", picture(1800, 900, "JPEG"), "Screenshot added"),
     ):
-        chosen = {"name": "chosen", "mimeType": "image/png", "buffer": base64.b64decode(sent)}
+        chosen = FilePayload(name="chosen", mimeType="image/png", buffer=base64.b64decode(sent))
         page.get_by_label(label).and_(page.locator("input")).set_input_files([chosen])
         page.get_by_text(said).first.wait_for()
     page.get_by_label("What screenshot 1 shows").fill("A postcard")

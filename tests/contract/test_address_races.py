@@ -16,7 +16,7 @@ ADA, NEW = "ada@example.com", "new@example.org"
 
 @pytest.fixture
 def shared(store: Store) -> World:
-    return World(store=store)  # type: ignore[arg-type] - only what the port has is used
+    return World(store=store)  # type: ignore[arg-type]  # uses what the port has
 
 
 def asked(world: World, who: Principal, email: str = NEW) -> str:

@@ -28,7 +28,7 @@ from chalicelib.ports import Annotation, Check
 from tests.contract.code_hosts import Clock, GitHubGround, github_host, standing_in
 from tests.providers import code_host as stand_in
 from tests.providers.code_host import CodeHostStandIn, Hook
-from tests.providers.github_git import Link, Submodule
+from tests.providers.github_git import Content, Link, Submodule
 
 FILES = {"agent.yaml": "name: echo\n"}
 SHA = "a" * 40
@@ -413,7 +413,7 @@ def test_as_many_files_as_github_lists_may_not_be_all(
 def test_links_and_submodules_arrive_as_git_packs_them(
     ground: GitHubGround, ref: RepositoryRef
 ) -> None:
-    files = {"out": Link("../../etc/passwd"), "sub": Submodule()}
+    files: dict[str, Content] = {"out": Link("../../etc/passwd"), "sub": Submodule()}
     sha = ground.github.push(ground.at(ref), files, "Odd things")
     packed = b"".join(ground.host.archive(ref, sha, max_bytes=100_000))
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

@@ -21,7 +21,7 @@ OWNER, ADMIN, DEVELOPER, VIEWER = Role
 
 @pytest.fixture
 def shared(store: Store) -> World:
-    return World(store=store)  # type: ignore[arg-type] - only what the port has is used
+    return World(store=store)  # type: ignore[arg-type]  # uses what the port has
 
 
 def at_once(*works: Callable[[], object]) -> list[Any]:
@@ -75,7 +75,7 @@ def test_the_last_seat_is_taken_once(shared: World) -> None:
     for name in ("x", "y", "z"):
         shared.platform.invitations.invite(acme, email=f"{name}@example.com", role=VIEWER)
         token, who = shared.mailed_token(), shared.sign_in(f"{name}@example.com")
-        works.append(lambda who=who, token=token: shared.platform.invitations.accept(who, token))
+        works.append(partial(shared.platform.invitations.accept, who, token))
     assert codes(at_once(*works)) == ["member_limit", "member_limit"]
     counted(shared, acme.org_id)
 
@@ -122,10 +122,10 @@ def test_a_token_made_while_its_maker_is_removed_does_not_outlive_them(shared: W
         acme = shared.founded(f"ada{round_}@example.com", f"Org {round_}")
         dev = shared.join(acme, f"dev{round_}@example.com", DEVELOPER)
         made, _ = at_once(
-            lambda dev=dev: shared.platform.tokens.create(
-                dev, name="ci", scope=Scope.DEPLOY, expires_at=None
+            partial(
+                shared.platform.tokens.create, dev, name="ci", scope=Scope.DEPLOY, expires_at=None
             ),
-            lambda acme=acme, dev=dev: shared.platform.members.remove(acme, dev.user_id),
+            partial(shared.platform.members.remove, acme, dev.user_id),
         )
         assert shared.store.get(Membership, acme.org_id, dev.user_id) is None
         if not isinstance(made, PlatformError):
@@ -138,11 +138,11 @@ def test_a_token_made_while_its_makers_role_falls_falls_with_it(shared: World) -
         acme = shared.founded(f"ada{round_}@example.com", f"Org {round_}")
         dev = shared.join(acme, f"dev{round_}@example.com", DEVELOPER)
         made, _ = at_once(
-            lambda dev=dev: shared.platform.tokens.create(
-                dev, name="ci", scope=Scope.DEPLOY, expires_at=None
+            partial(
+                shared.platform.tokens.create, dev, name="ci", scope=Scope.DEPLOY, expires_at=None
             ),
-            lambda acme=acme, dev=dev: shared.platform.members.update(
-                acme, dev.user_id, if_revision=None, role=VIEWER
+            partial(
+                shared.platform.members.update, acme, dev.user_id, if_revision=None, role=VIEWER
             ),
         )
         if not isinstance(made, PlatformError):
@@ -167,8 +167,8 @@ def test_accepting_and_revoking_at_once_is_one_of_the_two(shared: World) -> None
         )
         token, bob = shared.mailed_token(), shared.sign_in(f"bob{round_}@example.com")
         results = at_once(
-            lambda bob=bob, token=token: shared.platform.invitations.accept(bob, token),
-            lambda acme=acme, made=made: shared.platform.invitations.revoke(acme, made.id),
+            partial(shared.platform.invitations.accept, bob, token),
+            partial(shared.platform.invitations.revoke, acme, made.id),
         )
         assert codes(results) in (["invitation_revoked"], ["invitation_used"])
         counted(shared, acme.org_id)
@@ -180,10 +180,8 @@ def test_closing_and_joining_at_once_lets_nobody_slip_in_unseen(shared: World) -
         shared.platform.invitations.invite(acme, email=f"b{round_}@example.com", role=DEVELOPER)
         token, bob = shared.mailed_token(), shared.sign_in(f"b{round_}@example.com")
         results = at_once(
-            lambda bob=bob, token=token: shared.platform.invitations.accept(bob, token),
-            lambda acme=acme, name=f"Org {round_}": shared.platform.closing.close(
-                acme, confirm=name
-            ),
+            partial(shared.platform.invitations.accept, bob, token),
+            partial(shared.platform.closing.close, acme, confirm=f"Org {round_}"),
         )
         assert codes(results) in ([], ["organisation_closing"])
         counted(shared, acme.org_id)

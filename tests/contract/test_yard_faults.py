@@ -81,7 +81,8 @@ def yard(running_yard: Yard) -> Iterator[Yard]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return request.node.name.removeprefix("test_")
+    test: str = request.node.name
+    return test.removeprefix("test_")
 
 
 @pytest.fixture(scope="module")

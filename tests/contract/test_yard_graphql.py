@@ -29,7 +29,8 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return request.node.name.removeprefix("test_")[:40]
+    test: str = request.node.name
+    return test.removeprefix("test_")[:40]
 
 
 class TestTheWire:

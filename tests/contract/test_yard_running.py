@@ -34,7 +34,8 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return request.node.name.removeprefix("test_")
+    test: str = request.node.name
+    return test.removeprefix("test_")
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ def write_base(out: Path, work: Path, requirements: Path) -> None:
             if Path(f"/{name}").is_symlink():
                 image.link(f"/{name}", str(Path(f"/{name}").readlink()))
         for package in sorted(_closure(PACKAGES)):
-            for path in _lines("dpkg", "-L", package):
-                if not _SKIPPED.search(path):
-                    image.copy(Path(path))
+            for listed in _lines("dpkg", "-L", package):
+                if not _SKIPPED.search(listed):
+                    image.copy(Path(listed))
         _add_node(image)
         for path in (*nginx.glob("usr/sbin/nginx"), *nginx.rglob("*.so")):
             image.copy(path, f"/{path.relative_to(nginx)}")

@@ -123,7 +123,9 @@ class Run:
         if len(going) != 1 or said["state"] != "live":
             return False
         same = said["confirmed"]["deployment_id"] == going[0]["deployment"]
-        return same and said["url"] == going[0]["url"] and said["confirmed_image"] == said["image"]
+        return bool(
+            same and said["url"] == going[0]["url"] and said["confirmed_image"] == said["image"]
+        )
 
 
 def test_no_call_fails_while_a_version_is_deployed_again(run: Run) -> None:

@@ -18,25 +18,27 @@ import socket
 import struct
 import sys
 import termios
+from collections.abc import Callable
+from typing import Any
 
-TARGETS = json.loads(os.environ.get("TARGETS", "{}"))
+TARGETS: dict[str, Any] = json.loads(os.environ.get("TARGETS", "{}"))
 libc = ctypes.CDLL(None, use_errno=True)
-ATTEMPTS = {}
+ATTEMPTS: dict[str, Callable[[], str]] = {}
 SHUT = "shut"
 APP = os.environ.get("APP", "/app")
 
 
-def attempt(function):
+def attempt(function: Callable[[], str]) -> Callable[[], str]:
     ATTEMPTS[function.__name__] = function
     return function
 
 
-def syscall(number, *arguments):
+def syscall(number: int, *arguments: object) -> str:
     result = libc.syscall(number, *arguments)
     return SHUT if result < 0 else f"syscall {number} answered {result}"
 
 
-def readable(path):
+def readable(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return f"read {len(file.read(100))} bytes of {path}"
@@ -44,16 +46,16 @@ def readable(path):
         return SHUT
 
 
-def writable(path, text=b"x"):
+def writable(path: str) -> str:
     try:
         with open(path, "wb") as file:
-            file.write(text)
+            file.write(b"x")
         return f"wrote {path}"
     except OSError:
         return SHUT
 
 
-def reaches(family, kind, address):
+def reaches(family: int, kind: int, address: tuple[str, int] | str) -> str:
     with socket.socket(family, kind) as near:
         near.settimeout(0.5)
         try:
@@ -67,13 +69,13 @@ def reaches(family, kind, address):
 
 
 @attempt
-def inherited_secrets():
+def inherited_secrets() -> str:
     found = [name for name, value in os.environ.items() if TARGETS["secret"] in value]
     return f"in {found}" if [name for name in found if name != "TARGETS"] else SHUT
 
 
 @attempt
-def inherited_descriptors():
+def inherited_descriptors() -> str:
     for number in range(3, 400):
         with contextlib.suppress(OSError):
             os.fstat(number)
@@ -82,17 +84,17 @@ def inherited_descriptors():
 
 
 @attempt
-def environment_of_the_platform():
+def environment_of_the_platform() -> str:
     return readable(f"/proc/{TARGETS['pid']}/environ")
 
 
 @attempt
-def memory_of_the_platform():
+def memory_of_the_platform() -> str:
     return readable(f"/proc/{TARGETS['pid']}/mem")
 
 
 @attempt
-def root_of_the_platform():
+def root_of_the_platform() -> str:
     try:
         return f"listed {len(os.listdir('/proc/%d/root/' % TARGETS['pid']))}"
     except OSError:
@@ -100,7 +102,7 @@ def root_of_the_platform():
 
 
 @attempt
-def any_other_environment():
+def any_other_environment() -> str:
     mine = {os.getpid(), os.getppid(), 1}
     try:
         names = os.listdir("/proc")
@@ -115,7 +117,7 @@ def any_other_environment():
 
 
 @attempt
-def kill_the_platform():
+def kill_the_platform() -> str:
     try:
         os.kill(TARGETS["pid"], 0)
         return "may signal it"
@@ -124,12 +126,12 @@ def kill_the_platform():
 
 
 @attempt
-def ptrace_the_platform():
+def ptrace_the_platform() -> str:
     return SHUT if libc.ptrace(16, TARGETS["pid"], 0, 0) < 0 else "attached"
 
 
 @attempt
-def files_of_the_user():
+def files_of_the_user() -> str:
     for path in TARGETS["files"]:
         said = readable(path)
         if said != SHUT:
@@ -138,12 +140,12 @@ def files_of_the_user():
 
 
 @attempt
-def world_readable_files():
+def world_readable_files() -> str:
     return readable(TARGETS["world_readable"])
 
 
 @attempt
-def kernel_settings():
+def kernel_settings() -> str:
     for name in ("core_pattern", "hostname", "modprobe"):
         try:
             os.close(os.open(f"/proc/sys/kernel/{name}", os.O_WRONLY))
@@ -154,7 +156,7 @@ def kernel_settings():
 
 
 @attempt
-def sysrq():
+def sysrq() -> str:
     try:
         os.close(os.open("/proc/sysrq-trigger", os.O_WRONLY))
         return "open for writing"
@@ -163,32 +165,32 @@ def sysrq():
 
 
 @attempt
-def loopback_tcp():
+def loopback_tcp() -> str:
     return reaches(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", TARGETS["tcp"]))
 
 
 @attempt
-def loopback_tcp_by_this_machines_address():
+def loopback_tcp_by_this_machines_address() -> str:
     return reaches(socket.AF_INET, socket.SOCK_STREAM, (TARGETS["address"], TARGETS["tcp"]))
 
 
 @attempt
-def loopback_udp():
+def loopback_udp() -> str:
     return reaches(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", TARGETS["udp"]))
 
 
 @attempt
-def abstract_socket():
+def abstract_socket() -> str:
     return reaches(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + TARGETS["abstract"])
 
 
 @attempt
-def socket_on_disk():
+def socket_on_disk() -> str:
     return reaches(socket.AF_UNIX, socket.SOCK_STREAM, TARGETS["unix"])
 
 
 @attempt
-def listen_on_the_platforms_port():
+def listen_on_the_platforms_port() -> str:
     with socket.socket() as near:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
@@ -199,12 +201,12 @@ def listen_on_the_platforms_port():
 
 
 @attempt
-def new_user_namespace():
+def new_user_namespace() -> str:
     return SHUT if libc.unshare(0x10000000) < 0 else "made one"
 
 
 @attempt
-def new_user_namespace_by_clone():
+def new_user_namespace_by_clone() -> str:
     pid = libc.syscall(56, 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0) if _x86() else -1
     if pid == 0:
         os._exit(0)
@@ -212,42 +214,42 @@ def new_user_namespace_by_clone():
 
 
 @attempt
-def io_uring():
+def io_uring() -> str:
     return syscall(425, 8, ctypes.create_string_buffer(256))
 
 
 @attempt
-def keyring():
+def keyring() -> str:
     return syscall(250, 0, -3, 0) if _x86() else SHUT
 
 
 @attempt
-def bpf():
+def bpf() -> str:
     return syscall(321, 0, ctypes.create_string_buffer(128), 128) if _x86() else SHUT
 
 
 @attempt
-def mount():
+def mount() -> str:
     return SHUT if libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) < 0 else "mounted"
 
 
 @attempt
-def open_tree():
+def open_tree() -> str:
     return syscall(428, -100, b"/", 1)
 
 
 @attempt
-def perf():
+def perf() -> str:
     return syscall(298, ctypes.create_string_buffer(128), 0, -1, -1, 0) if _x86() else SHUT
 
 
 @attempt
-def userfaultfd():
+def userfaultfd() -> str:
     return syscall(323, 0) if _x86() else SHUT
 
 
 @attempt
-def odd_sockets():
+def odd_sockets() -> str:
     for family, kind in ((17, socket.SOCK_RAW), (38, socket.SOCK_SEQPACKET), (40, 1), (44, 3)):
         with contextlib.suppress(OSError):
             socket.socket(family, kind).close()
@@ -256,7 +258,7 @@ def odd_sockets():
 
 
 @attempt
-def raw_socket():
+def raw_socket() -> str:
     try:
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
     except OSError:
@@ -265,7 +267,7 @@ def raw_socket():
 
 
 @attempt
-def push_terminal_input():
+def push_terminal_input() -> str:
     try:
         fcntl.ioctl(0, termios.TIOCSTI, b"x")
     except OSError:
@@ -274,7 +276,7 @@ def push_terminal_input():
 
 
 @attempt
-def set_id_bit():
+def set_id_bit() -> str:
     os.makedirs(APP + "/made", exist_ok=True)
     with open(APP + "/made/tool", "w") as file:
         file.write("#!/bin/sh\n")
@@ -286,14 +288,14 @@ def set_id_bit():
 
 
 @attempt
-def set_id_bit_by_number():
+def set_id_bit_by_number() -> str:
     path = ctypes.c_char_p((APP + "/made/tool").encode())
     libc.syscall(452, -100, path, 0o4755, 0)
     return "set" if os.stat(APP + "/made/tool").st_mode & 0o6000 else SHUT
 
 
 @attempt
-def become_root():
+def become_root() -> str:
     try:
         os.setuid(0)
     except OSError:
@@ -302,7 +304,7 @@ def become_root():
 
 
 @attempt
-def raise_limits():
+def raise_limits() -> str:
     import resource
 
     for which in (resource.RLIMIT_DATA, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE):
@@ -316,7 +318,7 @@ def raise_limits():
 
 
 @attempt
-def spare_oneself_from_memory_killer():
+def spare_oneself_from_memory_killer() -> str:
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("-1000")
@@ -326,7 +328,7 @@ def spare_oneself_from_memory_killer():
 
 
 @attempt
-def write_outside():
+def write_outside() -> str:
     for path in ("/usr/bin/evil", "/etc/passwd", "/evil", "/dev/evil", "/opt/evil", "/var/evil"):
         said = writable(path)
         if said != SHUT:
@@ -335,7 +337,7 @@ def write_outside():
 
 
 @attempt
-def fill_shared_memory():
+def fill_shared_memory() -> str:
     written = 0
     try:
         with open("/dev/shm/fill", "wb") as file:
@@ -352,7 +354,7 @@ def fill_shared_memory():
 
 
 @attempt
-def fill_tmp():
+def fill_tmp() -> str:
     written = 0
     path = os.path.join(os.environ["TMPDIR"], "fill")
     try:
@@ -370,7 +372,7 @@ def fill_tmp():
 
 
 @attempt
-def memory_nobody_owns():
+def memory_nobody_owns() -> str:
     """Memory files and segments stay when their maker ends; only a control group sees them."""
     made = libc.syscall(319, b"x", 0) if _x86() else -1
     segment = libc.shmget(0, ctypes.c_size_t(1 << 30), 0o1600)
@@ -380,7 +382,7 @@ def memory_nobody_owns():
 
 
 @attempt
-def bomb():
+def bomb() -> str:
     """Start processes until refused."""
     pids = []
     try:
@@ -399,14 +401,14 @@ def bomb():
 
 
 @attempt
-def core_dump():
+def core_dump() -> str:
     import resource
 
     return SHUT if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "would dump"
 
 
 @attempt
-def hypervisor():
+def hypervisor() -> str:
     try:
         with socket.socket(40, socket.SOCK_STREAM) as near:
             near.settimeout(0.3)
@@ -417,7 +419,7 @@ def hypervisor():
 
 
 @attempt
-def proxy_to_loopback():
+def proxy_to_loopback() -> str:
     proxy = os.environ["HTTP_PROXY"].rpartition("@")[2].removeprefix("http://")
     host, port = proxy.split(":")
     for name in (
@@ -440,7 +442,7 @@ def proxy_to_loopback():
     return SHUT
 
 
-def _pass():
+def _pass() -> bytes:
     import base64
 
     user = os.environ["HTTP_PROXY"].removeprefix("http://").rpartition("@")[0]
@@ -449,11 +451,11 @@ def _pass():
     return b"Proxy-Authorization: Basic " + base64.b64encode(user.encode()) + b"\r\n\r\n"
 
 
-def _x86():
+def _x86() -> bool:
     return os.uname().machine == "x86_64" and struct.calcsize("P") == 8
 
 
-def main():
+def main() -> None:
     names = sys.argv[1:] or list(ATTEMPTS)
     outcome = {}
     for name in names:

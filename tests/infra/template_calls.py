@@ -31,7 +31,7 @@ def ask(port: int, test: dict[str, Any]) -> str:
     request = urllib.request.Request(url, body, headers, method=wanted["method"])
     try:
         with urllib.request.urlopen(request, timeout=45) as response:
-            return judge(test["expect"], response.status, response.headers, response.read())
+            return judge(test["expect"], response.status, dict(response.headers), response.read())
     except urllib.error.HTTPError as refused:
         with refused:
-            return judge(test["expect"], refused.code, refused.headers, refused.read())
+            return judge(test["expect"], refused.code, dict(refused.headers), refused.read())

@@ -44,14 +44,16 @@ def test_another_python_than_lambdas_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert "make deploy STAGE=prod" in str(refusal.value)
 
 
-def test_everything_missing_is_named_at_once_with_its_meaning(right_python: None) -> None:
+@pytest.mark.usefixtures("right_python")
+def test_everything_missing_is_named_at_once_with_its_meaning() -> None:
     with pytest.raises(DeployError) as refusal:
         aws_target("prod", {})
     for name in COMPLETE:
         assert f"  {name}: " in str(refusal.value)
 
 
-def test_a_complete_environment_makes_a_target_that_shows_no_secrets(right_python: None) -> None:
+@pytest.mark.usefixtures("right_python")
+def test_a_complete_environment_makes_a_target_that_shows_no_secrets() -> None:
     target = aws_target("prod", COMPLETE)
     assert target.stack == "slipway-prod"
     assert target.image_repository == "ghcr.io/example"

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import sys
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def kept(generations: Generations) -> dict[str, Any]:
 
 def save(generations: Generations, **states: Any) -> bool:
     return generations.write(
-        generations.collect({name: lambda state=state: state for name, state in states.items()})
+        generations.collect({name: partial(deepcopy, state) for name, state in states.items()})
     )
 
 

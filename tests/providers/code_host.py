@@ -28,21 +28,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.providers import github_facts as facts
 from tests.providers.code_host_hooks import Hook, Hooks
+from tests.providers.code_host_things import APP_ID, APP_SLUG, PERMISSIONS, Installed, Repo
 from tests.providers.github_git import Content, GitRepository
 
-APP_ID = 4711
-APP_SLUG = "slipway-test"
 CLIENT_ID = "Iv23liSlipway"
 CLIENT_SECRET = "app-client-secret"
 WEBHOOK_SECRET = "app-webhook-secret"
-PERMISSIONS = {
-    "metadata": "read",
-    "contents": "read",
-    "checks": "write",
-    "statuses": "read",
-    "deployments": "write",
-    "pull_requests": "write",
-}
 KEY = rsa.generate_private_key(65537, 2048)
 PEM = KEY.private_bytes(
     serialization.Encoding.PEM,
@@ -51,42 +42,6 @@ PEM = KEY.private_bytes(
     serialization.NoEncryption(),
 ).decode()
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
-
-
-@dataclass
-class Installed:
-    """The App at an account."""
-
-    id: int
-    account: str
-    suspended: bool = False
-    removed: bool = False
-    permissions: dict[str, str] = field(default_factory=lambda: dict(PERMISSIONS))
-
-
-@dataclass
-class Repo:
-    """A repository; `private` ones are seen by the App alone."""
-
-    id: int
-    owner: str
-    name: str
-    git: GitRepository
-    installation: Installed | None = None
-    private: bool = False
-    archived: bool = False
-    fork_of: Repo | None = None
-    former: list[str] = field(default_factory=list)
-    check_runs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    statuses: list[dict[str, Any]] = field(default_factory=list)
-    deployments: dict[int, dict[str, Any]] = field(default_factory=dict)
-    comments: dict[int, dict[str, Any]] = field(default_factory=dict)
-    pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
-    gone: bool = False
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.owner}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -135,8 +90,6 @@ class CodeHostStandIn(Hooks):
         super().__init__()
         self.folder = folder
         self.clock = clock
-        self.url = self.api_url = ""
-        self.repos: dict[int, Repo] = {}
         self.installations: dict[int, Installed] = {}
         self.tokens: dict[str, Token] = {}
         self.people: dict[str, list[int]] = {}
@@ -153,7 +106,6 @@ class CodeHostStandIn(Hooks):
         self.spent_until: float | None = None
         self.secondary_seconds: int | None = None
         self.used: dict[str, int] = {}
-        self.numbers = iter(range(1001, 10_000_000))
         self.lock = threading.RLock()
         self.ends = ExitStack()
         """What ends with it: connections of those who speak with it."""
@@ -536,4 +488,12 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-__all__ = ["CodeHostStandIn", "Hook", "Installed", "Repo"]
+__all__ = [
+    "APP_ID",
+    "APP_SLUG",
+    "PERMISSIONS",
+    "CodeHostStandIn",
+    "Hook",
+    "Installed",
+    "Repo",
+]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.providers.code_host import (
-    APP_ID,
-    APP_SLUG,
     CLIENT_ID,
     CLIENT_SECRET,
     PEM,
@@ -16,17 +14,15 @@ from tests.providers.code_host import (
     Answered,
     Asked,
     CodeHostStandIn,
-    Installed,
     Refusal,
-    Repo,
     Token,
     stamp,
 )
+from tests.providers.code_host_things import APP_ID, APP_SLUG, Installed, Repo
 
 Named = Mapping[str, str]
 Answer = Callable[[CodeHostStandIn, Asked, Named, Any], Answered]
 _APP = {"id": APP_ID, "slug": APP_SLUG, "name": "Slipway"}
-_DAY = "2026-01-01T00:00:00Z"
 
 
 def _app(_host: CodeHostStandIn, _asked: Asked, _named: Named, _repo: Any) -> Answered:
@@ -41,21 +37,7 @@ def _the(host: CodeHostStandIn, named: Named) -> Installed:
 
 
 def _installation(host: CodeHostStandIn, _asked: Asked, named: Named, _repo: Any) -> Answered:
-    return Answered(200, described(_the(host, named)))
-
-
-def described(one: Installed) -> dict[str, Any]:
-    """An installation as GitHub describes it."""
-    return {
-        "id": one.id,
-        "app_id": APP_ID,
-        "app_slug": APP_SLUG,
-        "account": {"login": one.account, "id": one.id, "type": "Organization"},
-        "permissions": one.permissions,
-        "target_type": "Organization",
-        "repository_selection": "selected",
-        "suspended_at": _DAY if one.suspended else None,
-    }
+    return Answered(200, _the(host, named).described())
 
 
 def _access_token(host: CodeHostStandIn, asked: Asked, named: Named, _repo: Any) -> Answered:
@@ -97,7 +79,7 @@ def _installed_repositories(
     assert token is not None
     ours = [one for one in host.repos.values() if one.installation is token.installation]
     shown, links = _paged(host, asked, [one for one in ours if not one.gone])
-    said = {"total_count": len(ours), "repositories": [repository(host, one) for one in shown]}
+    said = {"total_count": len(ours), "repositories": [host.described(one) for one in shown]}
     return Answered(200, said, links)
 
 
@@ -107,7 +89,7 @@ def _persons_installations(
     token = asked.headers["authorization"].removeprefix("Bearer ")
     theirs = [host.installations[number] for number in host.people[token]]
     shown, links = _paged(host, asked, theirs)
-    said = {"total_count": len(theirs), "installations": [described(one) for one in shown]}
+    said = {"total_count": len(theirs), "installations": [one.described() for one in shown]}
     return Answered(200, said, links)
 
 
@@ -128,29 +110,12 @@ def _persons_repositories(
         and one.id not in host.unseen
     ]
     shown, links = _paged(host, asked, theirs)
-    said = {"total_count": len(theirs), "repositories": [repository(host, one) for one in shown]}
+    said = {"total_count": len(theirs), "repositories": [host.described(one) for one in shown]}
     return Answered(200, said, links)
 
 
-def repository(host: CodeHostStandIn, repo: Repo) -> dict[str, Any]:
-    """A repository as GitHub describes it."""
-    return {
-        "id": repo.id,
-        "name": repo.name,
-        "full_name": repo.full_name,
-        "owner": {"login": repo.owner, "id": 1, "type": "User"},
-        "private": repo.private,
-        "archived": repo.archived,
-        "fork": repo.fork_of is not None,
-        "default_branch": "main",
-        "size": 12,
-        "html_url": f"{host.url}/{repo.full_name}",
-        "url": f"{host.api_url}/repos/{repo.full_name}",
-    }
-
-
 def _repository(host: CodeHostStandIn, _asked: Asked, _named: Named, repo: Repo) -> Answered:
-    return Answered(200, repository(host, repo))
+    return Answered(200, host.described(repo))
 
 
 def _branches(host: CodeHostStandIn, asked: Asked, _named: Named, repo: Repo) -> Answered:
@@ -230,7 +195,7 @@ def _statuses_of(host: CodeHostStandIn, asked: Asked, named: Named, repo: Repo) 
         "sha": sha,
         "total_count": len(newest),
         "statuses": [{k: v for k, v in one.items() if k != "sha"} for one in shown],
-        "repository": repository(host, repo),
+        "repository": host.described(repo),
     }
     return Answered(200, said, links)
 

@@ -6,18 +6,16 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
 from tests.providers import github_facts as facts
+from tests.providers.code_host_things import Installed, Repo
 from tests.providers.github_git import ZEROS, Content
-
-if TYPE_CHECKING:
-    from tests.providers.code_host import CodeHostStandIn, Installed, Repo
 
 FORM = "application/x-www-form-urlencoded"
 _ADA = {"login": "ada", "id": 7, "type": "User"}
@@ -69,6 +67,10 @@ class Delivery:
 class Hooks:
     """The part of the stand-in that tells; `silent` keeps what it would send."""
 
+    url: str = ""
+    api_url: str = ""
+    repos: dict[int, Repo] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1001, 10_000_000)))
     hooks: list[Hook] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     silent: bool = False
@@ -79,7 +81,7 @@ class Hooks:
     )
 
     def push(
-        self: CodeHostStandIn,
+        self,
         repo: Repo,
         files: Mapping[str, Content],
         message: str = "Change",
@@ -101,12 +103,12 @@ class Hooks:
                     self._pull_event(base, pull, "synchronize", **said)
         return after
 
-    def push_tag(self: CodeHostStandIn, repo: Repo, tag: str, sha: str) -> None:
+    def push_tag(self, repo: Repo, tag: str, sha: str) -> None:
         repo.git.tag(tag, sha)
         self.deliver(repo, "create", self._ref(tag, "tag"))
         self.deliver(repo, "push", self.pushed(repo, f"refs/tags/{tag}", ZEROS, sha))
 
-    def delete_branch(self: CodeHostStandIn, repo: Repo, branch: str) -> None:
+    def delete_branch(self, repo: Repo, branch: str) -> None:
         before = repo.git.branches()[branch]
         repo.git.delete(branch)
         said = {k: v for k, v in self._ref(branch, "branch").items() if k != "master_branch"}
@@ -114,9 +116,7 @@ class Hooks:
         self.deliver(repo, "delete", said)
         self.deliver(repo, "push", self.pushed(repo, f"refs/heads/{branch}", before, ZEROS))
 
-    def open_pull(
-        self: CodeHostStandIn, repo: Repo, branch: str, *, source: Repo | None = None
-    ) -> int:
+    def open_pull(self, repo: Repo, branch: str, *, source: Repo | None = None) -> int:
         """A pull request from a branch, of this repository or of a fork; its number."""
         source = source or repo
         number = len(repo.pulls) + 1
@@ -126,13 +126,13 @@ class Hooks:
         self._pull_event(repo, pull, "opened")
         return number
 
-    def close_pull(self: CodeHostStandIn, repo: Repo, number: int, *, merged: bool = False) -> None:
+    def close_pull(self, repo: Repo, number: int, *, merged: bool = False) -> None:
         pull = repo.pulls[number]
         pull |= {"state": "closed", "merged": merged}
         self._pull_event(repo, pull, "closed")
 
     def check(
-        self: CodeHostStandIn,
+        self,
         repo: Repo,
         sha: str,
         name: str,
@@ -141,8 +141,9 @@ class Hooks:
         app_id: int = 15368,
     ) -> None:
         """A check run of somebody else's; with a conclusion its suite is told to be over."""
+        number = next(self.numbers)
         run = {
-            "id": next(self.numbers),
+            "id": number,
             "name": name,
             "head_sha": sha,
             "status": "completed" if conclusion else "in_progress",
@@ -151,9 +152,9 @@ class Hooks:
             "output": {"title": None, "summary": None, "annotations": []},
         }
         same = [k for k, v in repo.check_runs.items() if (v["name"], v["head_sha"]) == (name, sha)]
-        for number in same:
-            del repo.check_runs[number]
-        repo.check_runs[run["id"]] = run
+        for former in same:
+            del repo.check_runs[former]
+        repo.check_runs[number] = run
         if conclusion:
             suite = {
                 "id": next(self.numbers),
@@ -166,11 +167,9 @@ class Hooks:
             }
             self.deliver(repo, "check_suite", {"action": "completed", "check_suite": suite})
 
-    def installed(self: CodeHostStandIn, installation: Installed, action: str) -> None:
+    def installed(self, installation: Installed, action: str) -> None:
         """Tells what became of an installation: created, deleted, suspend or unsuspend."""
-        from tests.providers.code_host_answers import described  # noqa: PLC0415
-
-        said = {"action": action, "installation": described(installation)}
+        said: dict[str, Any] = {"action": action, "installation": installation.described()}
         if action in ("created", "deleted"):
             said["repositories"] = [
                 {"id": one.id, "name": one.name, "full_name": one.full_name, "private": one.private}
@@ -180,11 +179,13 @@ class Hooks:
         body = facts.payload("installation", {**said, "sender": _ADA})
         self._tell("installation", body, [one for one in self.hooks if one.repository_id is None])
 
+    def described(self, repo: Repo) -> dict[str, Any]:
+        """A repository as GitHub describes it, at our addresses."""
+        return repo.described(self.url, self.api_url)
+
     # --- payloads -------------------------------------------------------------------------
 
-    def pushed(
-        self: CodeHostStandIn, repo: Repo, ref: str, before: str, after: str
-    ) -> dict[str, Any]:
+    def pushed(self, repo: Repo, ref: str, before: str, after: str) -> dict[str, Any]:
         """What a push says. A force push is one whose new head does not follow the old one."""
         known = before != ZEROS and repo.git.resolve(before)
         forced = bool(known and after != ZEROS and repo.git.status(before, after) != "ahead")
@@ -204,7 +205,7 @@ class Hooks:
             "pusher": {"name": "ada", "email": "ada@example.org"},
         }
 
-    def _said(self: CodeHostStandIn, repo: Repo, sha: str) -> dict[str, Any]:
+    def _said(self, repo: Repo, sha: str) -> dict[str, Any]:
         parent = repo.git.resolve(f"{sha}~1") or ZEROS
         changed = repo.git.difference(parent, sha)
         person = {"name": "Ada Lovelace", "email": "ada@example.org", "username": "ada"}
@@ -233,16 +234,12 @@ class Hooks:
             "pusher_type": "user",
         }
 
-    def _take_over(self: CodeHostStandIn, repo: Repo, pull: Mapping[str, Any]) -> None:
+    def _take_over(self, repo: Repo, pull: Mapping[str, Any]) -> None:
         source, branch = pull["head"]
         theirs = self.repos[source].git
         repo.git.fetch(theirs, f"refs/heads/{branch}", f"refs/pull/{pull['number']}/head")
 
-    def _pull_event(
-        self: CodeHostStandIn, repo: Repo, pull: Mapping[str, Any], action: str, **more: Any
-    ) -> None:
-        from tests.providers.code_host_answers import repository  # noqa: PLC0415
-
+    def _pull_event(self, repo: Repo, pull: Mapping[str, Any], action: str, **more: Any) -> None:
         source, branch = self.repos[pull["head"][0]], pull["head"][1]
         number = pull["number"]
 
@@ -251,7 +248,7 @@ class Hooks:
                 "label": f"{of.owner}:{ref}",
                 "ref": ref,
                 "sha": sha,
-                "repo": repository(self, of),
+                "repo": self.described(of),
                 "user": {"login": of.owner, "id": 1},
             }
 
@@ -277,11 +274,9 @@ class Hooks:
 
     # --- sending --------------------------------------------------------------------------
 
-    def deliver(self: CodeHostStandIn, repo: Repo, event: str, said: dict[str, Any]) -> None:
+    def deliver(self, repo: Repo, event: str, said: dict[str, Any]) -> None:
         """Tells all whom it concerns; each delivery has an id of its own."""
-        from tests.providers.code_host_answers import repository  # noqa: PLC0415
-
-        whole = {**said, "repository": repository(self, repo), "sender": _ADA}
+        whole = {**said, "repository": self.described(repo), "sender": _ADA}
         ours = [one for one in self.hooks if one.repository_id == repo.id]
         if ours:
             self._tell(event, facts.payload(event, whole), ours)
@@ -290,7 +285,7 @@ class Hooks:
             whole["installation"] = {"id": repo.installation.id, "node_id": ""}
             self._tell(event, facts.payload(event, whole), app)
 
-    def ping(self: CodeHostStandIn) -> None:
+    def ping(self) -> None:
         """What GitHub says first of all to a new address."""
         for hook in self.hooks:
             self._tell(

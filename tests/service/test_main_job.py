@@ -516,15 +516,15 @@ def test_a_deployment_that_never_comes_up_ends(world: World) -> None:
 def test_the_schedule_is_on_only_while_there_is_something_to_look_at(world: World) -> None:
     who = world.sign_in()
     agent = world.agent(who)
-    assert not world.schedule.enabled
+    assert not world.scheduled()
     live = world.live(who, agent)
     world.platform.reconciler.run()
-    assert world.schedule.enabled
+    assert world.scheduled()
     world.platform.deployments.stop(who, live.id)
     world.platform.reconciler.run()
-    assert not world.schedule.enabled
+    assert not world.scheduled()
     world.live(who, agent)
-    assert world.schedule.enabled
+    assert world.scheduled()
     serving = next(iter(every(world.store, OPEN_DEPLOYMENTS)))
     world.platform.deployments.stop(who, serving.id)
     assert not list(every(world.store, OPEN_DEPLOYMENTS))

@@ -193,7 +193,7 @@ def test_a_host_that_does_not_answer_delays_the_stop_but_loses_none(world: World
     live = world.live(acme, world.agent(acme))
     stop = world.host.stop
 
-    def silent(_: str) -> None:
+    def silent(deployment_id: str) -> None:
         raise HostUnavailable("Not now.")
 
     world.host.stop = silent  # type: ignore[method-assign]
@@ -232,9 +232,9 @@ def test_only_an_owner_restores_and_agents_stay_stopped(world: World) -> None:
 def test_the_schedule_rests_when_the_last_closing_organisation_is_gone(world: World) -> None:
     acme = world.founded()
     world.platform.closing.close(acme, confirm="Acme")
-    assert world.schedule.enabled
+    assert world.scheduled()
     world.platform.reconciler.run()
-    assert world.schedule.enabled
+    assert world.scheduled()
     world.clock.sleep(180)
     world.platform.reconciler.run()
     stored = world.store.get(Organisation, acme.org_id)
@@ -244,7 +244,7 @@ def test_the_schedule_rests_when_the_last_closing_organisation_is_gone(world: Wo
     world.platform.reconciler.run()
     assert list(every(world.store, CLOSING)) == []
     world.platform.reconciler.run()
-    assert not world.schedule.enabled
+    assert not world.scheduled()
 
 
 def test_a_settled_organisation_costs_no_look_at_its_things(world: World) -> None:

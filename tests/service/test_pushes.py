@@ -406,7 +406,7 @@ def test_a_host_that_is_down_for_an_hour_is_asked_again_and_the_delivery_says_so
     [delivery] = deliveries(world, agent)
     assert delivery.state is DeliveryState.WAITING
     assert delivery.code == "code_host_unavailable"
-    assert world.schedule.enabled
+    assert world.scheduled()
     waits = []
     for _ in range(60):
         world.clock.sleep(60)
@@ -764,12 +764,12 @@ def test_a_deleted_agent_leaves_nothing_to_do(
 
 def test_with_nothing_left_to_do_the_schedule_rests(world: World, agent: Agent, repo: Repo) -> None:
     repo.push("Docs [skip deploy]")
-    assert world.schedule.enabled
+    assert world.scheduled()
     world.platform.reconciler.run()
-    assert not world.schedule.enabled
+    assert not world.scheduled()
     repo.push()
     world.platform.reconciler.run()
-    assert world.schedule.enabled
+    assert world.scheduled()
 
 
 def test_checks_that_succeed_deploy_nothing_while_deploying_is_off(

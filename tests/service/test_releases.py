@@ -105,7 +105,7 @@ def test_what_was_never_live_is_stopped_at_the_host(world: World) -> None:
     assert world.host.running[named].stopped
     assert not list(every(world.store, UNSETTLED))
     world.platform.reconciler.run()
-    assert not world.schedule.enabled
+    assert not world.scheduled()
 
 
 def test_a_cancelled_release_asks_for_nothing_more(world: World) -> None:

@@ -204,7 +204,8 @@ def test_remarks_are_sent_once(world: World, agent: Agent, repo: Repo, host: Hos
     stored = _stored(world, version)
     world.store.commit(Put(stored.following(world.adapters.clock.now(), digest="other")))
     world.platform.work._reporter.tell(agent.org_id, version.id)
-    assert host.told[-1].annotations == ()
+    later = host.told[-1]
+    assert later.annotations == ()
 
 
 def test_a_host_that_is_down_is_told_when_it_is_back(

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections import defaultdict
+from functools import partial
 
 from chalicelib.domain.release import Strategy
 from chalicelib.telemetry import logger
@@ -29,9 +30,13 @@ def main(seed: int, runs: int, strategy: Strategy) -> int:
     print(f"lies of {len(found)} kinds")
     for lie, seeds in sorted(found.items(), key=lambda pair: -len(pair[1])):
         print(f"\n{len(seeds)} runs (seeds {seeds[:5]}): {lie}", flush=True)
-        shortest = shorten(draw(seeds[0]), lambda tried, lie=lie: lie in _kinds(tried, strategy))
+        shortest = shorten(draw(seeds[0]), partial(_ends_in, lie, strategy))
         print(shortest, flush=True)
     return int(bool(found))
+
+
+def _ends_in(lie: str, strategy: Strategy, program: Program) -> bool:
+    return lie in _kinds(program, strategy)
 
 
 def _kinds(program: Program, strategy: Strategy) -> list[str]:

@@ -20,7 +20,7 @@ _TALLY: Counter[str] = Counter()
 @pytest.fixture(autouse=True)
 def _quiet_logs() -> Iterator[None]:
     """What the platform logs of thousands of faults would drown what a test says."""
-    level = logger.level
+    level = logger.log_level
     logger.setLevel(logging.CRITICAL)
     yield
     logger.setLevel(level)

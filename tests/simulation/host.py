@@ -108,6 +108,8 @@ class SimulatedYard(Yard):
     bundles: SimulatedBundles
     uploads: SimulatedUploads
     accidents: _Accidents
+    webhooks: _Webhooks
+    events: _Events
 
     def __init__(self, folder: Path, images: Images, hosting: Hosting) -> None:
         self.calls_made = 0
@@ -164,7 +166,7 @@ class SimulatedYard(Yard):
             return {"type": "http.disconnect"}
 
         sent: list[bool] = []
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "method": "POST",
             "path": url.path,
@@ -184,7 +186,9 @@ class SimulatedYard(Yard):
             answering.add_done_callback(self._heard)
             raise httpx.ReadTimeout("no answer in time")
         answer = answering.result()
-        return httpx.Response(answer.status_code, headers=answer.headers.raw, content=answer.body)
+        return httpx.Response(
+            answer.status_code, headers=answer.headers.raw, content=bytes(answer.body)
+        )
 
     def _heard(self, answering: asyncio.Future[Any]) -> None:
         self._unheard.discard(answering)

@@ -96,8 +96,8 @@ def redeploy(world: World, agent: Agent, which: int) -> Deployment | None:
 def act(world: World, agent: Agent, verb: str) -> Deployment | None:
     """`roll_back`, `restart`, `stop` or `cancel`, of the deployment it makes most sense for."""
     found = world.deployments(agent)
-    wanted = (lambda d: d.state.is_moving) if verb == "cancel" else (lambda d: d.state.is_serving)
-    target = next((d for d in found if wanted(d)), found[0] if found else None)
+    fitting = [d for d in found if (d.state.is_moving if verb == "cancel" else d.state.is_serving)]
+    target = next(iter(fitting or found), None)
     if target is None:
         return None
     use = getattr(world.platform.deployments, verb)

@@ -48,6 +48,8 @@ class _Timers:
 class VirtualLoop(base_events.BaseEventLoop):
     """A loop on its own clock. What is meant for a thread happens at once."""
 
+    _scheduled: list[asyncio.TimerHandle]
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
@@ -64,7 +66,7 @@ class VirtualLoop(base_events.BaseEventLoop):
     def turn(self, seconds: float) -> None:
         """Time passes; also the time in which nothing passes is limited."""
         self.now += seconds
-        if self._scheduled and self._scheduled[0]._when < self.now + self._clock_resolution:
+        if self._scheduled and self._scheduled[0].when() < self.now + self._clock_resolution:
             # asyncio is about to fire what is due within the resolution. A clock that stood still
             # meanwhile would let a wait for the rest of a moment end before it, for ever.
             self.now += self._clock_resolution
@@ -81,7 +83,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         return EPOCH + self.now
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., T], *args: Any
+        self, _executor: Any, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
         """Done before it returns."""
         done: asyncio.Future[T] = self.create_future()
@@ -91,7 +93,7 @@ class VirtualLoop(base_events.BaseEventLoop):
             done.set_exception(exc)
         return done
 
-    def _process_events(self, event_list: list[Any]) -> None:
+    def _process_events(self, _event_list: list[Any]) -> None:
         """There are none."""
 
     def _write_to_self(self) -> None:

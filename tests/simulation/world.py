@@ -36,6 +36,7 @@ from chalicelib.domain import ids
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.deployments import Deployment, DeploymentState, Environment
 from chalicelib.domain.release import CONTEXT, Strategy
+from chalicelib.domain.search import Counts
 from chalicelib.domain.tenancy import Principal, Role
 from chalicelib.domain.versions import Version
 from chalicelib.errors import PlatformError
@@ -48,6 +49,7 @@ from chalicelib.ports import (
     Change,
     Listing,
     Page,
+    Tally,
     every,
 )
 from infra.local.yard.config import Hosting
@@ -142,10 +144,21 @@ class SimulatedStore:
         self._gate("store")
         return self.truth.page(listing, *scope, limit=limit, after=after, newest_first=newest_first)
 
+    def touch(self, kind: type[E], *key: str, at: datetime) -> E | None:
+        self._gate("store")
+        return self.truth.touch(kind, *key, at=at)
+
+    def counts(self, org_id: str, agent_id: str, month: str = "") -> Counts:
+        self._gate("store")
+        return self.truth.counts(org_id, agent_id, month)
+
     def commit(self, *changes: Change) -> None:
         self._gate("commit")
         self.truth.commit(*changes)
-        if any(isinstance(change.entity, Environment) for change in changes):
+        if any(
+            not isinstance(change, Tally) and isinstance(change.entity, Environment)
+            for change in changes
+        ):
             self.moves += 1
             self._changed()
         self._gate("commit")

@@ -231,7 +231,7 @@ class DirectRun:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def connect(self, port: int, timeout: float) -> socket.socket:
+    def connect(self, port: int, timeout: float = 5.0) -> socket.socket:
         return socket.create_connection(("127.0.0.1", port), timeout)
 
     def listening(self) -> list[int]:

@@ -110,9 +110,12 @@ def test_the_limit_is_said_and_our_own_last_word_still_heard() -> None:
 def test_many_threads_can_write_at_once() -> None:
     shelf = Shelf()
     journal = Journal(shelf.put, Masker(), log_bytes=1_000_000)
-    threads = [
-        threading.Thread(target=lambda: [journal.info("x") for _ in range(100)]) for _ in range(4)
-    ]
+
+    def write() -> None:
+        for _ in range(100):
+            journal.info("x")
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

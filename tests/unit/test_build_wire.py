@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import select
 import socket
 import threading
 import time
@@ -118,7 +119,9 @@ def test_a_closed_kept_alive_connection_is_opened_again(serve: Serve) -> None:
     connection, heard = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     for _ in range(3):
         assert connection.request("PUT", "/", {"X-A": "1"}, b"body", timeout=45).body == b"ok"
-        time.sleep(0.5)  # by then the other side has closed it
+        # Something to read after the answer: the other side has closed it.
+        assert connection._socket is not None
+        assert select.select([connection._socket], [], [], 45)[0]
     connection.close()
     assert len(heard) == 3
     assert all(b"body" in one and b"Content-Length: 4" in one for one in heard)

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import jwt
@@ -138,6 +139,12 @@ def test_a_token_with_wrong_claims_is_refused(
     assert code(signer, token) == expected
 
 
+@cache
+def anothers_rsa() -> rsa.RSAPrivateKey:
+    """Takes long to make."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def forgeries(ring: Parameter) -> dict[str, str]:
     key = first_key(ring)
     signer = ring.signer()
@@ -156,14 +163,13 @@ def forgeries(ring: Parameter) -> dict[str, str]:
 
     strange = ec.generate_private_key(ec.SECP256R1())
     edwards = Ed25519PrivateKey.generate()
-    own = rsa.generate_private_key(65537, 2048)
     return {
         "alg none": f"{encode({'alg': 'none', 'kid': key_id})}.{encode(said)}.",
         "alg None": f"{encode({'alg': 'None', 'kid': key_id})}.{encode(said)}.{signature}",
         "no signature": f"{header}.{body}.",
         "HS256 with the public key": confused("HS256", pem),
         "HS256 with the raw public key": confused("HS256", raw),
-        "RS256 of another's": jwt.encode(said, own, "RS256", headers={"kid": key_id}),
+        "RS256 of another's": jwt.encode(said, anothers_rsa(), "RS256", headers={"kid": key_id}),
         "another's key, our id": jwt.encode(said, strange, "ES256", headers={"kid": key_id}),
         "another's key and id": jwt.encode(said, strange, "ES256", headers={"kid": "00000000"}),
         "a key of its own": jwt.encode(

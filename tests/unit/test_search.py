@@ -178,9 +178,9 @@ def test_a_card_shows_what_was_put_in() -> None:
 
 def test_a_change_that_fails_changes_nothing() -> None:
     made = index()
-    broken = replace(FEW[1], counts=None)
+    broken = replace(FEW[1], counts=None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
-        made.apply([replace(FEW[0], summary="other"), broken])  # type: ignore[list-item]
+        made.apply([replace(FEW[0], summary="other"), broken])
     assert made.size() == 5
     assert slugs(made.search(SearchQuery("pages"))) == ["site-crawler"]
 

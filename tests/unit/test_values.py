@@ -97,7 +97,8 @@ def test_it_is_compared_hashed_and_shown_as_a_frozen_dataclass_is(
 
 def test_it_equals_nothing_of_another_class() -> None:
     assert Point(1) != Named(1)
-    assert Point(1) != (1, 2, ())
+    as_tuple: object = (1, 2, ())
+    assert Point(1) != as_tuple
     assert len({Point(1), Point(1), Named(1)}) == 2
 
 
