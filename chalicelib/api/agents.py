@@ -145,7 +145,7 @@ def list_agents(call: Call, query: AgentQuery) -> AgentPage:
 
 
 def _listed(agent: Agent, standing: Standing | None) -> ListedAgent:
-    listed = ListedAgent(**AgentView.model_validate(agent).model_dump())
+    listed = ListedAgent.model_validate(agent)
     if standing and standing.running:
         listed.production = _production(standing.running)
     elif standing and standing.ended:

@@ -61,7 +61,7 @@ def button() -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="156" height="32" role="img" '
         'aria-label="Deploy on Slipway"><title>Deploy on Slipway</title>'
-        '<rect width="156" height="32" rx="4" fill="#11212b"/>'
+        '<rect x=".5" y=".5" width="155" height="31" rx="4" fill="#11212b" stroke="#40545f"/>'
         '<g fill="none"><circle cx="20" cy="16" r="6" stroke="#eef2f3" stroke-width="2.4"/>'
         '<path d="M9 20.1 31 11.9" stroke="#11212b" stroke-width="5.6"/>'
         '<path d="M10 19.7 30 12.3" stroke="#e2714a" stroke-width="2.4"/></g>'

@@ -55,6 +55,15 @@
       answers.get(url).catch(() => undefined); // the app asks again, and tells
     }
     globalThis.slipwayReads = { at: performance.now(), organisation, answers };
+    const [first] = answers.values();
+    first.then((answer) => answer.clone().json()).then(fill, () => undefined);
+  };
+  // What the page's first answer says of it stands in the outline before the app has arrived.
+  const fill = (answer) => {
+    for (const place of document.querySelectorAll("[data-outline] [data-early]")) {
+      const words = answer[place.dataset.early];
+      if (words) place.textContent = words;
+    }
   };
   const start = () => {
     const { app: scripts = "", reads = "" } = document.querySelector("[data-app]")?.dataset ?? {};

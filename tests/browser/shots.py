@@ -250,7 +250,8 @@ def _end_session(page: Page) -> None:
         re.compile("/api/v1/"),
         lambda route: answer_with(route, 401, {"code": "unauthenticated"}),
     )
-    page.get_by_role("link", name="Deployments", exact=True).first.evaluate("link => link.click()")
+    page.keyboard.press("g")
+    page.keyboard.press("h")
     page.get_by_role("dialog").wait_for()
 
 

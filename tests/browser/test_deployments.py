@@ -296,6 +296,14 @@ def test_what_a_page_begins_with_is_asked_for_once_before_the_app_is_there(stage
         assert not set(asked[:reads]) & set(asked[reads : reads + 3]), asked
 
 
+def test_an_agent_is_named_before_the_app_has_arrived(stage: Stage) -> None:
+    page = stage.visitor.page
+    page.route(re.compile("/assets/app-.*[.]js$"), lambda _held: None)
+    page.goto(f"{stage.visitor.web_url}{stage.base}", wait_until="domcontentloaded")
+    expect(page.locator("[data-outline] h1")).to_have_text(stage.agent["name"])
+    expect(page.get_by_text(stage.agent["description"])).to_be_visible()
+
+
 PARTS = ("", "/deployments", "/versions", "/logs", "/metrics", "/variables", "/settings")
 
 

@@ -243,7 +243,7 @@ def test_a_port_that_never_opens_ends_in_time(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = time.monotonic()
-    limits = {"build_seconds": 60, "start_seconds": 3, "test_seconds": 10}
+    limits = {"build_seconds": 60, "start_seconds": 5, "test_seconds": 10}
     files = {"main.py": "import time\nprint('thinking', flush=True)\ntime.sleep(60)\n"}
     assert build(cloud, tmp_path, monkeypatch, files, PLAN, limits=limits) == 1
     assert time.monotonic() - began < 45
@@ -256,7 +256,7 @@ def test_a_port_that_never_opens_ends_in_time(
 def test_a_health_check_that_answers_500_shows_what_it_said(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = {"build_seconds": 60, "start_seconds": 3, "test_seconds": 10}
+    limits = {"build_seconds": 60, "start_seconds": 5, "test_seconds": 10}
     plan = {**PLAN, "health_path": "/broken"}
     assert build(cloud, tmp_path, monkeypatch, {"main.py": SERVER}, plan, limits=limits) == 1
     reason = cloud.report()["reasons"][0]

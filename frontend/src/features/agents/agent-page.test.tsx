@@ -62,6 +62,61 @@ describe("an agent", () => {
     expect(await screen.findByText("KeyError: 'API_KEY'")).toBeInTheDocument();
   });
 
+  it("that crashed says why once, and not in the list of its deployments again", async () => {
+    const crashed = deployment({
+      state: "crashed",
+      reasons: [
+        { code: "crashed", detail: "It crashed.\nIts last output:\nboom", file: null, line: null },
+      ],
+    });
+    answer("get", "/deployments/dep_1", crashed);
+    answer("get", "/agents/agt_1/deployments", list([crashed]));
+    open();
+    expect(await screen.findByText("Version 1 has crashed")).toBeInTheDocument();
+    expect(await screen.findByText("deployed after its build")).toBeInTheDocument();
+    expect(screen.getAllByText(/It crashed\./)).toHaveLength(1);
+    expect(screen.getByRole("link", { name: "See what happened" })).toHaveAttribute(
+      "href",
+      "/agents/agt_1/deployments/dep_1",
+    );
+  });
+
+  it("whose first deployment failed says so once, with why", async () => {
+    answer(
+      "get",
+      "/agents/agt_1",
+      agent({
+        environments: [{ name: "production", serving: null, moving: null, queued: null }],
+      }),
+    );
+    const why = { code: "host_failed", detail: "GET / must answer.", file: null, line: null };
+    answer(
+      "get",
+      "/agents/agt_1/deployments",
+      list([deployment({ state: "failed", reasons: [why] })]),
+    );
+    open();
+    expect(
+      await screen.findByText("Nothing serves here: the deployment of version 1 failed"),
+    ).toBeInTheDocument();
+    expect(screen.getAllByText("GET / must answer.")).toHaveLength(1);
+    expect(screen.queryByText("Nothing serves here now.")).not.toBeInTheDocument();
+  });
+
+  it("whose first build failed says so, with why", async () => {
+    answer("get", "/agents/agt_1", agent({ environments: [] }));
+    const why = { code: "module_missing", detail: "Add httpx.", file: "main.py", line: 2 };
+    answer(
+      "get",
+      "/agents/agt_1/versions",
+      list([version({ state: "failed", deployment_id: null, reasons: [why] })]),
+    );
+    open();
+    expect(await screen.findByText("The build of version 1 failed")).toBeInTheDocument();
+    expect(screen.getByText("Add httpx.")).toBeInTheDocument();
+    expect(screen.getByText("main.py:2")).toBeInTheDocument();
+  });
+
   it("that was deleted says so and leads back", async () => {
     refuse("get", "/agents/agt_1", 404, "There is no agent with this id.");
     open();

@@ -14,6 +14,7 @@ import { Ago } from "@/components/time";
 import { type Latest, standingOf } from "./standing";
 
 export const ROW_HEIGHT = 68;
+const SHOWN = 240;
 
 /** Drawn again only when what it shows changes: a long list scrolls past without work. */
 export const AgentRow = memo(function AgentRow({ agent }: { agent: ListedAgent }) {
@@ -63,6 +64,11 @@ function useArrival(arrived: boolean): void {
   }, [arrived, client]);
 }
 
+/** As much as the widest window shows: all of a long text would be laid out for every row. */
+function glance(text: string): string {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
+
 function Row({ agent }: { agent: ListedAgent }) {
   const running = agent.production;
   const standing = standingOf(agent);
@@ -76,7 +82,7 @@ function Row({ agent }: { agent: ListedAgent }) {
         >
           {agent.name}
         </Link>
-        <p className="truncate text-sm text-ink-3">{agent.description || agent.slug}</p>
+        <p className="truncate text-sm text-ink-3">{glance(agent.description) || agent.slug}</p>
       </div>
       <span className="hidden truncate text-sm text-ink-2 lg:block">
         {runtimeName(agent.runtime)}

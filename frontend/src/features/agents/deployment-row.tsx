@@ -21,12 +21,15 @@ export function DeploymentRow({
   agentName,
   actions,
   serving = false,
+  told = false,
 }: {
   deployment: Deployment;
   /** Where deployments of several agents stand together. */
   agentName?: string | undefined;
   actions?: ReactNode;
   serving?: boolean;
+  /** Why it failed stands beside the list already. */
+  told?: boolean;
 }) {
   const { timings } = deployment;
   const end = timings.live ?? timings.failed ?? timings.cancelled ?? timings.rolled_back;
@@ -56,7 +59,7 @@ export function DeploymentRow({
             <CommitLine commit={deployment.commit} />
           </p>
         ) : null}
-        {reason && !["superseded", "stopped"].includes(deployment.state) ? (
+        {reason && !told && !["superseded", "stopped"].includes(deployment.state) ? (
           <p className="mt-0.5 line-clamp-1 text-sm text-ink-2">{reason.detail}</p>
         ) : null}
       </div>

@@ -5,7 +5,7 @@ import { Link } from "react-router";
 import { categoryName } from "@/api/categories";
 import { deploymentsQuery } from "@/api/deployments";
 import { metricsQuery } from "@/api/metrics";
-import { deploymentStanding } from "@/api/states";
+import { deploymentStanding, versionStanding } from "@/api/states";
 import type { AgentDetail, Deployment } from "@/api/types";
 import { versionQuery, versionsQuery } from "@/api/versions";
 import { ButtonLink } from "@/components/button";
@@ -21,6 +21,7 @@ import { Light, Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { type Place, useAgent, usePlaces } from "./agent";
 import { DeploymentRow } from "./deployment-row";
+import { Failure } from "./failure";
 import { readMetrics } from "./measures";
 import { UpdateNotice } from "./update-notice";
 
@@ -38,7 +39,7 @@ export function Overview() {
             {places.map((place) => (
               <PlacePlate key={place.name} place={place} agent={agent} />
             ))}
-            <Recent agent={agent} />
+            <Recent agent={agent} places={places} />
           </div>
           <aside className="min-w-0 space-y-5">
             <About agent={agent} place={places[0]} />
@@ -57,7 +58,27 @@ function Beginning({ agent }: { agent: AgentDetail }) {
     <Plate flush>
       <QueryView query={query}>
         {() =>
-          newest ? (
+          newest && versionStanding(newest.state).tone === "failed" ? (
+            <Failure
+              title={
+                newest.state === "rejected"
+                  ? `The source of version ${newest.number} was rejected`
+                  : `The build of version ${newest.number} failed`
+              }
+              reasons={newest.reasons}
+            >
+              <ButtonLink
+                to={`/agents/${agent.id}/versions/${newest.id}`}
+                variant="primary"
+                size="sm"
+              >
+                See what happened
+              </ButtonLink>
+              <ButtonLink to={`/agents/${agent.id}/deploy`} size="sm">
+                Bring another version
+              </ButtonLink>
+            </Failure>
+          ) : newest ? (
             <Empty
               title={`Version ${newest.number} is not deployed`}
               action={
@@ -89,8 +110,21 @@ function Beginning({ agent }: { agent: AgentDetail }) {
   );
 }
 
+/** The deployment that failed last where nothing serves now, once the newest have been read. */
+function useFailed(agent: AgentDetail, place: Place) {
+  const query = useInfiniteQuery({ ...deploymentsQuery(agent.id), enabled: !place.serving });
+  return { looking: query.isLoading, failed: failedIn(place, query.data?.pages[0]?.items ?? []) };
+}
+
+function failedIn(place: Place, newestFirst: Deployment[]): Deployment | undefined {
+  if (place.serving || place.moving) return undefined;
+  const last = newestFirst.find(({ environment }) => environment === place.name);
+  return last && (last.state === "failed" || last.state === "rolled_back") ? last : undefined;
+}
+
 function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
   const { now, next, queued } = place;
+  const { looking, failed } = useFailed(agent, place);
   const base = `/agents/${agent.id}/deployments`;
   return (
     <Plate
@@ -137,7 +171,25 @@ function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
             <HourOutline />
           </div>
         </>
-      ) : place.error ? null : (
+      ) : place.error ? null : looking ? (
+        <div className="px-4 py-6 sm:px-5">
+          <Skeleton className="h-5 w-64 max-w-full" />
+        </div>
+      ) : failed ? (
+        <Failure
+          title={`Nothing serves here: the deployment of version ${failed.version_number} ${
+            failed.state === "failed" ? "failed" : "was rolled back"
+          }`}
+          reasons={failed.reasons}
+        >
+          <ButtonLink to={`${base}/${failed.id}`} variant="primary" size="sm">
+            See what happened
+          </ButtonLink>
+          <ButtonLink to={base} size="sm">
+            All deployments
+          </ButtonLink>
+        </Failure>
+      ) : (
         <p className="flex flex-wrap items-center gap-3 px-4 py-6 text-sm text-ink-2">
           <Light tone="ended" />
           Nothing serves here now.
@@ -152,7 +204,6 @@ function PlacePlate({ place, agent }: { place: Place; agent: AgentDetail }) {
 
 function Serving({ deployment, agent }: { deployment: Deployment; agent: AgentDetail }) {
   const { url, confirmed_at: confirmed, reasons } = deployment;
-  const up = deployment.state === "live" || deployment.state === "asleep";
   return (
     <>
       <div className="flex flex-wrap items-center gap-x-6 gap-y-3 px-4 py-4 sm:px-5">
@@ -188,10 +239,16 @@ function Serving({ deployment, agent }: { deployment: Deployment; agent: AgentDe
           Logs
         </ButtonLink>
       </div>
-      {!up && reasons[0] ? (
-        <p className="border-t border-line bg-port-wash px-4 py-2.5 text-sm break-words whitespace-pre-line sm:px-5">
-          {reasons[0].detail}
-        </p>
+      {deployment.state === "crashed" && reasons.length > 0 ? (
+        <Failure title={`Version ${deployment.version_number} has crashed`} reasons={reasons}>
+          <ButtonLink
+            to={`/agents/${agent.id}/deployments/${deployment.id}`}
+            variant="primary"
+            size="sm"
+          >
+            See what happened
+          </ButtonLink>
+        </Failure>
       ) : null}
       <LastHour deployment={deployment} agent={agent} />
     </>
@@ -276,8 +333,11 @@ function Measure({
   );
 }
 
-function Recent({ agent }: { agent: AgentDetail }) {
+function Recent({ agent, places }: { agent: AgentDetail; places: Place[] }) {
   const query = useInfiniteQuery({ ...deploymentsQuery(agent.id), refetchInterval: 10_000 });
+  const newest = query.data?.pages[0]?.items ?? [];
+  // Above it stands why what serves has crashed, or why nothing serves.
+  const told = new Set(places.map((place) => place.serving ?? failedIn(place, newest)?.id));
   return (
     <Plate
       title="Deployments"
@@ -295,7 +355,11 @@ function Recent({ agent }: { agent: AgentDetail }) {
         {(data) => (
           <ul className="divide-y divide-line">
             {(data.pages[0]?.items ?? []).slice(0, 5).map((deployment) => (
-              <DeploymentRow key={deployment.id} deployment={deployment} />
+              <DeploymentRow
+                key={deployment.id}
+                deployment={deployment}
+                told={told.has(deployment.id)}
+              />
             ))}
           </ul>
         )}

@@ -9,10 +9,11 @@ import {
 
 /** What stands beneath the heading, and what can be done. */
 export const AGENT_HEAD = {
+  heading: <bdi data-early="name">Agent</bdi>,
   lead: (
-    <span className="flex h-6 items-center">
-      <Skeleton className="h-4 w-72 max-w-full" />
-    </span>
+    <p className="line-clamp-2 min-h-6" data-early="description">
+      <Skeleton className="my-1 h-4 w-72 max-w-full" />
+    </p>
   ),
   actions: <Skeleton className="h-9 w-36" />,
 };
