@@ -21,6 +21,14 @@
     event.preventDefault();
     if (button) button.dataset.pressed = "";
   };
+  // Or is still holding it down when the app takes the outline's place.
+  const hold = ({ type, target }) => {
+    for (const held of document.querySelectorAll("[data-held]")) delete held.dataset.held;
+    const held = target instanceof Element ? target.closest("[data-outline] :is(button, a)") : null;
+    if (held && type === "pointerdown") held.dataset.held = "";
+  };
+  for (const type of ["pointerdown", "pointerup", "pointercancel"])
+    addEventListener(type, hold, true);
   addEventListener("click", keep, true);
   addEventListener("submit", keep, true);
   const trade = () =>

@@ -45,6 +45,34 @@ test("a button that was pressed too early is pressed when the app is there", asy
   expect(await pressed).toBe("Send");
 });
 
+test("what is held down while the app comes is pressed when it is let go there", () => {
+  const markup = '<button>Cancel</button><button>Send</button><a href="/deploy">Deploy</a>';
+  const release = (at: Element | null | undefined, type = "pointerup") =>
+    at?.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerType: "mouse" }));
+  for (const [held, letGo, type, expected] of [
+    ["Send", "Send", "pointerup", ["Send"]],
+    ["Deploy", "Deploy", "pointerup", ["Deploy"]],
+    ["Send", "Cancel", "pointerup", []],
+    ["Send", "Send", "pointercancel", []],
+  ] as const) {
+    const root = page(markup);
+    const named = (name: string) =>
+      [...root.querySelectorAll<HTMLElement>("button, a")].find((one) => one.textContent === name);
+    const putBack = keepTyped(root);
+    (named(held) as HTMLElement).dataset.held = "";
+    root.innerHTML = markup;
+    const pressed: (string | null)[] = [];
+    root.addEventListener("click", (event) => {
+      event.preventDefault();
+      pressed.push((event.target as Element).textContent);
+    });
+    putBack();
+    release(named(letGo), type);
+    release(named(letGo));
+    expect(pressed).toEqual(expected);
+  }
+});
+
 test("a menu that was opened too early is opened when the app is there", async () => {
   const menu = '<button aria-haspopup="menu" data-pressed="">Pages</button>';
   const root = page(menu);

@@ -31,24 +31,43 @@ export function keepTyped(root: HTMLElement): () => void {
       if (focused === field) twin.focus({ preventScroll: true });
     }
     const link = links.find((one) => one === focused);
-    const same = [...root.querySelectorAll("a")].find(
-      (one) => link && one.href === link.href && one.textContent === link.textContent,
-    );
-    same?.focus({ preventScroll: true });
+    if (link) linkLike(link, root)?.focus({ preventScroll: true });
+    const held = [...buttons, ...links].find((one) => one.dataset.held !== undefined);
+    if (held) pressWhenReleased(held, root);
     const pressed = buttons.findLast((one) => one.dataset.pressed !== undefined);
     // A moment later: the app has to hear of the text first.
     if (pressed) setTimeout(() => press(twinOf(pressed, root)));
   };
 }
 
-function press(button: HTMLButtonElement | undefined): void {
+/** A mouse's button went down on what is gone now: no browser makes a click of its coming up. */
+function pressWhenReleased(held: HTMLElement, root: HTMLElement): void {
+  const release = ({ type, pointerType, target }: PointerEvent) => {
+    removeEventListener("pointerup", release, true);
+    removeEventListener("pointercancel", release, true);
+    const twin = held instanceof HTMLAnchorElement ? linkLike(held, root) : twinOf(held, root);
+    if (type === "pointerup" && pointerType === "mouse" && twin?.contains(target as Node)) {
+      press(twin);
+    }
+  };
+  addEventListener("pointerup", release, true);
+  addEventListener("pointercancel", release, true);
+}
+
+function linkLike(link: HTMLAnchorElement, root: HTMLElement): HTMLAnchorElement | undefined {
+  return [...root.querySelectorAll("a")].find(
+    (one) => one.href === link.href && one.textContent === link.textContent,
+  );
+}
+
+function press(button: HTMLElement | undefined): void {
   // Menus open when a button goes down, everything else is done when it comes up.
   if (button?.getAttribute("aria-haspopup") === "menu") {
     button.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, button: 0 }));
   } else button?.click();
 }
 
-function twinOf(button: HTMLButtonElement, root: HTMLElement): HTMLButtonElement | undefined {
+function twinOf(button: HTMLElement, root: HTMLElement): HTMLButtonElement | undefined {
   const name = (one: HTMLElement) => one.ariaLabel ?? one.textContent;
   return [...root.querySelectorAll("button")].find((one) => name(one) === name(button));
 }

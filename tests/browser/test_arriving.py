@@ -59,6 +59,24 @@ def test_what_is_begun_before_the_app_is_there_is_done_by_it(window: Open) -> No
     expect(page.get_by_text(email)).to_be_visible()
 
 
+def test_a_button_held_down_while_the_app_comes_is_pressed(window: Open) -> None:
+    visitor = window()
+    held = hold_the_app(visitor)
+    page = visitor.page
+    page.goto(f"{visitor.web_url}/sign-in", wait_until="domcontentloaded")
+    email = f"held-{time.time_ns()}@example.org"
+    page.get_by_label("Email").fill(email)
+    page.get_by_role("button", name="Send me a link").hover()
+    page.mouse.down()
+    for route in held:
+        route.continue_()
+    page.locator("[data-outline]").wait_for(state="detached")
+    page.get_by_role("button", name="Send me a link").hover()
+    page.mouse.up()
+    page.get_by_text("Check your mail").wait_for()
+    expect(page.get_by_text(email)).to_be_visible()
+
+
 def test_an_app_that_does_not_arrive_is_said_to_be_missing(window: Open) -> None:
     visitor = window()
     visitor.tolerate("Failed to load resource|dynamically imported module|ERR_FAILED")
