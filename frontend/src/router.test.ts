@@ -3,8 +3,9 @@ import { delay, HttpResponse, http } from "msw";
 import { beforeEach, describe, expect, it } from "vitest";
 import { recentDeploymentsQuery } from "./api/deployments";
 import { newQueryClient } from "./api/query-client";
-import { begin, useSession } from "./api/session";
+import { useSession } from "./api/session";
 import { newRouter } from "./router";
+import { signIn } from "./testing/render";
 import { server } from "./testing/server";
 
 const page = { items: [], next_cursor: null };
@@ -19,18 +20,7 @@ async function arrive(patience: number): Promise<unknown> {
   return client.getQueryData(recentDeploymentsQuery.queryKey)?.pages;
 }
 
-beforeEach(() => {
-  begin(
-    {
-      access_token: "token-of-the-test",
-      token_type: "Bearer",
-      expires_in: 900,
-      return_to: "/agents",
-      user: { id: "usr_ada", email: "ada@example.org", name: "Ada" },
-    },
-    { tell: false },
-  );
-});
+beforeEach(signIn);
 
 describe("a page on its way", () => {
   it("waits a moment for what it begins with", async () => {

@@ -6,7 +6,7 @@ import { newQueryClient } from "@/api/query-client";
 import { begin, useSession } from "@/api/session";
 import { TooltipProvider } from "@/components/tooltip";
 
-export function renderPage(routes: RouteObject[], at: string, { signedIn = true } = {}) {
+export function signIn(): void {
   begin(
     {
       access_token: "token-of-the-test",
@@ -17,6 +17,10 @@ export function renderPage(routes: RouteObject[], at: string, { signedIn = true 
     },
     { tell: false },
   );
+}
+
+export function renderPage(routes: RouteObject[], at: string, { signedIn = true } = {}) {
+  signIn();
   if (!signedIn) useSession.setState({ state: "anonymous", user: null });
   const client = newQueryClient();
   client.setDefaultOptions({ queries: { ...client.getDefaultOptions().queries, retry: false } });

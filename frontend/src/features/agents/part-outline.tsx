@@ -7,7 +7,7 @@ import {
   TextOutline,
 } from "@/components/skeleton";
 
-/** What stands beneath the heading, and what can be done. */
+/** Its name and what it is, told by `first.js` before the app is there, and what can be done. */
 export const AGENT_HEAD = {
   heading: <bdi data-early="name">Agent</bdi>,
   lead: (
